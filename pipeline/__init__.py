@@ -1,0 +1,45 @@
+"""Data, training runs, the gate, scoring, flows and the command line.
+
+>>> from pipeline import open_registry, ingest, retrain, score
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.errors import PipelineError
+    from pipeline.ingestion import ingest
+    from pipeline.references import open_registry
+    from pipeline.retraining import retrain
+    from pipeline.sampling import sample
+    from pipeline.scoring import score
+    from pipeline.settings import Settings, load_settings
+
+__all__ = [
+    "PipelineError",
+    "Settings",
+    "ingest",
+    "load_settings",
+    "open_registry",
+    "retrain",
+    "sample",
+    "score",
+]
+
+# Imported when first asked for: `digits --help` needs none of what these need.
+_MODULES = {
+    "PipelineError": "pipeline.errors",
+    "Settings": "pipeline.settings",
+    "ingest": "pipeline.ingestion",
+    "load_settings": "pipeline.settings",
+    "open_registry": "pipeline.references",
+    "retrain": "pipeline.retraining",
+    "sample": "pipeline.sampling",
+    "score": "pipeline.scoring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,0 +1,261 @@
+"""The command line. Each command imports what it needs when it runs, to start at once."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+_T = TypeVar("_T")
+
+EXIT_FAILED = 1
+EXIT_REFUSED = 3
+
+app = typer.Typer(
+    name="digits",
+    help="Keeps a handwritten-digit classifier in production.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="A version is called mnist@champion or mnist/7; @champion and 7 for short. "
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the gate.",
+)
+
+Preset = Annotated[str, typer.Option(help="quick, standard or best.", metavar="NAME")]
+MinAccuracy = Annotated[
+    float, typer.Option(min=0, max=1, help="What the gate asks for on the validation split.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]
+Direct = Annotated[bool, typer.Option("--direct", help="Run without Prefect: starts at once.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one message, not a traceback."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        app()
+    except Exception as error:
+        if debug or not _is_expected(error):
+            raise
+        typer.echo(f"Error: {_message(error)}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+@app.callback()
+def digits(
+    *,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a failure.")
+    ] = False,
+) -> None:
+    """Take the options that all commands share."""
+
+
+@app.command(epilog="Example: digits ingest")
+def ingest() -> None:
+    """Download and verify MNIST, and convert it to Parquet."""
+    from pipeline.console import working
+    from pipeline.ingestion import ingest as job
+    from pipeline.tables import show
+
+    with working():
+        data = job()
+    show(*(str(reference.path) for reference in (data.train, data.test)))
+
+
+@app.command(epilog="Example: digits retrain --preset quick --direct")
+def retrain(
+    *,
+    preset: Preset = "standard",
+    min_accuracy: MinAccuracy = 0.97,
+    seed: Seed = 0,
+    no_promote: Annotated[
+        bool, typer.Option("--no-promote", help="Register, but leave the champion.")
+    ] = False,
+    direct: Direct = False,
+) -> None:
+    """Train a candidate; if the gate lets it pass, register and promote it."""
+    parameters = {
+        "preset": _preset(preset),
+        "min_accuracy": min_accuracy,
+        "seed": seed,
+        "promote": not no_promote,
+    }
+    if direct:
+        from pipeline.retraining import retrain as job
+
+        outcome = _directly(job, **parameters)
+    else:
+        outcome = _as_flow("retrain", **parameters)
+
+    from pipeline.tables import retraining_card, show
+
+    show(retraining_card(outcome))
+    if outcome.version is None:
+        typer.echo(f"Refused: {outcome.verdict.reason}. The champion stays.", err=True)
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command(epilog="Example: digits score scans/ --output scores/")
+def score(
+    *,
+    directory: Annotated[Path, typer.Argument(metavar="INPUT", help="A directory of images.")],
+    output: Annotated[Path, typer.Option(help="The directory for predictions.parquet.")],
+    model: Annotated[str, typer.Option(help="The version that scores.")] = "mnist@champion",
+    direct: Direct = False,
+) -> None:
+    """Score the PNG and JPEG files in a directory into a Parquet file."""
+    if direct:
+        from pipeline.scoring import score as job
+
+        scored = _directly(job, directory, output, model=model)
+    else:
+        scored = _as_flow("score", directory.absolute(), output.absolute(), model=model)
+
+    from pipeline.tables import scoring_table, show
+
+    show(scoring_table(scored))
+
+
+@app.command(epilog="Example: digits sample --count 1000 --output sample/")
+def sample(
+    *,
+    count: Annotated[int, typer.Option(min=1, help="How many images.")],
+    output: Annotated[Path, typer.Option(help="The directory for them and labels.csv.")],
+    seed: Annotated[int, typer.Option(min=0, help="Which images are drawn.")] = 0,
+) -> None:
+    """Write MNIST test images as PNG files with their labels, to try scoring on."""
+    from pipeline.console import working
+    from pipeline.sampling import sample as job
+
+    with working():
+        written = job(count, output, seed=seed)
+    typer.echo(f"{written} images and labels.csv are in {output}.")
+
+
+@app.command(epilog="Example: digits versions --limit 10")
+def versions(
+    *,
+    limit: Annotated[int | None, typer.Option(min=1, help="The newest so many.")] = None,
+    json: Json = False,
+) -> None:
+    """List the versions, newest first."""
+    from pipeline.references import open_registry
+    from pipeline.tables import as_json, show, show_json, versions_table
+
+    with open_registry() as registry:
+        found = registry.versions(limit=limit)
+    if json:
+        show_json([as_json(version) for version in found])
+    else:
+        show(versions_table(found))
+
+
+@app.command(epilog="Example: digits show @champion")
+def show(
+    *,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="mnist@champion, mnist/7, …")],
+    json: Json = False,
+) -> None:
+    """Show one version in full."""
+    from pipeline.references import full_reference, open_registry
+    from pipeline.tables import as_json, show_json, version_card
+    from pipeline.tables import show as show_table
+
+    with open_registry() as registry:
+        version = registry.get(full_reference(reference))
+    if json:
+        show_json(as_json(version))
+    else:
+        show_table(version_card(version))
+
+
+@app.command(epilog="Example: digits promote 7")
+def promote(
+    *,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="mnist/7, 7, @challenger, …")],
+    alias: Annotated[str, typer.Option(help="The alias to move.")] = "champion",
+) -> None:
+    """Point an alias at a version."""
+    from pipeline.references import full_reference, open_registry
+
+    with open_registry() as registry:
+        version = registry.get(full_reference(reference))
+        registry.set_alias(version.name, alias, version.number)
+    typer.echo(f"{version.name}@{alias} is {version.reference} now.")
+
+
+@app.command(epilog='Example: digits serve --cron "0 3 * * *" --preset standard')
+def serve(
+    *,
+    cron: Annotated[str, typer.Option(help="When to retrain, in UTC.")] = "0 3 * * *",
+    preset: Preset = "standard",
+    min_accuracy: MinAccuracy = 0.97,
+    seed: Seed = 0,
+) -> None:
+    """Retrain on a schedule, in this process, until it is stopped.
+
+    Where PREFECT_API_URL names no server, one is started on this machine and stopped again.
+    """
+    _prepare_prefect(console_level="INFO")
+    from pipeline.serving import serve as job
+
+    job(cron, {"preset": _preset(preset), "min_accuracy": min_accuracy, "seed": seed})
+
+
+def _preset(name: str) -> str:
+    from pipeline.training import PRESETS
+
+    if name not in PRESETS:
+        raise typer.BadParameter(f"expected {', '.join(PRESETS)}, got {name!r}.")
+    return name
+
+
+def _directly(job: Callable[..., _T], *args: Any, **parameters: Any) -> _T:
+    from pipeline.console import working
+
+    with working():
+        return job(*args, **parameters)
+
+
+def _as_flow(name: str, *args: Any, **parameters: Any) -> Any:
+    from pipeline.console import working
+
+    # Prefect would print the traceback of every failure; `main` says what there is to say.
+    _prepare_prefect(console_level="CRITICAL")
+    from pipeline import flows
+    from pipeline.prefect_settings import has_server
+
+    if not has_server():
+        typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
+    with working():
+        return getattr(flows, name)(*args, **parameters)
+
+
+def _prepare_prefect(*, console_level: str) -> "Settings":
+    from pipeline.prefect_settings import prepare
+    from pipeline.settings import load_settings
+
+    settings = load_settings()
+    prepare(settings, console_level=console_level)
+    return settings
+
+
+def _is_expected(error: Exception) -> bool:
+    from nn import NetworkError
+    from pipeline.errors import PipelineError
+    from registry import RegistryError
+
+    return isinstance(error, NetworkError | PipelineError | RegistryError | OSError)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}."
+    return str(error)

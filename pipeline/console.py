@@ -1,0 +1,85 @@
+"""What the command line shows while it works: bars on a terminal, plain lines elsewhere."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.progress import Listener, reporting_to
+
+# Seconds between two plain lines about the same activity.
+_PAUSE = 5.0
+
+
+@contextlib.contextmanager
+def working() -> Iterator[None]:
+    """Show the progress and the warnings of the work in this block, on standard error."""
+    console = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        bars = console.is_terminal
+        listener = stack.enter_context(_bars(console)) if bars else _lines(console)
+        stack.enter_context(_warnings(console))
+        stack.enter_context(reporting_to(listener))
+        yield
+
+
+@contextlib.contextmanager
+def _bars(console: Console) -> Iterator[Listener]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[remark]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks = {}
+
+        def listen(activity: str, done: float, total: float, remark: str) -> None:
+            if activity not in tasks:
+                tasks[activity] = progress.add_task(activity, total=total, remark=remark)
+            progress.update(tasks[activity], completed=done, total=total, remark=remark)
+
+        yield listen
+
+
+def _lines(console: Console) -> Listener:
+    said: dict[str, float] = {}
+
+    def listen(activity: str, done: float, total: float, remark: str) -> None:
+        now = time.monotonic()
+        finished = done >= total
+        if not finished and now - said.get(activity, now - _PAUSE) < _PAUSE:
+            return
+        said[activity] = now
+        line = f"{activity}: {done / total:.0%}" if total else activity
+        line = f"{line}, {remark}" if remark else line
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    return listen
+
+
+class _Printer(logging.Handler):
+    """Prints records between the bars, each on a line however long."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = f"{record.levelname.capitalize()}: {record.getMessage()}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _warnings(console: Console) -> Iterator[None]:
+    handler = _Printer(console)
+    logger = logging.getLogger("pipeline")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

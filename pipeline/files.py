@@ -1,0 +1,77 @@
+"""Files that are either whole or not there."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_TEMPORARY = ".tmp"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; what is written there takes its place at the end.
+
+    Where the block fails, the temporary file is removed and `path` stays as it was. Nothing is
+    ever half-written under its final name, not even after a power loss.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process id keeps two writers apart; the dot keeps it out of `*.parquet`.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sweep(directory: Path) -> None:
+    """Remove the temporary files and directories that a killed process left.
+
+    Call it where `locked` keeps everybody else from making some.
+    """
+    for leftover in directory.glob(f".*{_TEMPORARY}"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+@contextlib.contextmanager
+def temporary_directory(parent: Path) -> Iterator[Path]:
+    """Give a directory below `parent` that is gone afterwards; if killed, `sweep` removes it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", suffix=_TEMPORARY, dir=parent) as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold a directory for this process, waiting for another that does.
+
+    The kernel lets go of the lock when its holder dies, however it dies.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

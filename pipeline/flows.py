@@ -1,0 +1,116 @@
+"""The jobs as Prefect flows. Each is the plain function, with its stages run as tasks.
+
+Nothing is cached by Prefect: a cached path is returned even when its file is gone. What is
+cached is cached by digest, in the stages themselves: a file that is verified to be right is
+neither downloaded nor converted again.
+
+Import `pipeline.prefect_settings` and call `prepare` before this module: Prefect reads its
+settings when it is imported.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
+
+from prefect import Task, flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+from pydantic import Field
+
+from pipeline import ingestion, reports, retraining, scoring, training
+from pipeline.errors import NoSourceLeftError
+from pipeline.gate import judge
+from pipeline.ingestion import DataReference
+from pipeline.retraining import Retraining
+from pipeline.scoring import Scoring
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a download that failed may succeed a little later."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, NoSourceLeftError) and error.transient
+
+
+_STAGES: tuple[Callable[..., Any], ...] = (
+    ingestion.convert,
+    training.train,
+    judge,
+    retraining.register,
+    retraining.promote_version,
+    retraining.conclude,
+    scoring.resolve,
+    scoring.score_directory,
+)
+
+_TASKS: dict[Callable[..., Any], Task[..., Any]] = {
+    stage: task(cache_policy=NO_CACHE, persist_result=False)(stage) for stage in _STAGES
+}
+_TASKS[ingestion.download] = task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=exponential_backoff(2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_is_transient,
+)(ingestion.download)
+
+
+def _as_task(stage: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    return cast(_T, _TASKS[stage](*args, **kwargs))
+
+
+@flow
+def ingest() -> DataReference:
+    """Download and verify MNIST, and convert it to Parquet."""
+    _pass_on_logs()
+    data = ingestion.ingest(run=_as_task)
+    create_markdown_artifact(reports.ingestion_markdown(data), key="ingestion")
+    return data
+
+
+@flow
+def retrain(
+    preset: Literal["quick", "standard", "best"] = "standard",
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.97,
+    seed: Annotated[int, Field(ge=0)] = 0,
+    promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+) -> State[Retraining]:
+    """Train a candidate and, if the gate lets it pass, register and promote it.
+
+    A refusal is the completed state ``Rejected``: an expected outcome, which is not retried.
+    """
+    _pass_on_logs()
+    outcome = retraining.retrain(
+        preset=preset,
+        min_accuracy=min_accuracy,
+        seed=seed,
+        promote=promote,
+        run_id=flow_run.get_id(),
+        run=_as_task,
+    )
+    create_markdown_artifact(reports.retraining_markdown(outcome), key="retraining")
+    if outcome.version is None:
+        return Completed(name="Rejected", message=outcome.verdict.reason, data=outcome)
+    return Completed(message=f"{outcome.version.reference} {outcome.outcome}", data=outcome)
+
+
+@flow
+def score(directory: Path, output: Path, model: str = "mnist@champion") -> Scoring:
+    """Score the image files in a directory with one version, into a Parquet file."""
+    _pass_on_logs()
+    scored = scoring.score(directory, output, model=model, run=_as_task)
+    create_markdown_artifact(reports.scoring_markdown(scored), key="scoring")
+    return scored
+
+
+def _pass_on_logs() -> None:
+    # Prefect takes in the loggers that `prepare` names, at the level that they have.
+    logging.getLogger("pipeline").setLevel(logging.INFO)

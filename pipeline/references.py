@@ -1,0 +1,22 @@
+"""The registry that the settings point at, and the short forms of its references."""
+
+from pipeline.settings import Settings, load_settings
+from registry import Registry
+
+MODEL = "mnist"
+CHAMPION = "champion"
+
+
+def open_registry(settings: Settings | None = None) -> Registry:
+    """Open the registry that the settings point at; it is created where there is none."""
+    settings = settings or load_settings()
+    return Registry(settings.registry_url, settings.blobs_url)
+
+
+def full_reference(text: str) -> str:
+    """Complete a short reference of the default model: ``@champion`` or ``7``."""
+    if text.startswith("@"):
+        return f"{MODEL}{text}"
+    if text.isdecimal():
+        return f"{MODEL}/{text}"
+    return text

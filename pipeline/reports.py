@@ -1,0 +1,76 @@
+"""What a run came to, as Markdown for Prefect's artifacts."""
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.ingestion import DataReference
+from pipeline.retraining import Retraining
+from pipeline.scoring import Scoring
+
+
+def ingestion_markdown(data: DataReference) -> str:
+    """Return where the data is, and the digests that were verified."""
+    rows = [(role, f"`{digest}`") for role, digest in data.inputs.items()]
+    files = [f"- `{reference.path}`" for reference in (data.train, data.test)]
+    return "\n".join(["# MNIST is verified", "", *files, "", *_table(("role", "SHA-256"), rows)])
+
+
+def retraining_markdown(retraining: Retraining) -> str:
+    """Return the outcome, the gate's checks, the figures and the parameters."""
+    candidate = retraining.candidate
+    version = retraining.version
+    what = f"`{version.reference}`" if version else "the candidate"
+    checks = [
+        (check.name, f"{check.figure:.4f}", f"{check.threshold:.4f}", _verdict(check.passed))
+        for check in retraining.verdict.checks
+    ]
+    metrics = [(name, f"{value:.4f}") for name, value in candidate.metrics.items()]
+    params = [(name, f"`{value}`") for name, value in candidate.params.items()]
+    return "\n".join(
+        [
+            f"# Retraining: {what} {retraining.outcome}",
+            "",
+            f"Weights: SHA-256 `{candidate.sha256}`. Record: `{retraining.record}`.",
+            "",
+            "## The gate",
+            *_table(("check", "figure", "threshold", "verdict"), checks),
+            "",
+            "## Figures",
+            *_table(("metric", "value"), metrics),
+            "",
+            "## Parameters",
+            *_table(("parameter", "value"), params),
+        ]
+    )
+
+
+def scoring_markdown(scoring: Scoring) -> str:
+    """Return the counts by digit and by error."""
+    digits = [
+        (digit, f"{found.count:,}", f"{found.mean_confidence:.3f}")
+        for digit, found in scoring.digits.items()
+    ]
+    lines = [
+        f"# Scored {scoring.files:,} files with `{scoring.version.reference}`",
+        "",
+        f"Predictions: `{scoring.path}`. Weights: SHA-256 `{scoring.version.sha256}`.",
+        "",
+        *_table(("digit", "images", "mean confidence"), digits),
+    ]
+    if scoring.accuracy is not None:
+        lines += ["", f"Accuracy on {scoring.labelled:,} labelled images: {scoring.accuracy:.4f}."]
+    if scoring.errors:
+        errors = [(reason, f"{count:,}") for reason, count in sorted(scoring.errors.items())]
+        lines += ["", "## Not scored", *_table(("reason", "files"), errors)]
+    return "\n".join(lines)
+
+
+def _verdict(passed: bool) -> str:  # noqa: FBT001
+    return "passed" if passed else "**failed**"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + " --- |" * len(header),
+        *("| " + " | ".join(map(str, row)) + " |" for row in rows),
+    ]
