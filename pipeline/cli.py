@@ -39,7 +39,7 @@ def main() -> None:
     """Run the command line; an expected failure is one message, not a traceback."""
     debug = "--debug" in sys.argv[1:]
     try:
-        app()
+        app(prog_name="digits")
     except Exception as error:
         if debug or not _is_expected(error):
             raise
@@ -198,15 +198,29 @@ def serve(
     preset: Preset = "standard",
     min_accuracy: MinAccuracy = 0.97,
     seed: Seed = 0,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="For a server of its own.")] = 4200,
 ) -> None:
     """Retrain on a schedule, in this process, until it is stopped.
 
     Where PREFECT_API_URL names no server, one is started on this machine and stopped again.
     """
-    _prepare_prefect(console_level="INFO")
-    from pipeline.serving import serve as job
+    import contextlib
 
-    job(cron, {"preset": _preset(preset), "min_accuracy": min_accuracy, "seed": seed})
+    from pipeline.prefect_server import prefect_server
+    from pipeline.prefect_settings import has_server
+
+    parameters = {"preset": _preset(preset), "min_accuracy": min_accuracy, "seed": seed}
+    settings = _prepare_prefect(console_level="INFO")
+    with contextlib.ExitStack() as stack:
+        if not has_server():
+            typer.echo("Starting a Prefect server.", err=True)
+            log = settings.home / "prefect-server.log"
+            address = stack.enter_context(prefect_server(port, log))
+            os.environ["PREFECT_API_URL"] = address
+            typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+        from pipeline.serving import serve as job
+
+        job(cron, parameters)
 
 
 def _preset(name: str) -> str:
@@ -229,11 +243,12 @@ def _as_flow(name: str, *args: Any, **parameters: Any) -> Any:
 
     # Prefect would print the traceback of every failure; `main` says what there is to say.
     _prepare_prefect(console_level="CRITICAL")
-    from pipeline import flows
     from pipeline.prefect_settings import has_server
 
     if not has_server():
         typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
+    from pipeline import flows
+
     with working():
         return getattr(flows, name)(*args, **parameters)
 

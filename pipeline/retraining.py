@@ -141,7 +141,7 @@ def conclude(retraining: Retraining) -> None:
         temporary.write_text(json.dumps(_record(retraining), indent=2) + "\n")
     retraining.candidate.path.unlink(missing_ok=True)
     if retraining.outcome == REFUSED:
-        _log.warning("The gate refused the candidate: %s.", retraining.verdict.reason)
+        _log.info("The gate refused the candidate: %s.", retraining.verdict.reason)
 
 
 def _record(retraining: Retraining) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def _sqlite_url(text: str) -> URL:
         url = make_url(text)
     except exc.ArgumentError:
         raise UnsupportedError(f"registry URL: expected sqlite:///PATH, got {text!r}.") from None
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+    is_file = url.database not in {None, "", ":memory:"} and not url.query
+    if url.get_backend_name() != "sqlite" or not is_file:
         shown = url.render_as_string(hide_password=True)
         raise UnsupportedError(
             f"registry URL: expected a SQLite file, sqlite:///PATH, got {shown!r}."

@@ -12,6 +12,9 @@ from pipeline.errors import SourceError
 from pipeline.mnist import IdxFile
 
 GZIP_MAGIC = b"\x1f\x8b"
+ENOUGH = max(len(GZIP_MAGIC), len(idx.MAGIC))
+"""Bytes that tell what a file is."""
+
 _CHUNK = 1 << 20
 
 
@@ -22,6 +25,8 @@ def check_beginning(beginning: bytes) -> None:
     """
     if beginning.startswith((GZIP_MAGIC, idx.MAGIC)):
         return
+    if not beginning:
+        raise SourceError("sent nothing")
     what = "an HTML page" if beginning.lstrip()[:1] == b"<" else "something else"
     raise SourceError(f"sent {what}, not an IDX file or a gzip (it begins {beginning[:20]!r})")
 
@@ -56,7 +61,7 @@ def install(stream: BinaryIO, file: IdxFile, target: Path) -> None:
     SourceError
         Where the stream is not that file. `target` is left as it was.
     """
-    beginning = stream.read(len(GZIP_MAGIC) + len(idx.MAGIC))
+    beginning = stream.read(20)
     stream.seek(0)
     check_beginning(beginning)
     gzipped = beginning.startswith(GZIP_MAGIC)

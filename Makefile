@@ -1,0 +1,49 @@
+# Needs Python 3.11 or later, make, and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := 0.13.9
+
+.PHONY: run test check lock bench clean
+
+# The main job: retrain, then score a directory of images.
+run: .venv/run
+	$(BIN)/digits retrain --preset quick
+	$(BIN)/digits versions
+	$(BIN)/digits sample --count 1000 --output run/sample
+	$(BIN)/digits score run/sample --output run/scores
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The figures of start-up and of mirrors that are down, measured on this machine.
+bench: .venv/dev
+	$(BIN)/python benchmarks/startup.py
+
+# The locks list every dependency of every dependency, so pip need not resolve anything.
+.venv/run .venv/dev: .venv/%: requirements/%.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digits needs Python 3.11 or later; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement $<
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv==$(UV)
+	set -e; for name in run dev; do \
+		groups="--group build"; test $$name = run || groups="$$groups --group dev"; \
+		.venv-lock/bin/uv pip compile pyproject.toml $$groups --output-file requirements/$$name.txt \
+			--universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+			--custom-compile-command "make lock" --quiet; \
+	done
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .venv-lock run dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

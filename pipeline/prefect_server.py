@@ -1,0 +1,81 @@
+"""A Prefect server on this machine, for as long as it is needed.
+
+Prefect reads its settings when it is imported, so the server is started before that.
+"""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from pipeline.errors import ServerError
+
+_HOST = "127.0.0.1"
+
+# Seconds; the first start creates the server's database.
+_START_LIMIT = 180
+_STOP_LIMIT = 15
+
+
+@contextlib.contextmanager
+def prefect_server(port: int, log: Path) -> Iterator[str]:
+    """Run a Prefect server on this machine in this block, and give the address of its API.
+
+    Parameters
+    ----------
+    port : int
+        Of the loopback interface.
+    log : Path
+        Gets what the server prints.
+
+    Raises
+    ------
+    ServerError
+        Where its port is taken, or it does not start.
+    """
+    address = f"http://{_HOST}:{port}/api"
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            raise ServerError(
+                f"Port {port} is taken. If a Prefect server listens there, set "
+                f"PREFECT_API_URL={address}; if not, choose another port with --port."
+            ) from None
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "server", "start"]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "--host", _HOST, "--port", str(port)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for this process, which stops the server when its work is done.
+            start_new_session=True,
+        )
+    try:
+        _await(process, f"{address}/health", log)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"The Prefect server did not start; {log} says why.")
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(url, timeout=1).ok:
+                return
+        time.sleep(0.5)
+    raise ServerError(f"The Prefect server did not start within {_START_LIMIT} s; see {log}.")

@@ -1,0 +1,35 @@
+"""What every test stands on: a home of its own, and no source but those it names."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from mnist_sample import SAMPLE
+
+from pipeline.settings import Settings, load_settings
+
+# An example's time says nothing on a busy machine.
+hypothesis_settings.register_profile("digits", deadline=None)
+hypothesis_settings.load_profile("digits")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty DIGITS_HOME, where MNIST is the sample and no mirror or index has anything."""
+    for name in os.environ:
+        if name.startswith(("DIGITS_", "PREFECT_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("DIGITS_HOME", str(home))
+    monkeypatch.setenv("DIGITS_MIRRORS", str(tmp_path / "no-mirror"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "no-wheels"))
+    monkeypatch.setattr("pipeline.mnist.MNIST", SAMPLE)
+    return home
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    """The settings of `home`."""
+    return load_settings()

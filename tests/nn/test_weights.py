@@ -1,0 +1,117 @@
+"""Weights as bytes."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nn import NeuralNetwork, WeightsError
+from nn import weights as weights_format
+
+
+def _fitted(**changes):
+    rng = np.random.default_rng(0)
+    network = NeuralNetwork(
+        **{"sizes": (6, 5, 3), "activation": "tanh", "epochs": 1, "seed": 4, **changes}
+    )
+    return network.fit(rng.random((9, 6)), rng.integers(0, 3, 9))
+
+
+FITTED = _fitted()
+DATA = FITTED.to_bytes()
+
+
+@pytest.mark.parametrize("changes", [{}, {"output": "sigmoid", "loss": "quadratic", "l2": 0.5}])
+def test_what_was_saved_is_what_is_loaded(changes):
+    """Sizes, activation and every other parameter included; predictions to the bit."""
+    network = _fitted(**changes)
+    again = NeuralNetwork.from_bytes(network.to_bytes())
+    x = np.random.default_rng(1).random((7, 6))
+    assert again.get_params() == network.get_params()
+    assert (again.predict_proba(x) == network.predict_proba(x)).all()
+    assert again.to_bytes() == network.to_bytes()
+
+
+def test_files_hold_the_same_bytes(tmp_path):
+    FITTED.save(tmp_path / "weights.safetensors")
+    assert (tmp_path / "weights.safetensors").read_bytes() == DATA
+    assert NeuralNetwork.load(tmp_path / "weights.safetensors").to_bytes() == DATA
+
+
+def test_the_library_reads_them():
+    tensors = safetensors.numpy.load(DATA)
+    assert set(tensors) == {"weights.1", "biases.1", "weights.2", "biases.2"}
+    for layer in (1, 2):
+        assert (tensors[f"weights.{layer}"] == FITTED.weights[layer]).all()
+        assert (tensors[f"biases.{layer}"] == FITTED.biases[layer]).all()
+
+
+def test_equal_content_gives_equal_bytes_in_whatever_order_it_comes():
+    tensors = {"b": np.ones(2, np.float32), "a": np.zeros((2, 3), np.float32)}
+    metadata = {"y": "1", "x": "2"}
+    backwards = dict(reversed(tensors.items())), dict(reversed(metadata.items()))
+    assert weights_format.write(tensors, metadata) == weights_format.write(*backwards)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_weights_are_refused(data):
+    with pytest.raises(WeightsError):
+        NeuralNetwork.from_bytes(data)
+
+
+@given(st.integers(0, len(DATA) - 1))
+def test_truncated_weights_are_refused(length):
+    with pytest.raises(WeightsError):
+        NeuralNetwork.from_bytes(DATA[:length])
+
+
+@given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
+def test_a_changed_byte_gives_a_whole_network_or_is_refused(position, change):
+    """Which of the two is for the format; that the bytes are the right ones, for a digest."""
+    changed = bytearray(DATA)
+    changed[position] ^= change
+    try:
+        network = NeuralNetwork.from_bytes(bytes(changed))
+    except WeightsError:
+        return
+    shapes = [w.shape for w in network.weights[1:]]
+    assert shapes == list(zip(network.sizes[1:], network.sizes[:-1], strict=True))
+    assert all(np.isfinite(values).all() for values in network.weights + network.biases)
+
+
+def test_a_pickle_is_refused_unread():
+    class Bomb:
+        def __reduce__(self):
+            return pytest.fail, ("the pickle was read",)
+
+    with pytest.raises(WeightsError):
+        NeuralNetwork.from_bytes(pickle.dumps(Bomb()))
+
+
+def _changed(tensors=(), **metadata):
+    kept, written = weights_format.read(DATA)
+    return weights_format.write({**kept, **dict(tensors)}, {**written, **metadata})
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (_changed(format="other"), "expected the format"),
+        (_changed(format_version="2"), "newer release"),
+        (_changed(params="{"), "parameters cannot be read"),
+        (_changed(params="[]"), "parameters cannot be read"),
+        (_changed(params=json.dumps({"sizes": [6, 5]})), "ask for tensors"),
+        (_changed(params=json.dumps({"sizes": [6, -5, 3]})), "parameters cannot be read"),
+        (_changed({"extra": np.zeros(1, np.float32)}), "ask for tensors"),
+        (_changed({"biases.1": np.full(5, np.inf, np.float32)}), "not finite"),
+        (safetensors.numpy.save({"a": np.zeros(2, np.int64)}), "expected F32"),
+        (safetensors.numpy.save({"a": np.zeros(2, np.float32)}), "expected the format"),
+    ],
+)
+def test_weights_that_contradict_themselves_are_refused(data, reason):
+    with pytest.raises(WeightsError, match=reason):
+        NeuralNetwork.from_bytes(data)

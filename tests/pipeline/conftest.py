@@ -1,0 +1,95 @@
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import mnist_sample
+import pytest
+
+from pipeline.cli import main
+from pipeline.prefect_server import prefect_server
+
+SUPPORT = Path(mnist_sample.__file__).parent
+
+
+class Ended(NamedTuple):
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror that has the sample."""
+    monkeypatch.setenv("DIGITS_MIRRORS", str(mnist_sample.DIRECTORY))
+
+
+@pytest.fixture
+def digits(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """The command line, in this process."""
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["digits", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Ended(ended.value.code or 0, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def start_digits(sources: None) -> Callable[..., subprocess.Popen[str]]:
+    """The command line, in a process of its own."""
+
+    def start(*arguments: object, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(SUPPORT / "digits_on_sample.py"), *map(str, arguments)],
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def digits_apart(start_digits: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ended]:
+    """The command line, run to its end in a process of its own."""
+
+    def run(*arguments: object, **variables: str) -> Ended:
+        process = start_digits(*arguments, **variables)
+        out, err = process.communicate(timeout=180)
+        return Ended(process.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def server(free_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server; the address of its API."""
+    directory = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(directory))
+        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        patch.setenv("DO_NOT_TRACK", "1")
+        with prefect_server(free_port, directory / "server.log") as address:
+            patch.undo()
+            yield address

@@ -1,0 +1,243 @@
+"""The jobs as Prefect runs them: with a real server, and with none set up."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import requests
+import web_mirror
+from mnist_sample import SAMPLE, gzipped
+
+from pipeline import open_registry
+
+RETRAIN = ("retrain", "--preset", "quick", "--min-accuracy", "0.3")
+
+
+@pytest.fixture
+def ask(server):
+    """Ask the server for records, by kind and field."""
+
+    def ask(kind, **fields):
+        wanted = {name: {"any_": [value]} for name, value in fields.items()}
+        answer = requests.post(
+            f"{server}/{kind}/filter", json={kind: wanted, "sort": None}, timeout=30
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    return ask
+
+
+@pytest.fixture
+def on_server(digits_apart, server):
+    """A command whose flows run against the server."""
+
+    def run(*arguments, **variables):
+        return digits_apart(*arguments, PREFECT_API_URL=server, **variables)
+
+    return run
+
+
+def _flow_run(ask, run_id):
+    (run,) = ask("flow_runs", id=run_id)
+    return run
+
+
+def _artifact(ask, run_id):
+    (artifact,) = ask("artifacts", flow_run_id=run_id)
+    return artifact
+
+
+def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, ask, home):
+    ended = on_server(*RETRAIN)
+    assert ended.status == 0, ended.err
+    assert "mnist/1 promoted" in ended.out
+    assert "Starting a Prefect server" not in ended.err
+    with open_registry() as registry:
+        version = registry.get("mnist@champion")
+
+    run = _flow_run(ask, version.run_id)
+    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Completed")
+    assert run["state"]["message"] == "mnist/1 promoted"
+    assert run["parameters"]["preset"] == "quick"
+    artifact = _artifact(ask, version.run_id)
+    assert (artifact["key"], artifact["type"]) == ("retraining", "markdown")
+    assert "# Retraining: `mnist/1` promoted" in artifact["data"]
+    assert version.sha256 in artifact["data"]
+    assert not (home / "prefect").exists()
+
+
+def test_a_refusal_is_the_completed_state_rejected(on_server, ask, home):
+    ended = on_server("retrain", "--preset", "quick", "--min-accuracy", "1")
+    assert ended.status == 3
+    assert re.search(r"Refused: validation_accuracy 0\.\d{4} < 1\.0000", ended.err)
+    assert not (home / "registry.db").exists()
+    (record,) = (home / "runs").iterdir()
+    run = _flow_run(ask, record.name)
+    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Rejected")
+    assert "< 1.0000" in run["state"]["message"]
+    assert "**failed**" in _artifact(ask, record.name)["data"]
+
+
+def test_a_network_that_is_down_for_a_while_is_waited_for(on_server, ask, monkeypatch):
+    """The mirror's own attempts run out; Prefect's retry of the task finds it healed."""
+    files = {f"{file.name}.gz": gzipped(file) for file in SAMPLE.files}
+    down = web_mirror.at_first(5, web_mirror.always(503))
+    with web_mirror.mirror(files, down) as mirror:
+        ended = on_server(*RETRAIN, DIGITS_MIRRORS=mirror.url)
+    assert ended.status == 0, ended.err
+    with open_registry() as registry:
+        run_id = registry.get("mnist@champion").run_id
+    runs = {run["name"].split("-")[0]: run["run_count"] for run in ask_tasks(ask, run_id)}
+    assert runs.pop("download") == 2
+    assert set(runs.values()) == {1}
+    assert set(runs) == {"convert", "train", "judge", "register", "promote_version", "conclude"}
+
+
+def ask_tasks(ask, run_id):
+    deadline = time.monotonic() + 30
+    while True:
+        # Task runs reach the server as events, a little after the fact.
+        runs = [run for run in ask("task_runs") if run["flow_run_id"] == run_id]
+        if len(runs) == 7 and all(run["run_count"] for run in runs):
+            return runs
+        assert time.monotonic() < deadline, runs
+        time.sleep(0.5)
+
+
+def test_a_failure_that_will_not_heal_is_not_retried_and_is_one_message(on_server, tmp_path):
+    started = time.monotonic()
+    ended = on_server(*RETRAIN, DIGITS_MIRRORS=str(tmp_path / "gone"), PIP_NO_INDEX="0",
+                      PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    assert ended.status == 1
+    assert "Error: No source delivers train-images-idx3-ubyte:" in ended.err
+    assert "Traceback" not in ended.err
+    assert time.monotonic() - started < 120
+
+
+def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
+    assert on_server(*RETRAIN, "--direct").status == 0
+    assert on_server("sample", "--count", "30", "--output", tmp_path / "in").status == 0
+    (tmp_path / "in" / "bad.png").write_text("no image")
+    ended = on_server("score", tmp_path / "in", "--output", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    assert "1 not scored: not an image" in ended.out
+    rows = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+    assert len(rows) == 31
+    (artifact,) = ask("artifacts", key="scoring")
+    assert "# Scored 31 files with `mnist/1`" in artifact["data"]
+    assert "| not an image | 1 |" in artifact["data"]
+
+
+def test_with_no_server_set_up_a_flow_runs_all_the_same(digits_apart, home):
+    """Everything it leaves is under DIGITS_HOME, Prefect's own files included."""
+    user = home.parent / "user"
+    user.mkdir()
+    ended = digits_apart(*RETRAIN, HOME=str(user))
+    assert ended.status == 0, ended.err
+    assert "Starting a Prefect server for this run" in ended.err
+    assert "mnist/1 promoted" in ended.out
+    assert (home / "prefect" / "prefect.db").exists()
+    assert [path for path in user.rglob("*") if path.is_file()] == []
+
+
+def test_serve_retrains_on_its_schedule_and_stops_when_told(start_digits, ask, server, home):
+    """Every second minute is often; a run that was asked for does not wait for it."""
+    process = start_digits(
+        *("serve", "--cron", "0 3 * * *", "--preset", "quick", "--min-accuracy", "0.3"),
+        PREFECT_API_URL=server,
+    )
+    try:
+        deployment = _wait(process, lambda: _deployment(ask))
+        assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
+        assert deployment["parameters"]["preset"] == "quick"
+        assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        run = requests.post(
+            f"{server}/deployments/{deployment['id']}/create_flow_run", json={}, timeout=30
+        ).json()
+        done = _wait(process, lambda: _finished(ask, run["id"]))
+        assert done["state_name"] == "Completed"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "never awaited" not in err
+    assert not _deployment(ask)["paused"]
+    with open_registry() as registry:
+        assert registry.get("mnist@champion").run_id == run["id"]
+
+
+def _deployment(ask):
+    return next((d for d in ask("deployments") if d["name"] == "scheduled"), None)
+
+
+def _finished(ask, run_id):
+    run = _flow_run(ask, run_id)
+    return run if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED"} else None
+
+
+def _wait(process, look):
+    deadline = time.monotonic() + 120
+    while not (found := look()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return found
+
+
+def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free_port, home):
+    port = str(free_port + 1)
+    process = start_digits("serve", "--port", port)
+
+    def served():
+        try:
+            url = f"http://127.0.0.1:{port}/api/deployments/filter"
+            return requests.post(url, json={}, timeout=5).json()
+        except requests.ConnectionError:
+            return None
+
+    try:
+        (deployment,) = _wait(process, served)
+        assert deployment["name"] == "scheduled"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert f"Its pages are at http://127.0.0.1:{port}." in err
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/api/health", timeout=5)
+
+
+def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port):
+    ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
+    assert ended.status == 1
+    assert "Error: cron: expected five fields" in ended.err
+    ended = digits_apart("serve", "--port", free_port)
+    assert ended.status == 1
+    assert f"Error: Port {free_port} is taken." in ended.err
+
+
+def test_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
+    from pipeline.prefect_settings import prepare
+    from pipeline.settings import load_settings
+
+    for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", dict(os.environ))
+        prepare(load_settings(), console_level="INFO")
+        assert os.environ["DO_NOT_TRACK"] == "1"
+        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
+        prepare(load_settings(), console_level="INFO")
+        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
+
+
+def test_prefect_is_not_imported_by_the_tests_themselves():
+    """So that no setting of this process decides what the flows above see."""
+    assert "prefect" not in sys.modules

@@ -1,0 +1,327 @@
+"""What the registry promises to one process."""
+
+import hashlib
+import math
+import sqlite3
+from dataclasses import FrozenInstanceError
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from registry import (
+    DamagedBlobError,
+    IdempotencyConflictError,
+    InvalidArgumentError,
+    MissingBlobError,
+    NewerRegistryError,
+    NotFoundError,
+    Registry,
+    UnavailableError,
+    UnsupportedError,
+)
+
+WEIGHTS = b"some weights"
+DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
+
+
+def _blob(tmp_path, digest=DIGEST):
+    return tmp_path / "blobs" / "sha256" / digest[:2] / digest
+
+
+def test_a_version_holds_what_was_registered(registry):
+    before = datetime.now(UTC)
+    version = registry.register(
+        "mnist",
+        WEIGHTS,
+        metrics={"validation_accuracy": 0.98, "epochs": 3},
+        params={"sizes": [784, 30, 10], "activation": "relu", "l2": 0.1, "seed": None, "b": True},
+        tags={"team": "ocr", "note": ""},
+        inputs={"train_images": "ab" * 32},
+        run_id="run-1",
+    )
+    assert (version.name, version.number, version.reference) == ("mnist", 1, "mnist/1")
+    assert (version.sha256, version.size, version.state) == (DIGEST, len(WEIGHTS), "ready")
+    assert version.metrics == {"validation_accuracy": 0.98, "epochs": 3.0}
+    assert version.params == {
+        "sizes": [784, 30, 10],
+        "activation": "relu",
+        "l2": 0.1,
+        "seed": None,
+        "b": True,
+    }
+    assert version.tags == {"team": "ocr", "note": ""}
+    assert version.inputs == {"train_images": "ab" * 32}
+    assert (version.run_id, version.aliases) == ("run-1", ())
+    assert before <= version.created_at + timedelta(microseconds=1)
+    assert version.created_at <= datetime.now(UTC)
+    assert registry.get("mnist/1") == version
+    assert registry.load("mnist/1") == WEIGHTS
+
+
+def test_a_version_cannot_be_changed(registry):
+    version = registry.register("mnist", WEIGHTS, metrics={"a": 1.0})
+    with pytest.raises(FrozenInstanceError):
+        version.number = 2
+    with pytest.raises(TypeError):
+        version.metrics["a"] = 2.0
+
+
+def test_each_model_counts_its_own_versions_from_one(registry):
+    numbers = [registry.register(name, WEIGHTS).number for name in ("a", "b", "a", "a", "b")]
+    assert numbers == [1, 1, 2, 3, 2]
+
+
+def test_versions_are_listed_newest_first(registry):
+    for name in ("a", "b", "a"):
+        registry.register(name, WEIGHTS, tags={"of": name})
+    assert [v.reference for v in registry.versions()] == ["a/2", "b/1", "a/1"]
+    assert [v.reference for v in registry.versions("a")] == ["a/2", "a/1"]
+    assert [v.reference for v in registry.versions(limit=1)] == ["a/2"]
+    assert all(v.tags == {"of": v.name} for v in registry.versions())
+    assert registry.versions("c") == []
+
+
+def test_more_versions_than_one_query_takes_are_listed_whole(registry, monkeypatch):
+    monkeypatch.setattr("registry.queries._BATCH", 3)
+    for number in range(1, 9):
+        registry.register("mnist", WEIGHTS, metrics={"number": number})
+    assert [v.metrics["number"] for v in registry.versions()] == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_an_alias_moves_and_is_listed_with_its_version(registry):
+    for _ in range(2):
+        registry.register("mnist", WEIGHTS)
+    assert registry.set_alias("mnist", "champion", 1).aliases == ("champion",)
+    registry.set_alias("mnist", "challenger", 1)
+    assert registry.get("mnist@champion").aliases == ("challenger", "champion")
+    assert registry.set_alias("mnist", "champion", 2).number == 2
+    assert [v.aliases for v in registry.versions()] == [("champion",), ("challenger",)]
+
+
+def test_aliases_of_one_model_are_not_those_of_another(registry):
+    for name in ("a", "b"):
+        registry.register(name, WEIGHTS)
+    registry.set_alias("a", "champion", 1)
+    assert [v.aliases for v in registry.versions()] == [(), ("champion",)]
+    with pytest.raises(NotFoundError):
+        registry.get("b@champion")
+
+
+def test_an_alias_cannot_point_at_nothing(registry):
+    registry.register("mnist", WEIGHTS)
+    registry.set_alias("mnist", "champion", 1)
+    for name, number in (("mnist", 2), ("other", 1)):
+        with pytest.raises(NotFoundError, match=f"no {name}/{number} in the registry"):
+            registry.set_alias(name, "champion", number)
+    assert registry.get("mnist@champion").number == 1
+
+
+@pytest.mark.parametrize("reference", ["mnist/2", "mnist@champion", "other/1", "other@champion"])
+def test_what_is_not_there_is_an_error_and_not_none(registry, reference):
+    registry.register("mnist", WEIGHTS)
+    for ask in (registry.get, registry.load):
+        with pytest.raises(NotFoundError, match=f"There is no {reference} in the registry") as told:
+            ask(reference)
+        assert told.value.reference == reference
+        assert isinstance(told.value, LookupError)
+
+
+def test_a_registration_tried_again_returns_the_version_it_made(registry):
+    first = registry.register("mnist", WEIGHTS, metrics={"a": 1.0}, idempotency_key="run-1")
+    assert registry.register("mnist", WEIGHTS, idempotency_key="run-1") == first
+    assert registry.register("mnist", WEIGHTS, idempotency_key="run-2").number == 2
+    assert registry.register("other", WEIGHTS, idempotency_key="run-1").reference == "other/1"
+    assert len(registry.versions()) == 3
+
+
+def test_a_key_used_for_other_weights_is_a_conflict(registry):
+    registry.register("mnist", WEIGHTS, idempotency_key="run-1")
+    with pytest.raises(IdempotencyConflictError, match="'run-1' belongs to mnist/1"):
+        registry.register("mnist", b"others", idempotency_key="run-1")
+    assert len(registry.versions()) == 1
+
+
+def test_equal_weights_are_stored_once(registry, tmp_path):
+    for _ in range(3):
+        registry.register("mnist", WEIGHTS)
+    assert [p for p in (tmp_path / "blobs").rglob("*") if p.is_file()] == [_blob(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("metrics", {"a": math.nan}),
+        ("metrics", {"a": math.inf}),
+        ("metrics", {"a": "0.9"}),
+        ("metrics", {"a": True}),
+        ("metrics", {"": 1.0}),
+        ("metrics", {1: 1.0}),
+        ("params", {"a": object()}),
+        ("params", {"a": math.nan}),
+        ("params", {"a": "x" * 2000}),
+        ("tags", {"a": 1}),
+        ("tags", {"a": "x" * 2001}),
+        ("tags", {"x" * 2001: "a"}),
+        ("inputs", {"a": "abc"}),
+        ("inputs", {"a": "G" * 64}),
+        ("inputs", {"a": "A" * 64}),
+        ("run_id", ""),
+        ("run_id", "x" * 2001),
+        ("idempotency_key", ""),
+    ],
+)
+def test_what_the_database_could_not_keep_is_refused_before_anything_is_stored(
+    registry, tmp_path, argument, value
+):
+    with pytest.raises(InvalidArgumentError, match=argument):
+        registry.register("mnist", WEIGHTS, **{argument: value})
+    assert registry.versions() == []
+    assert not (tmp_path / "blobs").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Mnist", "1mnist", "../mnist", "a/b", "a@b", "a b", "a\n", "a" * 65, "é", "-a"]
+)
+def test_names_are_short_and_plain(registry, name):
+    registry.register("mnist", WEIGHTS)
+    with pytest.raises(InvalidArgumentError, match="model name"):
+        registry.register(name, WEIGHTS)
+    with pytest.raises(InvalidArgumentError, match="model name"):
+        registry.versions(name)
+    with pytest.raises(InvalidArgumentError, match="alias"):
+        registry.set_alias("mnist", name, 1)
+    assert [v.reference for v in registry.versions()] == ["mnist/1"]
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "mnist", "mnist/", "mnist/0", "mnist/01", "mnist/-1", "mnist@", "mnist/1\n"]
+    + ["mnist/1@champion", "mnist@1", "mnist/" + "9" * 30, "../mnist/1", "mnist/1 or 1=1"]
+)
+def test_references_have_two_forms_and_no_other(registry, reference):
+    registry.register("mnist", WEIGHTS)
+    with pytest.raises(InvalidArgumentError, match="name@alias or name/number"):
+        registry.get(reference)
+
+
+@given(position=st.integers(0, len(WEIGHTS) * 8 - 1))
+@hypothesis_settings(max_examples=len(WEIGHTS) * 8)
+def test_any_flipped_bit_is_found(tmp_path_factory, position):
+    tmp_path = tmp_path_factory.mktemp("flipped")
+    with Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")) as registry:
+        registry.register("mnist", WEIGHTS)
+        damaged = bytearray(WEIGHTS)
+        damaged[position // 8] ^= 1 << position % 8
+        _blob(tmp_path).unlink()
+        _blob(tmp_path).write_bytes(damaged)
+        with pytest.raises(DamagedBlobError, match=DIGEST) as told:
+            registry.load("mnist/1")
+        assert told.value.got == hashlib.sha256(damaged).hexdigest()
+
+
+@pytest.mark.parametrize("damage", ["missing", "emptied", "longer"])
+def test_weights_that_are_lost_or_damaged_are_told_and_healed_by_registering_again(
+    registry, tmp_path, damage
+):
+    registry.register("mnist", WEIGHTS)
+    path = _blob(tmp_path)
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(b"" if damage == "emptied" else WEIGHTS + b"!")
+    error = MissingBlobError if damage == "missing" else DamagedBlobError
+    with pytest.raises(error, match=str(path)):
+        registry.load("mnist/1")
+    registry.register("mnist", WEIGHTS)
+    assert registry.load("mnist/1") == WEIGHTS
+
+
+def test_weights_are_not_read_through_a_link(registry, tmp_path):
+    """Whoever may write to the blobs cannot point the registry at another file."""
+    registry.register("mnist", WEIGHTS)
+    (tmp_path / "elsewhere").write_bytes(WEIGHTS)
+    _blob(tmp_path).unlink()
+    _blob(tmp_path).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        registry.load("mnist/1")
+
+
+def test_a_registry_is_there_after_it_is_closed(tmp_path):
+    address = f"sqlite:///{tmp_path}/deep/er/registry.db", str(tmp_path / "blobs")
+    with Registry(*address) as registry:
+        version = registry.register("mnist", WEIGHTS)
+        registry.set_alias("mnist", "champion", 1)
+    with Registry(*address) as registry:
+        assert registry.load("mnist@champion") == WEIGHTS
+        assert registry.get("mnist/1").created_at == version.created_at
+
+
+def test_blobs_may_be_a_file_url(tmp_path):
+    blobs = (tmp_path / "a b").as_uri()
+    with Registry(f"sqlite:///{tmp_path}/registry.db", blobs) as registry:
+        registry.register("mnist", WEIGHTS)
+        assert registry.load("mnist/1") == WEIGHTS
+    assert (tmp_path / "a b" / "sha256").is_dir()
+
+
+def test_the_database_is_set_to_lose_nothing(registry, tmp_path):
+    with registry._database.read() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+    }
+
+
+def test_a_registry_of_a_newer_release_is_refused_unchanged(tmp_path):
+    address = f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")
+    Registry(*address).close()
+    with sqlite3.connect(tmp_path / "registry.db") as connection:
+        connection.execute("UPDATE meta SET schema_version = 999")
+    connection.close()
+    with pytest.raises(NewerRegistryError, match="schema 999") as told:
+        Registry(*address)
+    assert told.value.found == 999
+
+
+def test_a_file_that_is_no_database_is_told_and_kept(tmp_path):
+    (tmp_path / "registry.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(UnavailableError, match="file is not a database"):
+        Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs"))
+    assert (tmp_path / "registry.db").read_bytes() == b"not a database" * 100
+
+
+@pytest.mark.parametrize(
+    ("url", "blobs"),
+    [
+        ("postgresql://u:secret@host/db", "blobs"),
+        ("sqlite://", "blobs"),
+        ("sqlite:///:memory:", "blobs"),
+        ("sqlite:///registry.db?mode=ro", "blobs"),
+        ("registry.db", "blobs"),
+        ("sqlite:///registry.db", "s3://bucket"),
+    ],
+)
+def test_what_this_release_does_not_know_is_refused(tmp_path, monkeypatch, url, blobs):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnsupportedError, match="expected") as told:
+        Registry(url, blobs)
+    assert "secret" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnavailableError, match="cannot be created"):
+        Registry(f"sqlite:///{tmp_path}/file/registry.db", str(tmp_path / "blobs"))
+    with (
+        Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "file")) as registry,
+        pytest.raises(UnavailableError, match="cannot be stored"),
+    ):
+        registry.register("mnist", WEIGHTS)
