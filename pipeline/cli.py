@@ -205,12 +205,15 @@ def serve(
     Where PREFECT_API_URL names no server, one is started on this machine and stopped again.
     """
     import contextlib
+    import signal
 
     from pipeline.prefect_server import prefect_server
     from pipeline.prefect_settings import has_server
 
     parameters = {"preset": _preset(preset), "min_accuracy": min_accuracy, "seed": seed}
     settings = _prepare_prefect(console_level="INFO")
+    # Until Prefect listens for it itself: a server that was started is stopped in any case.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with contextlib.ExitStack() as stack:
         if not has_server():
             typer.echo("Starting a Prefect server.", err=True)

@@ -28,6 +28,8 @@ def prepare(settings: Settings, *, console_level: str) -> None:
     if not has_server():
         # An embedded server keeps its state with ours; a user's own Prefect keeps its own.
         defaults["PREFECT_HOME"] = str(settings.home / "prefect")
+        # Prefect makes the last directory of the path only, and its server fails without it.
+        (settings.home / "prefect").mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
 

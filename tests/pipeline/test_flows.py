@@ -14,6 +14,7 @@ from mnist_sample import SAMPLE, gzipped
 
 from pipeline import open_registry
 
+FINAL = {"Completed", "Failed", "Crashed"}
 RETRAIN = ("retrain", "--preset", "quick", "--min-accuracy", "0.3")
 
 
@@ -92,31 +93,33 @@ def test_a_network_that_is_down_for_a_while_is_waited_for(on_server, ask, monkey
     assert ended.status == 0, ended.err
     with open_registry() as registry:
         run_id = registry.get("mnist@champion").run_id
-    runs = {run["name"].split("-")[0]: run["run_count"] for run in ask_tasks(ask, run_id)}
+    runs = {run["name"].split("-")[0]: run["run_count"] for run in _task_runs(ask, run_id, 7)}
     assert runs.pop("download") == 2
     assert set(runs.values()) == {1}
     assert set(runs) == {"convert", "train", "judge", "register", "promote_version", "conclude"}
 
 
-def ask_tasks(ask, run_id):
+def _task_runs(ask, run_id, count):
     deadline = time.monotonic() + 30
     while True:
         # Task runs reach the server as events, a little after the fact.
         runs = [run for run in ask("task_runs") if run["flow_run_id"] == run_id]
-        if len(runs) == 7 and all(run["run_count"] for run in runs):
+        if len(runs) == count and all(run["state_name"] in FINAL for run in runs):
             return runs
         assert time.monotonic() < deadline, runs
         time.sleep(0.5)
 
 
-def test_a_failure_that_will_not_heal_is_not_retried_and_is_one_message(on_server, tmp_path):
-    started = time.monotonic()
-    ended = on_server(*RETRAIN, DIGITS_MIRRORS=str(tmp_path / "gone"), PIP_NO_INDEX="0",
-                      PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+def test_a_failure_that_will_not_heal_is_not_retried_and_is_one_message(on_server, ask, tmp_path):
+    seen = {run["id"] for run in ask("flow_runs")}
+    ended = on_server(*RETRAIN, DIGITS_MIRRORS=str(tmp_path / "gone"))
     assert ended.status == 1
     assert "Error: No source delivers train-images-idx3-ubyte:" in ended.err
     assert "Traceback" not in ended.err
-    assert time.monotonic() - started < 120
+    (run,) = [run for run in ask("flow_runs") if run["id"] not in seen]
+    assert run["state_name"] == "Failed"
+    (task,) = _task_runs(ask, run["id"], 1)
+    assert (task["state_name"], task["run_count"]) == ("Failed", 1)
 
 
 def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
@@ -146,7 +149,7 @@ def test_with_no_server_set_up_a_flow_runs_all_the_same(digits_apart, home):
 
 
 def test_serve_retrains_on_its_schedule_and_stops_when_told(start_digits, ask, server, home):
-    """Every second minute is often; a run that was asked for does not wait for it."""
+    """Each run in a process of its own, as Prefect has it."""
     process = start_digits(
         *("serve", "--cron", "0 3 * * *", "--preset", "quick", "--min-accuracy", "0.3"),
         PREFECT_API_URL=server,
@@ -156,19 +159,24 @@ def test_serve_retrains_on_its_schedule_and_stops_when_told(start_digits, ask, s
         assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
         assert deployment["parameters"]["preset"] == "quick"
         assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-        run = requests.post(
-            f"{server}/deployments/{deployment['id']}/create_flow_run", json={}, timeout=30
-        ).json()
+        run = _wait(process, lambda: _ask_for_a_run(server, deployment))
         done = _wait(process, lambda: _finished(ask, run["id"]))
         assert done["state_name"] == "Completed"
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "never awaited" not in err
     assert not _deployment(ask)["paused"]
     with open_registry() as registry:
         assert registry.get("mnist@champion").run_id == run["id"]
+
+
+def _ask_for_a_run(server, deployment):
+    url = f"{server}/deployments/{deployment['id']}/create_flow_run"
+    answer = requests.post(url, json={}, timeout=30)
+    # The server answers 503 while its SQLite database is busy with other writers.
+    return answer.json() if answer.ok else None
 
 
 def _deployment(ask):
@@ -177,7 +185,7 @@ def _deployment(ask):
 
 def _finished(ask, run_id):
     run = _flow_run(ask, run_id)
-    return run if run["state_type"] in {"COMPLETED", "FAILED", "CRASHED"} else None
+    return run if run["state_name"] in FINAL else None
 
 
 def _wait(process, look):
@@ -185,7 +193,7 @@ def _wait(process, look):
     while not (found := look()):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.5)
+        time.sleep(0.2)
     return found
 
 

@@ -357,6 +357,20 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path, index):
     mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
     error = _refused(tmp_path, index=SAMPLE)
     assert error.failures[0].reason.startswith("pip: ")
+    assert not error.transient
+
+
+def test_an_index_that_cannot_be_reached_may_be_another_time(tmp_path, monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.setenv(name, "")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{unused.getsockname()[1]}/simple")
+        (failure,) = _refused(tmp_path, index=SAMPLE).failures
+    assert failure.transient
+    assert "cannot reach the index" in failure.reason
+    assert "Connection refused" in failure.reason
 
 
 def test_a_pickle_that_inflates_past_its_known_size_is_cut_off(tmp_path, index):
