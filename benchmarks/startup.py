@@ -32,10 +32,11 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def row(name: str, goal: float, figures: list[float]) -> None:
+def row(name: str, goal: float | None, figures: list[float]) -> None:
     """Print a line of the table."""
     low, middle, high = min(figures), statistics.median(figures), max(figures)
-    print(f"{name:<46} {low:8.3f} {middle:8.3f} {high:8.3f} {goal:8.2f}")
+    limit = "" if goal is None else f"{goal:8.2f}"
+    print(f"{name:<46} {low:8.3f} {middle:8.3f} {high:8.3f} {limit}")
 
 
 def measure_commands(directory: Path) -> None:
@@ -66,7 +67,7 @@ def measure_commands(directory: Path) -> None:
             floors.append(seconds(floor))
             figures.append(seconds(command))
         row(name, goal, figures)
-    row("the interpreter alone", float("nan"), floors)
+    row("the interpreter alone", None, floors)
 
 
 def measure_mirrors(directory: Path) -> None:

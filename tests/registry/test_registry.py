@@ -198,8 +198,10 @@ def test_names_are_short_and_plain(registry, name):
 
 @pytest.mark.parametrize(
     "reference",
-    ["", "mnist", "mnist/", "mnist/0", "mnist/01", "mnist/-1", "mnist@", "mnist/1\n"]
-    + ["mnist/1@champion", "mnist@1", "mnist/" + "9" * 30, "../mnist/1", "mnist/1 or 1=1"],
+    [
+        *("", "mnist", "mnist/", "mnist/0", "mnist/01", "mnist/-1", "mnist@", "mnist/1\n"),
+        *("mnist/1@champion", "mnist@1", "mnist/" + "9" * 30, "../mnist/1", "mnist/1 or 1=1"),
+    ],
 )
 def test_references_have_two_forms_and_no_other(registry, reference):
     registry.register("mnist", WEIGHTS)
