@@ -139,9 +139,8 @@ class WebMirror:
                         raise _SlowError(
                             f"is too slow: {received:,} bytes in {seconds:.0f} s", transient=True
                         )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            if isinstance(error, OSError) and error.filename is not None:
-                raise  # The disk's fault, not the mirror's.
+        # No other OSError: a full disk is not the mirror's fault.
+        except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
             raise SourceError(
                 f"broke off after {have + received:,} bytes ({_told(error)})", transient=True
             ) from None
