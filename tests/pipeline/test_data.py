@@ -185,9 +185,7 @@ def test_a_killed_download_leaves_nothing_under_a_final_name(
     """And the next one goes on where it was."""
 
     def stall(handler, content):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
+        web_mirror.promise(handler, len(content))
         handler.wfile.write(content[:40_000])
         handler.wfile.flush()
         time.sleep(30)

@@ -221,9 +221,7 @@ def test_a_mirror_that_falls_silent_is_given_up(tmp_path, monkeypatch):
     released = threading.Event()
 
     def hang(handler, content):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
+        web_mirror.promise(handler, len(content))
         handler.wfile.write(content[:100])
         released.wait(10)
 
@@ -239,9 +237,7 @@ def test_a_mirror_that_trickles_is_given_up(tmp_path, monkeypatch):
     released = threading.Event()
 
     def trickle(handler, content):
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
+        web_mirror.promise(handler, len(content))
         for byte in content:
             handler.wfile.write(bytes([byte]))
             if released.wait(0.02):

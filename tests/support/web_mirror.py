@@ -30,6 +30,13 @@ class Mirror:
     requests: list[Request] = field(default_factory=list)
 
 
+def promise(handler: BaseHTTPRequestHandler, length: int) -> None:
+    """Answer that a whole file of so many bytes follows."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(length))
+    handler.end_headers()
+
+
 def serve_file(handler: BaseHTTPRequestHandler, content: bytes | None) -> None:
     """Answer as a good server does, ranges included."""
     if content is None:
