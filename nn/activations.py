@@ -14,16 +14,20 @@ Array = NDArray[np.floating]
 
 
 class Activation(NamedTuple):
-    """A function of ``z`` and its derivative as a function of ``a``."""
+    """A function of ``z``, and its derivative as a function of ``a``."""
 
-    function: Callable[[Array], Array]
-    derivative: Callable[[Array], Array]
+    apply: Callable[[Array], object]
+    """Turns ``z`` into ``a``, in place."""
+    derivative: Callable[[Array], np.ndarray]
 
 
 def sigmoid(z: Array) -> Array:
-    """Return ``1 / (1 + exp(-z))``, through tanh, which does not overflow."""
-    half = z.dtype.type(0.5)
-    return half * (np.tanh(half * z) + 1)
+    """Turn ``z`` into ``1 / (1 + exp(-z))`` in place, through tanh, which does not overflow."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z += 1
+    z *= 0.5
+    return z
 
 
 def _sigmoid_derivative(a: Array) -> Array:
@@ -31,7 +35,7 @@ def _sigmoid_derivative(a: Array) -> Array:
 
 
 def _tanh(z: Array) -> Array:
-    return np.tanh(z)
+    return np.tanh(z, out=z)
 
 
 def _tanh_derivative(a: Array) -> Array:
@@ -39,12 +43,12 @@ def _tanh_derivative(a: Array) -> Array:
 
 
 def _relu(z: Array) -> Array:
-    return np.maximum(z, 0)
+    return np.maximum(z, 0, out=z)
 
 
-def _relu_derivative(a: Array) -> Array:
+def _relu_derivative(a: Array) -> NDArray[np.bool]:
     # At z = 0 this takes the left derivative, as is usual.
-    return (a > 0).astype(a.dtype)
+    return a > 0
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -7,10 +7,14 @@
     ├── InvalidDataError        images or labels of a wrong shape, type or range
     ├── NotFittedError          asked to predict before `fit`
     ├── DivergedError           the loss is no longer a finite number
+    ├── CheckpointError         a file that is not the state of this training
+    ├── HelperError             a process that helped with a training has ended
     └── WeightsError            bytes that are not the weights of a network
 
 Those that concern an argument are `ValueError` as well, as Python's users expect.
 """
+
+from pathlib import Path
 
 
 class NetworkError(Exception):
@@ -58,6 +62,31 @@ class DivergedError(NetworkError):
         self.epoch = epoch
         self.batch = batch
         self.learning_rate = learning_rate
+
+
+class CheckpointError(NetworkError):
+    """The file is there, and is not the state of this training."""
+
+    def __init__(self, path: Path, expected: str, got: str) -> None:
+        super().__init__(
+            f"{path}: expected a checkpoint of this training, with {expected}, got {got}. "
+            "Name another file, or delete this one to start from the beginning."
+        )
+        self.path = path
+        self.expected = expected
+        self.got = got
+
+
+class HelperError(NetworkError):
+    """A process that helped with a training has ended before it was done."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"A process that helped with this training has ended, with status {status}. "
+            "Start again, from the checkpoint if there is one; a machine short of memory "
+            "may need threads=1."
+        )
+        self.status = status
 
 
 class WeightsError(NetworkError, ValueError):

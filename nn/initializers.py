@@ -1,12 +1,11 @@
 """How weights are drawn before training: normal, with a standard deviation by fan-in."""
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 
 import numpy as np
 
-from nn.activations import Array
+from nn.parameters import Parameters
 
 INITIALIZERS: dict[str, Callable[[int], float]] = {
     # Nielsen, chapter 3: keeps the spread of z near 1 however many neurons feed it.
@@ -18,22 +17,11 @@ INITIALIZERS: dict[str, Callable[[int], float]] = {
 }
 
 
-def initialize(
-    sizes: Sequence[int], initializer: str, rng: np.random.Generator
-) -> tuple[list[Array], list[Array]]:
-    """Draw the weights and biases of a network.
-
-    Returns
-    -------
-    weights, biases : list of ndarray, float32
-        ``weights[l]`` has shape ``(sizes[l], sizes[l-1])`` and ``biases[l]`` ``(sizes[l],)``;
-        index 0 is an empty placeholder, since nothing enters the input layer. Biases are 0.
-    """
+def initialize(parameters: Parameters, initializer: str, rng: np.random.Generator) -> None:
+    """Draw the weights of a network; its biases become 0."""
     deviation = INITIALIZERS[initializer]
-    weights: list[Array] = [np.zeros((0, 0), np.float32)]
-    biases: list[Array] = [np.zeros(0, np.float32)]
-    for fan_in, fan_out in pairwise(sizes):
-        drawn = rng.standard_normal((fan_out, fan_in), dtype=np.float32)
-        weights.append(drawn * np.float32(deviation(fan_in)))
-        biases.append(np.zeros(fan_out, np.float32))
-    return weights, biases
+    for weights, fan_in in zip(parameters.weights[1:], parameters.sizes, strict=False):
+        rng.standard_normal(out=weights, dtype=np.float32)
+        weights *= np.float32(deviation(fan_in))
+    for biases in parameters.biases:
+        biases[:] = 0

@@ -1,67 +1,47 @@
 """The network: a multilayer perceptron with scikit-learn's habits."""
 
 import json
-import math
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nn import validation
+from nn import checkpoints, validation
 from nn import weights as weights_format
 from nn.activations import ACTIVATIONS, Array
-from nn.backpropagation import feedforward, gradients
-from nn.errors import (
-    DivergedError,
-    NotFittedError,
-    WeightsError,
-)
-from nn.initializers import INITIALIZERS, initialize
-from nn.objectives import LOSSES, OBJECTIVES, OUTPUTS
+from nn.backpropagation import feedforward
+from nn.calibration import best_temperature, probabilities
+from nn.errors import NotFittedError, WeightsError
+from nn.history import Epoch
+from nn.hyperparameters import Hyperparameters
+from nn.objectives import OBJECTIVES, targets
+from nn.parameters import Parameters
+from nn.team import cores
+from nn.training import begun, worthwhile
 
 FORMAT = "digits-network"
-FORMAT_VERSION = "1"
+# Version 1 had no temperature, and fewer parameters; what it lacks has the value it stood for.
+FORMAT_VERSION = "2"
+_READABLE = ("1", FORMAT_VERSION)
 
 # Rows a forward pass takes at once outside training: enough to keep BLAS busy, and it bounds
 # the memory of `predict` whatever it is given.
-_BLOCK = 4096
+_BLOCK = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch of training came to.
-
-    `loss` and `accuracy` are means over the epoch's batches, each measured just before its
-    step; the validation figures are measured after the epoch's last step.
-    """
-
-    number: int
-    """Counted from 1."""
-    loss: float
-    """Mean loss per example, without the L2 term."""
-    accuracy: float
-    """A fraction in [0, 1]."""
-    validation_loss: float | None
-    """None where `fit` was given no validation data."""
-    validation_accuracy: float | None
-    """None where `fit` was given no validation data."""
-    learning_rate: float
-    seconds: float
-    """Wall time, validation included."""
-
-
-class NeuralNetwork:
+class NeuralNetwork(Hyperparameters):
     """A multilayer perceptron trained by stochastic gradient descent.
 
     Layer 0 is the input, layer L the output. After `fit`, ``weights[l]``, shape
     ``(sizes[l], sizes[l-1])``, and ``biases[l]``, shape ``(sizes[l],)``, enter layer l;
     index 0 of both is an unused placeholder. The mathematics is that of Michael Nielsen's
-    *Neural Networks and Deep Learning*, in batches of rows and in float32.
+    *Neural Networks and Deep Learning*, in batches and in float32.
 
     Parameters
     ----------
@@ -74,15 +54,39 @@ class NeuralNetwork:
     loss : {"cross_entropy", "quadratic"}
     initializer : {"scaled", "standard", "he"}
         Weights are drawn from N(0, 1/fan_in), N(0, 1) or N(0, 2/fan_in); biases start at 0.
+    optimizer : {"sgd", "momentum", "nesterov", "adam"}
+        `nn.optimizers` has their equations and coefficients.
     learning_rate : float
+        The highest of the schedule.
+    schedule : {"constant", "cosine"}
+        Constant, or along half a cosine down to 0 at the end of the last epoch.
+    warmup_epochs : float
+        For how long the learning rate first rises from 0, in a straight line.
     batch_size : int
-        Rows per step. The last batch of an epoch may be shorter.
+        Images per step. The last batch of an epoch may be shorter.
     epochs : int
     l2 : float
         The book's lambda: ``C + (l2 / 2n) * sum(w**2)`` with n the number of training images.
         Biases are not decayed.
+    dropout : float
+        Share of the hidden neurons that each step leaves out, in [0, 1).
+    label_smoothing : float
+        Share of every target that is spread evenly over all classes, in [0, 1).
+    distortion : Distortion, optional
+        Draws a new deformation of every image for every epoch.
     seed : int, optional
-        Equal seeds, data and BLAS give equal weights, to the bit. None draws a fresh one.
+        Equal seeds, data, threads and BLAS give equal weights, to the bit. None draws a fresh one.
+    threads : int, optional
+        How many cores a training may use; None is all this process may run on. A network too
+        small to gain from it takes one. Beyond one, they are processes of their own, and each
+        holds BLAS to one thread. So any number of trainings share a machine as other programs
+        do; `nn.team` says why.
+
+    Attributes
+    ----------
+    history : list of Epoch
+    temperature : float
+        What `predict_proba` divides logits by; fitted where `fit` has validation data.
 
     Raises
     ------
@@ -90,52 +94,29 @@ class NeuralNetwork:
         Where a parameter is outside its domain.
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int] = (784, 30, 10),
-        *,
-        activation: str = "sigmoid",
-        output: str = "softmax",
-        loss: str = "cross_entropy",
-        initializer: str = "scaled",
-        learning_rate: float = 0.5,
-        batch_size: int = 10,
-        epochs: int = 30,
-        l2: float = 0.0,
-        seed: int | None = None,
-    ) -> None:
-        self.sizes = validation.layer_sizes(sizes)
-        self.activation = validation.choice("activation", activation, ACTIVATIONS)
-        self.output = validation.choice("output", output, OUTPUTS)
-        self.loss = validation.choice("loss", loss, LOSSES)
-        self.initializer = validation.choice("initializer", initializer, INITIALIZERS)
-        self.learning_rate = validation.positive("learning_rate", learning_rate)
-        self.batch_size = validation.whole("batch_size", batch_size, least=1)
-        self.epochs = validation.whole("epochs", epochs, least=1)
-        self.l2 = validation.not_negative("l2", l2)
-        self.seed = None if seed is None else validation.whole("seed", seed, least=0)
-        self.weights: list[Array] = []
-        self.biases: list[Array] = []
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.history: list[Epoch] = []
+        self.temperature = 1.0
+        self._parameters: Parameters | None = None
+        # What `fit` came to use where a parameter left it the choice.
+        self._resolved: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        arguments = ", ".join(
+            f"{field.name}={getattr(self, field.name)!r}" for field in fields(Hyperparameters)
+        )
         return f"NeuralNetwork({arguments})"
 
-    def get_params(self) -> dict[str, Any]:
-        """Return the parameters of the constructor, by name, as values JSON can hold."""
-        return {
-            "sizes": list(self.sizes),
-            "activation": self.activation,
-            "output": self.output,
-            "loss": self.loss,
-            "initializer": self.initializer,
-            "learning_rate": self.learning_rate,
-            "batch_size": self.batch_size,
-            "epochs": self.epochs,
-            "l2": self.l2,
-            "seed": self.seed,
-        }
+    @property
+    def weights(self) -> list[Array]:
+        """Of each layer; none before `fit`."""
+        return self._parameters.weights if self._parameters else []
+
+    @property
+    def biases(self) -> list[Array]:
+        """Of each layer; none before `fit`."""
+        return self._parameters.biases if self._parameters else []
 
     def fit(
         self,
@@ -144,6 +125,7 @@ class NeuralNetwork:
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         *,
         on_epoch: Callable[[Epoch], None] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Train from scratch; what an earlier `fit` learnt is replaced.
 
@@ -154,9 +136,14 @@ class NeuralNetwork:
         labels : array of int, shape (n,)
             Each in ``[0, sizes[-1])``. Not changed.
         validation_data : (images, labels), optional
-            Measured after every epoch; never trained on.
+            Measured after every epoch, and at the end the temperature is fitted to it; never
+            trained on.
         on_epoch : callable, optional
             Called with each `Epoch` as it ends.
+        checkpoint : path, optional
+            A file that gets the state of the training after every epoch. If it is there, the
+            training goes on from it, to the same weights as if it had never stopped. It stays
+            when all is done.
 
         Raises
         ------
@@ -164,40 +151,80 @@ class NeuralNetwork:
             Where images or labels have a wrong shape, type or range.
         DivergedError
             Where the loss stops being a finite number.
+        CheckpointError
+            Where the checkpoint is that of another training, or none.
+        HelperError
+            Where a process that helped has been killed.
         """
         x, y = validation.dataset(images, labels, self.sizes)
         held_out = (
             None if validation_data is None else validation.dataset(*validation_data, self.sizes)
         )
-        rng = np.random.default_rng(self.seed)
-        self.weights, self.biases = initialize(self.sizes, self.initializer, rng)
-        self.history = []
-        for number in range(1, self.epochs + 1):
-            started = time.perf_counter()
-            # A loss that overflows is told as a DivergedError, not as NumPy's warnings.
-            with np.errstate(over="ignore", invalid="ignore"):
-                loss, accuracy = self._train_epoch(x, y, rng.permutation(len(x)), number)
-            validation_loss = validation_accuracy = None
-            if held_out is not None:
-                validation_loss, validation_accuracy = self._measure(*held_out)
-            epoch = Epoch(
-                number,
-                loss,
-                accuracy,
-                validation_loss,
-                validation_accuracy,
-                self.learning_rate,
-                time.perf_counter() - started,
-            )
-            self.history.append(epoch)
-            if on_epoch is not None:
-                on_epoch(epoch)
+        image = validation.image_shape(images, distorted=self.distortion is not None)
+        return self._fit(x, y, held_out, image, on_epoch, checkpoint)
+
+    def _fit(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        held_out: tuple[np.ndarray, np.ndarray] | None,
+        image: tuple[int, int],
+        on_epoch: Callable[[Epoch], None] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        params = self.get_params()
+        if self.threads is not None:
+            params["threads"] = worthwhile(self, len(x), self.threads)
+        kept = None
+        if checkpoint is not None:
+            digest = checkpoints.digest(x, y, *(held_out or ()))
+            kept = checkpoints.Checkpoint(Path(checkpoint), params, digest)
+            params = kept.resolved
+        if params["seed"] is None:
+            params["seed"] = np.random.SeedSequence().entropy
+        if params["threads"] is None:
+            params["threads"] = worthwhile(self, len(x), cores())
+        self._resolved = params
+        self.temperature = 1.0
+
+        with begun(self, x, y, image, params["seed"], params["threads"]) as training:
+            self.history = kept.restore(training) if kept else []
+            for number in range(training.epoch + 1, self.epochs + 1):
+                started = time.perf_counter()
+                # A loss that overflows is told as a DivergedError, not as NumPy's warnings.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    loss, accuracy = training.run_epoch()
+                self._parameters = training.result()
+                validation_loss = validation_accuracy = None
+                if held_out is not None:
+                    validation_loss, validation_accuracy = self._measure(
+                        *held_out, threads=params["threads"]
+                    )
+                epoch = Epoch(
+                    number,
+                    loss,
+                    accuracy,
+                    validation_loss,
+                    validation_accuracy,
+                    training.learning_rate(number * training.steps_per_epoch - 1),
+                    time.perf_counter() - started,
+                )
+                self.history.append(epoch)
+                if kept:
+                    kept.save(training, self.history)
+                if on_epoch is not None:
+                    on_epoch(epoch)
+            self._parameters = training.result()
+        if held_out is not None:
+            z = self._logits(held_out[0])
+            self.temperature = best_temperature(z, held_out[1], self.output)
         return self
 
-    def predict(self, images: ArrayLike) -> NDArray[np.int64]:
+    def predict(self, images: ArrayLike) -> NDArray[np.intp]:
         """Return the most probable label of each image, shape ``(n,)``."""
         x = validation.image_rows(images, self.sizes[0])
-        return np.concatenate([z.argmax(axis=1) for z in self._logits(x)])
+        labels: NDArray[np.intp] = self._logits(x).argmax(axis=0)
+        return labels
 
     def predict_proba(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each label, shape ``(n, sizes[-1])``; rows sum to 1.
@@ -205,13 +232,8 @@ class NeuralNetwork:
         Sigmoid outputs do not sum to 1 by themselves: each row is divided by its sum.
         """
         x = validation.image_rows(images, self.sizes[0])
-        output = OUTPUTS[self.output]
-        a = np.concatenate([output(z) for z in self._logits(x)]).astype(np.float32)
-        if self.output == "sigmoid":
-            # Where every output has rounded to 0 there is nothing to share out but equally.
-            a += np.finfo(np.float32).tiny
-            a /= a.sum(axis=1, keepdims=True)
-        return a
+        a = probabilities(self._logits(x), self.output, self.temperature)
+        return np.ascontiguousarray(a.T)
 
     def validate(self, images: ArrayLike, labels: ArrayLike) -> float:
         """Return the accuracy on these images, a fraction in [0, 1]."""
@@ -219,14 +241,22 @@ class NeuralNetwork:
         return self._measure(x, y)[1]
 
     def to_bytes(self) -> bytes:
-        """Return weights and parameters as safetensors; equal networks give equal bytes."""
-        self._require_weights()
+        """Return weights and parameters as safetensors; equal networks give equal bytes.
+
+        The parameters include the seed and the threads that `fit` used where it had the choice:
+        fitted to the same data, a network with these parameters gives these bytes.
+        """
+        self._require_parameters()
         tensors = {}
         for layer in range(1, len(self.sizes)):
             tensors[f"weights.{layer}"] = self.weights[layer]
             tensors[f"biases.{layer}"] = self.biases[layer]
-        params = json.dumps(self.get_params(), sort_keys=True)
-        metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "params": params}
+        metadata = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "params": json.dumps(self.get_params() | self._resolved, sort_keys=True),
+            "temperature": repr(self.temperature),
+        }
         return weights_format.write(tensors, metadata)
 
     @classmethod
@@ -241,13 +271,16 @@ class NeuralNetwork:
         tensors, metadata = weights_format.read(data)
         if metadata.get("format") != FORMAT:
             raise WeightsError(f"expected the format {FORMAT!r}, got {metadata.get('format')!r}")
-        if metadata.get("format_version") != FORMAT_VERSION:
+        if metadata.get("format_version") not in _READABLE:
             raise WeightsError(
-                f"expected format version {FORMAT_VERSION}, got {metadata.get('format_version')}; "
-                "a newer release of digits may read it"
+                f"expected format version {' or '.join(_READABLE)}, "
+                f"got {metadata.get('format_version')}; a newer release of digits may read it"
             )
         try:
-            network = cls(**json.loads(metadata["params"]))
+            network = cls.from_params(json.loads(metadata["params"]))
+            network.temperature = validation.positive(
+                "temperature", float(metadata.get("temperature", 1))
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"its parameters cannot be read ({error})") from None
         network._adopt(tensors)
@@ -272,67 +305,42 @@ class NeuralNetwork:
             raise WeightsError(f"sizes {self.sizes} ask for tensors {expected}, got {got}")
         if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
             raise WeightsError("some of them are not finite numbers")
-        layers = range(1, len(self.sizes))
-        self.weights = [np.zeros((0, 0), np.float32), *(tensors[f"weights.{i}"] for i in layers)]
-        self.biases = [np.zeros(0, np.float32), *(tensors[f"biases.{i}"] for i in layers)]
+        self._parameters = Parameters(self.sizes)
+        for layer in range(1, len(self.sizes)):
+            self.weights[layer][:] = tensors[f"weights.{layer}"]
+            self.biases[layer][:] = tensors[f"biases.{layer}"]
 
-    def _train_epoch(
-        self, x: np.ndarray, y: np.ndarray, order: np.ndarray, epoch: int
-    ) -> tuple[float, float]:
-        """Take one step for every batch; return mean loss and accuracy."""
-        activation = ACTIVATIONS[self.activation]
-        objective = OBJECTIVES[self.output, self.loss]
-        step = np.float32(self.learning_rate)
-        decay = np.float32(1 - self.learning_rate * self.l2 / len(x))
-        total_loss = 0.0
-        correct = 0
-        for batch, start in enumerate(range(0, len(x), self.batch_size), start=1):
-            rows = order[start : start + self.batch_size]
-            weight_gradients, bias_gradients, losses, z = gradients(
-                self.weights,
-                self.biases,
-                activation,
-                objective,
-                validation.scaled(x[rows]),
-                y[rows],
-            )
-            loss = float(losses.sum())
-            if not math.isfinite(loss):
-                raise DivergedError(epoch, batch, self.learning_rate)
-            total_loss += loss
-            correct += int(np.count_nonzero(z.argmax(axis=1) == y[rows]))
-            for layer in range(1, len(self.sizes)):
-                if self.l2:
-                    self.weights[layer] *= decay
-                self.weights[layer] -= step * weight_gradients[layer]
-                self.biases[layer] -= step * bias_gradients[layer]
-        return total_loss / len(x), correct / len(x)
-
-    def _measure(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    def _measure(self, x: np.ndarray, y: np.ndarray, threads: int = 1) -> tuple[float, float]:
         """Return mean loss and accuracy."""
-        objective = OBJECTIVES[self.output, self.loss]
-        total_loss = 0.0
-        correct = 0
-        start = 0
-        for z in self._logits(x):
-            labels = y[start : start + len(z)]
-            start += len(z)
-            targets = np.zeros_like(z)
-            targets[np.arange(len(z)), labels] = 1
-            total_loss += float(objective(z, targets)[0].sum(dtype=np.float64))
-            correct += int(np.count_nonzero(z.argmax(axis=1) == labels))
-        return total_loss / len(x), correct / len(x)
+        z = self._logits(x, threads)
+        losses = OBJECTIVES[self.output, self.loss].losses(z, targets(y, self.sizes[-1]))
+        accuracy = int(np.count_nonzero(z.argmax(axis=0) == y)) / len(y)
+        return float(losses.mean(dtype=np.float64)), accuracy
 
-    def _logits(self, x: np.ndarray) -> list[Array]:
-        self._require_weights()
+    def _logits(
+        self, x: np.ndarray, threads: int = 1, dtype: type[np.floating] = np.float32
+    ) -> Array:
+        """Return the logits of rows, computed in this type, shape ``(sizes[-1], n)``."""
+        vector = self._require_parameters().vector
+        parameters = Parameters(self.sizes, vector.astype(dtype, copy=False))
         activation = ACTIVATIONS[self.activation]
-        return [
-            feedforward(
-                self.weights, self.biases, activation, validation.scaled(x[i : i + _BLOCK])
-            )[1]
-            for i in range(0, len(x), _BLOCK)
-        ]
+        z = np.empty((self.sizes[-1], len(x)), dtype)
 
-    def _require_weights(self) -> None:
-        if not self.weights:
+        def block(start: int) -> None:
+            rows = validation.scaled(x[start : start + _BLOCK]).astype(dtype, copy=False)
+            hidden = (np.empty((size, len(rows)), dtype) for size in self.sizes[1:-1])
+            feedforward(parameters, activation, (rows.T, *hidden, z[:, start : start + len(rows)]))
+
+        starts = range(0, len(x), _BLOCK)
+        if threads == 1:
+            for start in starts:
+                block(start)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(block, starts))
+        return z
+
+    def _require_parameters(self) -> Parameters:
+        if self._parameters is None:
             raise NotFittedError
+        return self._parameters

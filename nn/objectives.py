@@ -1,66 +1,111 @@
 """Output functions and, for each pair of output and loss, the loss and its gradient.
 
-An objective takes the logits ``z`` of the output layer, shape ``(m, k)``, and one-hot targets
-``y`` of the same shape. It returns the loss of each example, shape ``(m,)``, and
-``delta = dC/dz``, shape ``(m, k)``. Everything starts from the logits: from activations that
-have already rounded to 0 or 1 the logarithms of cross-entropy could not be recovered.
+Both start from the logits ``z`` of the output layer, shape ``(k, m)``, and targets ``y`` of the
+same shape, one-hot or smoothed. An example is a column, and its targets sum to 1. From
+activations that have already rounded to 0 or 1 the logarithms of cross-entropy could not be
+recovered.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from nn.activations import Array, sigmoid
 
-Objective = Callable[[Array, Array], tuple[Array, Array]]
+
+class Objective(NamedTuple):
+    """A loss as a function of logits and targets, and its gradient."""
+
+    losses: Callable[[Array, Array], Array]
+    """The loss of each example, shape ``(m,)``."""
+    delta: Callable[[Array, Array, Array], object]
+    """Writes ``dC/dz`` of each example, shape ``(k, m)``, to its third argument."""
 
 
-def softmax(z: Array) -> Array:
-    """Return ``exp(z) / sum(exp(z))`` by row.
+def targets(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> Array:
+    """Return one-hot columns, float32, of which `smoothing` is spread evenly over all classes.
 
-    The row's maximum is subtracted first. That changes nothing, since softmax is invariant
+    Szegedy et al. 2016, arXiv:1512.00567, section 7.
+    """
+    y = np.full((classes, len(labels)), smoothing / classes, np.float32)
+    y[labels, np.arange(len(labels))] += np.float32(1 - smoothing)
+    return y
+
+
+def softmax(z: Array, out: Array | None = None) -> Array:
+    """Return ``exp(z) / sum(exp(z))`` by column.
+
+    The column's maximum is subtracted first. That changes nothing, since softmax is invariant
     under shifts, and keeps the largest exponent at 0, where exp cannot overflow.
     """
-    a: Array = np.exp(z - z.max(axis=1, keepdims=True))
-    a /= a.sum(axis=1, keepdims=True)
+    a: Array = np.subtract(z, np.maximum.reduce(z, axis=0, keepdims=True), out=out)
+    np.exp(a, out=a)
+    a /= np.add.reduce(a, axis=0, keepdims=True)
     return a
 
 
-def _softmax_cross_entropy(z: Array, y: Array) -> tuple[Array, Array]:
-    shifted = z - z.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    normalizer = exponentials.sum(axis=1, keepdims=True)
-    loss = np.log(normalizer[:, 0]) - (y * shifted).sum(axis=1)
-    return loss, exponentials / normalizer - y
+def _softmax_cross_entropy_losses(z: Array, y: Array) -> Array:
+    shifted = z - z.max(axis=0, keepdims=True)
+    losses: Array = np.log(np.exp(shifted).sum(axis=0)) - (y * shifted).sum(axis=0)
+    return losses
 
 
-def _softmax_quadratic(z: Array, y: Array) -> tuple[Array, Array]:
+def _softmax_cross_entropy_delta(z: Array, y: Array, out: Array) -> None:
+    softmax(z, out)
+    out -= y
+
+
+def _softmax_quadratic_losses(z: Array, y: Array) -> Array:
+    losses: Array = np.square(softmax(z) - y).sum(axis=0) / 2
+    return losses
+
+
+def _softmax_quadratic_delta(z: Array, y: Array, out: Array) -> None:
     a = softmax(z)
     error = a - y
     # Every logit moves every probability: da_i/dz_j = a_i (1[i=j] - a_j).
-    delta = a * (error - (error * a).sum(axis=1, keepdims=True))
-    return (error * error).sum(axis=1) / 2, delta
+    np.multiply(a, error - (error * a).sum(axis=0, keepdims=True), out=out)
 
 
-def _sigmoid_cross_entropy(z: Array, y: Array) -> tuple[Array, Array]:
+def _sigmoid_cross_entropy_losses(z: Array, y: Array) -> Array:
     # -y ln a - (1 - y) ln(1 - a), rearranged so that no logarithm sees a rounded 0.
-    loss = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
-    return loss.sum(axis=1), sigmoid(z) - y
+    losses: Array = (np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))).sum(axis=0)
+    return losses
 
 
-def _sigmoid_quadratic(z: Array, y: Array) -> tuple[Array, Array]:
-    a = sigmoid(z)
-    error = a - y
-    return (error * error).sum(axis=1) / 2, error * a * (1 - a)
+def _sigmoid_cross_entropy_delta(z: Array, y: Array, out: Array) -> None:
+    np.copyto(out, z)
+    sigmoid(out)
+    out -= y
 
 
-OUTPUTS: dict[str, Callable[[Array], Array]] = {"softmax": softmax, "sigmoid": sigmoid}
+def _sigmoid_quadratic_losses(z: Array, y: Array) -> Array:
+    losses: Array = np.square(sigmoid(z.copy()) - y).sum(axis=0) / 2
+    return losses
+
+
+def _sigmoid_quadratic_delta(z: Array, y: Array, out: Array) -> None:
+    a = sigmoid(z.copy())
+    np.subtract(a, y, out=out)
+    out *= a * (1 - a)
+
+
+def _sigmoid_output(z: Array) -> Array:
+    return sigmoid(z.copy())
+
+
+OUTPUTS: dict[str, Callable[[Array], Array]] = {"softmax": softmax, "sigmoid": _sigmoid_output}
 
 OBJECTIVES: dict[tuple[str, str], Objective] = {
-    ("softmax", "cross_entropy"): _softmax_cross_entropy,
-    ("softmax", "quadratic"): _softmax_quadratic,
-    ("sigmoid", "cross_entropy"): _sigmoid_cross_entropy,
-    ("sigmoid", "quadratic"): _sigmoid_quadratic,
+    ("softmax", "cross_entropy"): Objective(
+        _softmax_cross_entropy_losses, _softmax_cross_entropy_delta
+    ),
+    ("softmax", "quadratic"): Objective(_softmax_quadratic_losses, _softmax_quadratic_delta),
+    ("sigmoid", "cross_entropy"): Objective(
+        _sigmoid_cross_entropy_losses, _sigmoid_cross_entropy_delta
+    ),
+    ("sigmoid", "quadratic"): Objective(_sigmoid_quadratic_losses, _sigmoid_quadratic_delta),
 }
 
 LOSSES: tuple[str, ...] = ("cross_entropy", "quadratic")

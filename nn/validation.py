@@ -46,19 +46,43 @@ def not_negative(name: str, value: float) -> float:
     return float(value)
 
 
+def below(name: str, value: float, limit: float) -> float:
+    """Return a finite number from 0 to just below a limit."""
+    if not _is_finite(value) or not 0 <= value < limit:
+        raise InvalidParameterError(name, f"a number from 0, below {limit:g}", value)
+    return float(value)
+
+
 def dataset(
     images: ArrayLike, labels: ArrayLike, sizes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images as rows and their labels, shape ``(n,)``."""
     x = image_rows(images, sizes[0])
+    return x, class_labels(labels, len(x), sizes[-1])
+
+
+def class_labels(labels: ArrayLike, count: int, classes: int) -> np.ndarray:
+    """Return labels, shape ``(count,)``, each from 0 to below `classes`."""
     y = np.asarray(labels)
-    if y.shape != (len(x),):
-        raise InvalidDataError("labels", f"shape ({len(x)},), one for each image", str(y.shape))
+    if y.shape != (count,):
+        raise InvalidDataError("labels", f"shape ({count},), one for each image", str(y.shape))
     if not np.issubdtype(y.dtype, np.integer):
         raise InvalidDataError("labels", "whole numbers", f"dtype {y.dtype}")
-    if y.min() < 0 or y.max() >= sizes[-1]:
-        raise InvalidDataError("labels", f"0 to {sizes[-1] - 1}", f"{y.min()} to {y.max()}")
-    return x, y
+    if y.min() < 0 or y.max() >= classes:
+        raise InvalidDataError("labels", f"0 to {classes - 1}", f"{y.min()} to {y.max()}")
+    return y
+
+
+def probability_rows(probabilities: ArrayLike) -> np.ndarray:
+    """Return probabilities of classes, shape ``(n, k)``."""
+    p = np.asarray(probabilities)
+    if p.ndim != 2 or p.size == 0:
+        raise InvalidDataError("probabilities", "shape (n, k)", str(p.shape))
+    low, high = p.min(), p.max()
+    # NaN fails every comparison, so it must be the wanted ones that are asked.
+    if not (low >= 0 and high <= 1):
+        raise InvalidDataError("probabilities", "numbers in [0, 1]", f"{low} to {high}")
+    return p
 
 
 def image_rows(images: ArrayLike, inputs: int) -> np.ndarray:
@@ -85,11 +109,28 @@ def image_rows(images: ArrayLike, inputs: int) -> np.ndarray:
     return x.reshape(len(x), inputs)
 
 
-def scaled(x: np.ndarray) -> NDArray[np.float32]:
+def image_shape(images: ArrayLike, *, distorted: bool) -> tuple[int, int]:
+    """Return height and width of each image. Rows are taken to be those of square images."""
+    shape = np.shape(images)
+    if len(shape) == 3:
+        return shape[1], shape[2]
+    side = math.isqrt(shape[1])
+    if side * side == shape[1]:
+        return side, side
+    if distorted:
+        raise InvalidDataError("images", "shape (n, h, w), to be distorted", str(shape))
+    return 1, shape[1]
+
+
+def scaled(x: np.ndarray, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Return a batch as float32 in [0, 1]."""
     if x.dtype == np.uint8:
-        return x * np.float32(1 / 255)
-    return x.astype(np.float32, copy=False)
+        rows: NDArray[np.float32] = np.multiply(x, np.float32(1 / 255), out=out)
+        return rows
+    if out is None:
+        return x.astype(np.float32, copy=False)
+    np.copyto(out, x, casting="same_kind")
+    return out
 
 
 def _is_whole(value: object) -> bool:

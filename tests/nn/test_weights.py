@@ -9,7 +9,7 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import NeuralNetwork, WeightsError
+from nn import Distortion, NeuralNetwork, WeightsError
 from nn import weights as weights_format
 
 
@@ -25,15 +25,36 @@ FITTED = _fitted()
 DATA = FITTED.to_bytes()
 
 
-@pytest.mark.parametrize("changes", [{}, {"output": "sigmoid", "loss": "quadratic", "l2": 0.5}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"output": "sigmoid", "loss": "quadratic", "l2": 0.5},
+        {
+            "optimizer": "adam",
+            "schedule": "cosine",
+            "warmup_epochs": 0.5,
+            "dropout": 0.1,
+            "label_smoothing": 0.1,
+        },
+    ],
+)
 def test_what_was_saved_is_what_is_loaded(changes):
     """Sizes, activation and every other parameter included; predictions to the bit."""
     network = _fitted(**changes)
     again = NeuralNetwork.from_bytes(network.to_bytes())
     x = np.random.default_rng(1).random((7, 6))
-    assert again.get_params() == network.get_params()
+    # The threads that were used stand where it was left open how many.
+    assert again.get_params() == network.get_params() | {"threads": 1}
     assert (again.predict_proba(x) == network.predict_proba(x)).all()
     assert again.to_bytes() == network.to_bytes()
+
+
+def test_distortion_is_saved_as_well():
+    rng = np.random.default_rng(0)
+    network = NeuralNetwork((16, 3), epochs=1, seed=1, distortion=Distortion(shift=2, sigma=4))
+    network.fit(rng.random((9, 16)), rng.integers(0, 3, 9))
+    assert NeuralNetwork.from_bytes(network.to_bytes()).distortion == network.distortion
 
 
 def test_files_hold_the_same_bytes(tmp_path):
@@ -100,13 +121,24 @@ def _changed(tensors=(), **metadata):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (_changed(format="other"), "expected the format"),
-        (_changed(format_version="2"), "newer release"),
+        (_changed(format="other"), "expected the format 'digits-network', got 'other'"),
+        (_changed(format_version="3"), "expected format version 1 or 2, got 3; a newer release"),
         (_changed(params="{"), "parameters cannot be read"),
         (_changed(params="[]"), "parameters cannot be read"),
+        (_changed(params="7"), "parameters cannot be read"),
         (_changed(params=json.dumps({"sizes": [6, 5]})), "ask for tensors"),
         (_changed(params=json.dumps({"sizes": [6, -5, 3]})), "parameters cannot be read"),
+        (
+            _changed(params=json.dumps({"sizes": [6, 5, 3], "depth": 2})),
+            "parameters cannot be read",
+        ),
+        (_changed(params=json.dumps({"distortion": {"bend": 1}})), "parameters cannot be read"),
+        (_changed(params=json.dumps({"distortion": [1]})), "parameters cannot be read"),
+        (_changed(temperature="warm"), "parameters cannot be read"),
+        (_changed(temperature="nan"), "parameters cannot be read"),
+        (_changed(temperature="0"), "parameters cannot be read"),
         (_changed({"extra": np.zeros(1, np.float32)}), "ask for tensors"),
+        (_changed({"biases.1": np.zeros(6, np.float32)}), "ask for tensors"),
         (_changed({"biases.1": np.full(5, np.inf, np.float32)}), "not finite"),
         (safetensors.numpy.save({"a": np.zeros(2, np.int64)}), "expected F32"),
         (safetensors.numpy.save({"a": np.zeros(2, np.float32)}), "expected the format"),
@@ -115,3 +147,44 @@ def _changed(tensors=(), **metadata):
 def test_weights_that_contradict_themselves_are_refused(data, reason):
     with pytest.raises(WeightsError, match=reason):
         NeuralNetwork.from_bytes(data)
+
+
+def _of_version_1(**params):
+    """As the first release wrote them: no temperature, and these parameters alone."""
+    params = {
+        "sizes": [6, 5, 3],
+        "activation": "tanh",
+        "output": "softmax",
+        "loss": "cross_entropy",
+        "initializer": "scaled",
+        "learning_rate": 0.5,
+        "batch_size": 10,
+        "epochs": 1,
+        "l2": 0.0,
+        "seed": 4,
+        **params,
+    }
+    metadata = {"format": "digits-network", "format_version": "1", "params": json.dumps(params)}
+    return weights_format.write(weights_format.read(DATA)[0], metadata)
+
+
+def test_weights_of_version_1_still_open():
+    """What that version did not know has the value it stood for."""
+    network = NeuralNetwork.from_bytes(_of_version_1(l2=0.25))
+    x = np.random.default_rng(1).random((7, 6))
+    assert (network.predict_proba(x) == FITTED.predict_proba(x)).all()
+    assert network.temperature == 1
+    assert network.l2 == 0.25
+    assert network.activation == "tanh"
+    assert network.optimizer == "sgd"
+    assert network.schedule == "constant"
+    assert network.dropout == network.label_smoothing == network.warmup_epochs == 0
+    assert network.distortion is None
+
+
+def test_weights_of_version_1_become_those_of_version_2_when_written_again():
+    again = NeuralNetwork.from_bytes(NeuralNetwork.from_bytes(_of_version_1()).to_bytes())
+    assert (again.weights[1] == FITTED.weights[1]).all()
+    _, metadata = weights_format.read(again.to_bytes())
+    assert metadata["format_version"] == "2"
+    assert metadata["temperature"] == "1.0"

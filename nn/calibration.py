@@ -1,0 +1,92 @@
+"""Probabilities that mean what they say: temperature scaling, and a measure of the error.
+
+Guo et al. 2017, arXiv:1706.04599. A network trained to be certain is too certain, one trained
+on smoothed labels not enough. Dividing its logits by one number, the temperature, mends most of
+either and changes no prediction.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nn import validation
+from nn.activations import Array
+from nn.objectives import OUTPUTS
+
+# Within these the temperature is looked for. From images that are all classified correctly there
+# would be no end to certainty.
+_LOWEST, _HIGHEST = 0.1, 10.0
+_TOLERANCE = 1e-4
+
+
+def probabilities(z: Array, output: str, temperature: float) -> Array:
+    """Return the probability of each class, shape ``(k, m)``, from logits of that shape.
+
+    Sigmoid outputs do not sum to 1 by themselves: each column is divided by its sum.
+    """
+    a = OUTPUTS[output](z / np.float32(temperature))
+    if output == "sigmoid":
+        # Where every output has rounded to 0 there is nothing to share out but equally.
+        a += np.finfo(np.float32).tiny
+        a /= a.sum(axis=0)
+    return a
+
+
+def best_temperature(z: Array, labels: np.ndarray, output: str) -> float:
+    """Return the temperature at which these labels are the most probable.
+
+    Parameters
+    ----------
+    z : ndarray, shape (k, m)
+        Logits of examples that were not trained on.
+    labels : ndarray of int, shape (m,)
+    """
+
+    def loss(logarithm: float) -> float:
+        a = probabilities(z, output, math.exp(logarithm))
+        likelihoods = a[labels, np.arange(len(labels))]
+        return -float(np.log(likelihoods + np.finfo(np.float32).tiny).mean(dtype=np.float64))
+
+    # Golden-section search: in the logarithm of the temperature the loss has one minimum.
+    ratio = (math.sqrt(5) - 1) / 2
+    low, high = math.log(_LOWEST), math.log(_HIGHEST)
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > _TOLERANCE:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = loss(right)
+    return math.exp((low + high) / 2)
+
+
+def expected_calibration_error(
+    probabilities: ArrayLike, labels: ArrayLike, *, bins: int = 15
+) -> float:
+    """Return how far confidence is from accuracy, on average; a fraction in [0, 1].
+
+    Predictions are put in bins of equal width by their confidence, the largest probability of
+    each; the difference of mean confidence and accuracy of every bin is weighed by its share of
+    the predictions (Guo et al. 2017, section 2).
+
+    Parameters
+    ----------
+    probabilities : array, shape (n, k)
+    labels : array of int, shape (n,)
+
+    Raises
+    ------
+    InvalidDataError
+        Where either has a wrong shape, type or range.
+    """
+    p = validation.probability_rows(probabilities)
+    confidence = p.max(axis=1).astype(np.float64)
+    right = p.argmax(axis=1) == validation.class_labels(labels, len(p), p.shape[1])
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(place, weights=confidence - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(p))

@@ -1,0 +1,78 @@
+"""What a network is and how it is trained: the parameters that a user chooses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from nn import validation
+from nn.activations import ACTIVATIONS
+from nn.distortion import Distortion
+from nn.errors import InvalidParameterError
+from nn.initializers import INITIALIZERS
+from nn.objectives import LOSSES, OUTPUTS
+from nn.optimizers import OPTIMIZERS
+from nn.schedules import SCHEDULES
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Hyperparameters:
+    """The parameters of a network and of its training, each within its domain.
+
+    `NeuralNetwork` says what they mean.
+    """
+
+    sizes: Sequence[int] = field(default=(784, 30, 10), kw_only=False)
+    activation: str = "sigmoid"
+    output: str = "softmax"
+    loss: str = "cross_entropy"
+    initializer: str = "scaled"
+    optimizer: str = "sgd"
+    learning_rate: float = 0.5
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    batch_size: int = 10
+    epochs: int = 30
+    l2: float = 0.0
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    distortion: Distortion | None = None
+    seed: int | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        self.sizes: tuple[int, ...] = validation.layer_sizes(self.sizes)
+        validation.choice("activation", self.activation, ACTIVATIONS)
+        validation.choice("output", self.output, OUTPUTS)
+        validation.choice("loss", self.loss, LOSSES)
+        validation.choice("initializer", self.initializer, INITIALIZERS)
+        validation.choice("optimizer", self.optimizer, OPTIMIZERS)
+        self.learning_rate = validation.positive("learning_rate", self.learning_rate)
+        validation.choice("schedule", self.schedule, SCHEDULES)
+        self.warmup_epochs = validation.not_negative("warmup_epochs", self.warmup_epochs)
+        self.batch_size = validation.whole("batch_size", self.batch_size, least=1)
+        self.epochs = validation.whole("epochs", self.epochs, least=1)
+        self.l2 = validation.not_negative("l2", self.l2)
+        self.dropout = validation.below("dropout", self.dropout, 1)
+        self.label_smoothing = validation.below("label_smoothing", self.label_smoothing, 1)
+        if not isinstance(self.distortion, Distortion | None):
+            raise InvalidParameterError("distortion", "a Distortion or None", self.distortion)
+        if self.seed is not None:
+            self.seed = validation.whole("seed", self.seed, least=0)
+        if self.threads is not None:
+            self.threads = validation.whole("threads", self.threads, least=1)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
+        """Return what `get_params` told of."""
+        params = {**params}
+        if params.get("distortion") is not None:
+            params["distortion"] = Distortion(**params["distortion"])
+        return cls(**params)
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the parameters of the constructor, by name, as values JSON can hold."""
+        params = {field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
+        params["sizes"] = list(self.sizes)
+        if self.distortion is not None:
+            params["distortion"] = asdict(self.distortion)
+        return params

@@ -1,0 +1,248 @@
+"""A training that was stopped goes on from its checkpoint, as if it never had been."""
+
+import json
+
+import numpy as np
+import pytest
+from small_training import RANDOM, examples, network, seconds_aside
+
+from nn import CheckpointError, Distortion, NeuralNetwork
+from nn import weights as weights_format
+from nn.optimizers import OPTIMIZERS
+
+
+class StoppedError(Exception):
+    """What ends a training before its time."""
+
+
+def _stopper(number):
+    def stop(epoch):
+        if epoch.number == number:
+            raise StoppedError
+
+    return stop
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_training_stopped_after_any_epoch_ends_as_if_it_never_was(
+    optimizer, threads, helped, tmp_path
+):
+    """To the byte, with everything that draws at random."""
+    params = {**RANDOM, "optimizer": optimizer, "threads": threads}
+    data = examples()
+    whole = network(**params).fit(*data, examples(9))
+    for last in range(1, whole.epochs + 1):
+        checkpoint = tmp_path / f"after-{last}"
+        with pytest.raises(StoppedError):
+            network(**params).fit(
+                *data, examples(9), checkpoint=checkpoint, on_epoch=_stopper(last)
+            )
+        told = []
+        resumed = network(**params).fit(
+            *data, examples(9), checkpoint=checkpoint, on_epoch=told.append
+        )
+        assert resumed.to_bytes() == whole.to_bytes()
+        assert seconds_aside(resumed.history) == seconds_aside(whole.history)
+        assert told == resumed.history[last:]
+
+
+def test_a_training_may_be_stopped_again_and_again(tmp_path):
+    data, checkpoint = examples(), tmp_path / "checkpoint"
+    whole = network(**RANDOM).fit(*data)
+    for last in (1, 2):
+        with pytest.raises(StoppedError):
+            network(**RANDOM).fit(*data, checkpoint=checkpoint, on_epoch=_stopper(last))
+    resumed = network(**RANDOM).fit(*data, checkpoint=checkpoint)
+    assert resumed.to_bytes() == whole.to_bytes()
+
+
+def test_what_fit_chose_by_itself_is_in_the_checkpoint(helped, monkeypatch, tmp_path):
+    """A training without a seed goes on with the one it drew, and with as many threads."""
+    params = {**RANDOM, "seed": None, "threads": None}
+    data, checkpoint = examples(), tmp_path / "checkpoint"
+    monkeypatch.setattr("nn.network.cores", lambda: 2)
+    with pytest.raises(StoppedError):
+        network(**params).fit(*data, checkpoint=checkpoint, on_epoch=_stopper(2))
+    monkeypatch.setattr("nn.network.cores", lambda: 1)
+    resumed = network(**params).fit(*data, checkpoint=checkpoint)
+    used = NeuralNetwork.from_bytes(resumed.to_bytes())
+    assert used.threads == 2
+    assert resumed.seed is None
+    whole = network(**{**params, "seed": used.seed, "threads": 2}).fit(*data)
+    assert resumed.to_bytes() == whole.to_bytes()
+
+
+def test_a_network_too_small_for_its_threads_goes_on_as_well(tmp_path):
+    data, checkpoint = examples(), tmp_path / "checkpoint"
+    whole = network(threads=2).fit(*data, checkpoint=checkpoint)
+    assert network(threads=2).fit(*data, checkpoint=checkpoint).to_bytes() == whole.to_bytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_that_was_killed_ends_as_if_it_never_was(threads, apart, helped, tmp_path):
+    """Twice, by SIGKILL, wherever in an epoch it may have been."""
+    checkpoint = tmp_path / "checkpoint"
+    params = {"optimizer": "adam", "dropout": 0.3, "threads": threads, "epochs": 60}
+    for last in (2, 4):
+        training = apart(None, checkpoint, **params)
+        training.reach(f"epoch {last}")
+        training.kill()
+        training.ended()
+    told = []
+    resumed = network(**params).fit(*examples(), checkpoint=checkpoint, on_epoch=told.append)
+    assert resumed.to_bytes() == network(**params).fit(*examples()).to_bytes()
+    assert told[0].number > 4
+
+
+def test_a_file_is_whole_whenever_its_writer_is_killed(apart, tmp_path):
+    """What is being written has another name until all of it is on the disk."""
+    checkpoint = tmp_path / "checkpoint"
+    writer = apart("write 1", checkpoint)
+    writer.reach("write 1")
+    assert not checkpoint.exists()
+    writer.kill()
+    writer.ended()
+    assert not checkpoint.exists()
+
+    writer = apart("write 2", checkpoint)
+    writer.reach("epoch 1")
+    kept = checkpoint.read_bytes()
+    writer.reach("write 2")
+    writer.kill()
+    writer.ended()
+    assert checkpoint.read_bytes() == kept
+    told = []
+    network().fit(*examples(), checkpoint=checkpoint, on_epoch=told.append)
+    assert [epoch.number for epoch in told] == [2, 3]
+
+
+def test_a_full_disk_leaves_the_last_whole_file_and_nothing_else(monkeypatch, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    kept = []
+
+    def fill(epoch):
+        kept.append(checkpoint.read_bytes())
+        monkeypatch.setattr("os.fsync", _no_space)
+
+    with pytest.raises(OSError, match="No space"):
+        network().fit(*examples(), checkpoint=checkpoint, on_epoch=fill)
+    assert [checkpoint.read_bytes()] == kept
+    assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+def _no_space(descriptor):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_finished_training_is_in_its_checkpoint(tmp_path):
+    """Directories are made for it; nothing is trained again, nor told again."""
+    checkpoint = tmp_path / "new" / "directory" / "checkpoint"
+    first = network().fit(*examples(), examples(9), checkpoint=str(checkpoint))
+    kept = checkpoint.read_bytes()
+    again = network().fit(*examples(), examples(9), checkpoint=checkpoint, on_epoch=pytest.fail)
+    assert again.to_bytes() == first.to_bytes()
+    assert again.history == first.history
+    assert checkpoint.read_bytes() == kept
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """That of `network()`, trained on `examples()`."""
+    path = tmp_path / "checkpoint"
+    network().fit(*examples(), checkpoint=path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "got"),
+    [
+        ({"epochs": 4}, "epochs 4", "3"),
+        ({"sizes": (36, 9, 3)}, "sizes [36, 9, 3]", "[36, 8, 3]"),
+        ({"optimizer": "adam"}, "optimizer 'adam'", "'sgd'"),
+        ({"learning_rate": 0.25}, "learning_rate 0.25", "0.5"),
+        ({"l2": 0.1}, "l2 0.1", "0.0"),
+        ({"seed": 2}, "seed 2", "1"),
+        ({"distortion": Distortion(shift=2)}, "distortion {'rotation': 15.0", "None"),
+    ],
+)
+def test_a_checkpoint_of_other_parameters_is_refused(changes, expected, got, checkpoint):
+    kept = checkpoint.read_bytes()
+    with pytest.raises(CheckpointError) as told:
+        network(**changes).fit(*examples(), checkpoint=checkpoint)
+    assert told.value.path == checkpoint
+    assert told.value.expected.startswith(expected)
+    assert told.value.got == got
+    assert str(checkpoint) in str(told.value)
+    assert checkpoint.read_bytes() == kept
+
+
+def _other_pixel(images, labels):
+    images[3, 2, 1] ^= 1
+    return images, labels, None
+
+
+def _other_label(images, labels):
+    labels[3] = (labels[3] + 1) % 3
+    return images, labels, None
+
+
+def _fewer(images, labels):
+    return images[:-1], labels[:-1], None
+
+
+def _floats(images, labels):
+    return images / 255, labels, None
+
+
+def _other_validation_data(images, labels):
+    return images, labels, examples(9)
+
+
+@pytest.mark.parametrize(
+    "change", [_other_pixel, _other_label, _fewer, _floats, _other_validation_data]
+)
+def test_a_checkpoint_of_other_data_is_refused(change, checkpoint):
+    with pytest.raises(CheckpointError, match=r"with data \w{64}, got \w{64}\."):
+        network().fit(*change(*examples()), checkpoint=checkpoint)
+
+
+def _weights(data):
+    return network(epochs=1).fit(*examples()).to_bytes()
+
+
+def _of_another_version(data):
+    tensors, metadata = weights_format.read(data)
+    return weights_format.write(tensors, metadata | {"format_version": "7"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: b"", "expected .* the state of a training, got not a safetensors file"),
+        (lambda data: b"PK\x03\x04" * 30, "the state of a training, got not a safetensors file"),
+        (lambda data: data[:-1], "the state of a training, got not a safetensors file"),
+        (_weights, "with format digits-training, got digits-network"),
+        (_of_another_version, "with format_version 1, got 7"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_refused_and_kept(change, message, checkpoint):
+    data = change(checkpoint.read_bytes())
+    checkpoint.write_bytes(data)
+    with pytest.raises(CheckpointError, match=message):
+        network().fit(*examples(), checkpoint=checkpoint)
+    assert checkpoint.read_bytes() == data
+
+
+def test_a_checkpoint_is_safetensors_and_holds_no_code(checkpoint):
+    tensors, metadata = weights_format.read(checkpoint.read_bytes())
+    fitted = network().fit(*examples())
+    weights = np.concatenate([w.ravel() for w in fitted.weights] + fitted.biases)
+    assert (tensors["parameters"] == weights).all()
+    assert [epoch["number"] for epoch in json.loads(metadata["history"])] == [1, 2, 3]
+
+
+def test_bad_data_is_told_before_a_checkpoint_is_looked_at(checkpoint):
+    with pytest.raises(ValueError, match=r"^labels: "):
+        network().fit(examples()[0], np.zeros(3, int), checkpoint=checkpoint)
