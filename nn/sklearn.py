@@ -1,0 +1,221 @@
+"""The network as a scikit-learn estimator, for pipelines, grid searches and cross-validation.
+
+Needs the extra ``sklearn``; nothing else in `nn` imports this module.
+"""
+# ruff: noqa: N803 - scikit-learn's users know data as X
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nn import validation
+from nn.calibration import probabilities
+from nn.distortion import Distortion
+from nn.errors import InvalidDataError, InvalidParameterError
+from nn.network import NeuralNetwork
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        "nn.sklearn needs scikit-learn 1.6 or later, which the extra brings: "
+        'pip install "digits-pipeline[sklearn]"'
+    ) from error
+
+# Of features. Any other type becomes the first of them.
+_TYPES = [np.float32, np.uint8]
+
+
+class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A `NeuralNetwork` that finds its input and output sizes, and its labels, in the data.
+
+    Features may be any finite numbers, and are taken as float32. As every network this one
+    learns best from features of like scale, which a scaler in a pipeline sees to. Only uint8 is
+    taken for what it is everywhere in `nn`, the pixels of images: they are divided by 255, batch
+    by batch, and never take the memory of floats. What `fit` was given as uint8 has to be uint8
+    for `predict` as well, and the reverse.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int
+        Neurons in each hidden layer; with none, the network is a linear classifier.
+    activation : {"sigmoid", "tanh", "relu"}
+        Of the hidden layers.
+    output : {"softmax", "sigmoid"}
+        Of the output layer.
+    loss : {"cross_entropy", "quadratic"}
+    initializer : {"scaled", "standard", "he"}
+    optimizer : {"sgd", "momentum", "nesterov", "adam"}
+    learning_rate : float
+        The highest of the schedule.
+    schedule : {"constant", "cosine"}
+    warmup_epochs : float
+        For how long the learning rate first rises from 0, in a straight line.
+    batch_size : int
+    epochs : int
+    l2 : float
+        ``C + (l2 / 2n) * sum(w**2)`` is minimised, with n the number of samples.
+    dropout : float
+        Share of the hidden neurons that each step leaves out, in [0, 1).
+    label_smoothing : float
+        Share of every target that is spread evenly over all classes, in [0, 1).
+    distortion : Distortion, optional
+        Draws a new deformation of every image for every epoch. The features have to be the
+        pixels of square images, row by row, with 0 for the background.
+    random_state : int, RandomState instance or None
+        An int is the network's seed; otherwise the seed is drawn from it.
+    threads : int, optional
+        How many cores a training may use; None is all this process may run on. Where
+        scikit-learn itself trains several at once (``n_jobs``), 1 is best.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Only where `fit` was given names, all of them strings.
+    n_iter_ : int
+        How many epochs there were.
+    loss_curve_ : list of float
+        The mean loss of each epoch; ``network_.history`` has all that is known of them.
+    network_ : NeuralNetwork
+        What was fitted. Its label i stands for ``classes_[i]``. Its own methods ask for images,
+        uint8 or floats in [0, 1].
+
+    Raises
+    ------
+    InvalidParameterError
+        By `fit`, where a parameter is outside its domain.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import MinMaxScaler
+    >>> from nn.sklearn import NeuralNetworkClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> classifier = make_pipeline(MinMaxScaler(), NeuralNetworkClassifier(epochs=10))
+    >>> classifier.fit(X[:1500], y[:1500]).score(X[1500:], y[1500:]) > 0.85
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] = (30,),
+        *,
+        activation: str = "sigmoid",
+        output: str = "softmax",
+        loss: str = "cross_entropy",
+        initializer: str = "scaled",
+        optimizer: str = "sgd",
+        learning_rate: float = 0.5,
+        schedule: str = "constant",
+        warmup_epochs: float = 0.0,
+        batch_size: int = 10,
+        epochs: int = 30,
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        distortion: Distortion | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output = output
+        self.loss = loss
+        self.initializer = initializer
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup_epochs = warmup_epochs
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.l2 = l2
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.distortion = distortion
+        self.random_state = random_state
+        self.threads = threads
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train from scratch; what an earlier `fit` learnt is replaced.
+
+        Parameters
+        ----------
+        X : array or data frame, shape (n_samples, n_features)
+        y : array, shape (n_samples,)
+            Labels: numbers, strings, anything that can be sorted.
+
+        Raises
+        ------
+        ValueError
+            Where X or y is of a wrong shape, type or range, or a parameter outside its domain.
+        DivergedError
+            Where the loss stops being a finite number.
+        """
+        rows, y = validate_data(self, X, y, dtype=_TYPES, order="C")
+        check_classification_targets(y)
+        classes, labels = np.unique(y, return_inverse=True)
+        network = self._network(len(classes))
+        image = validation.image_shape(rows, distorted=False)
+        if self.distortion is not None and image[0] != image[1]:
+            expected = "a square number of features, to be distorted"
+            raise InvalidDataError("X", expected, str(self.n_features_in_))
+        self.network_ = network._fit(rows, labels, None, image)
+        self.classes_ = classes
+        self.loss_curve_ = [epoch.loss for epoch in network.history]
+        self.n_iter_ = len(self.loss_curve_)
+        self._kind = _kind(rows)
+        return self
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return the most probable label of each sample, shape ``(n_samples,)``."""
+        z = self._logits(X)
+        labels: np.ndarray = self.classes_[z.argmax(axis=0)]
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each of ``classes_``, shape ``(n_samples, n_classes)``."""
+        z = self._logits(X)
+        return np.ascontiguousarray(probabilities(z, self.network_.output, 1.0).T)
+
+    def _network(self, classes: int) -> NeuralNetwork:
+        """Return the network to fit."""
+        params = self.get_params(deep=False)
+        hidden = params.pop("hidden_layer_sizes")
+        try:
+            sizes = validation.layer_sizes((self.n_features_in_, *hidden, classes))
+        except (TypeError, InvalidParameterError):
+            raise InvalidParameterError(
+                "hidden_layer_sizes", "a sequence of whole numbers from 1", hidden
+            ) from None
+        seed = params.pop("random_state")
+        generator = check_random_state(seed)
+        if not isinstance(seed, Integral):
+            seed = generator.randint(np.iinfo(np.int32).max)
+        return NeuralNetwork(sizes, seed=seed, **params)
+
+    def _logits(self, X: ArrayLike) -> np.ndarray:
+        """Return the logits of each sample, shape ``(n_classes, n_samples)``.
+
+        In float64: how BLAS rounds a product depends on the shape of the whole matrix, and
+        scikit-learn asks that a sample's probabilities be the same to 1e-7 whichever others it
+        comes with. In float32 that is about one rounding error.
+        """
+        check_is_fitted(self, "network_")
+        rows = validate_data(self, X, dtype=_TYPES, order="C", reset=False)
+        if _kind(rows) != self._kind:
+            raise InvalidDataError("X", f"{self._kind}, which fit was given", _kind(rows))
+        return self.network_._logits(rows, dtype=np.float64)
+
+
+def _kind(rows: np.ndarray) -> str:
+    return "uint8 pixels" if rows.dtype == np.uint8 else "numbers of another type than uint8"
