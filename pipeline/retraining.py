@@ -89,9 +89,10 @@ def retrain(
     settings = settings or load_settings()
     run_id = run_id or str(uuid.uuid4())
     directory = settings.runs / run_id
+    checkpoint = settings.checkpoints / f"{preset}-{seed}.safetensors"
 
     data = ingest(settings=settings, run=run)
-    candidate = run(train, data, preset, seed, directory / "candidate.safetensors")
+    candidate = run(train, data, preset, seed, directory / "candidate.safetensors", checkpoint)
     verdict = run(judge, candidate.metrics, min_accuracy)
     version = None
     outcome = REFUSED
@@ -102,7 +103,7 @@ def retrain(
             version = run(promote_version, settings, version)
             outcome = PROMOTED
     retraining = Retraining(outcome, run_id, verdict, candidate, version, directory / "record.json")
-    run(conclude, retraining)
+    run(conclude, retraining, checkpoint)
     return retraining
 
 
@@ -135,11 +136,12 @@ def promote_version(settings: Settings, version: ModelVersion) -> ModelVersion:
     return promoted
 
 
-def conclude(retraining: Retraining) -> None:
-    """Keep the run's record; the candidate's own file is of no further use."""
+def conclude(retraining: Retraining, checkpoint: Path) -> None:
+    """Keep the run's record; candidate's and training's own files are of no further use."""
     with files.replacing(retraining.record) as temporary:
         temporary.write_text(json.dumps(_record(retraining), indent=2) + "\n")
     retraining.candidate.path.unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     if retraining.outcome == REFUSED:
         _log.info("The gate refused the candidate: %s.", retraining.verdict.reason)
 

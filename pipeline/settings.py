@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         """Where each retraining leaves its record."""
         return self.home / "runs"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where a training that was stopped goes on from."""
+        return self.home / "checkpoints"
+
 
 def load_settings() -> Settings:
     """Return the settings of the environment.

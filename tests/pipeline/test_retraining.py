@@ -5,11 +5,12 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 from mnist_sample import SAMPLE
 
-from nn import DivergedError, NeuralNetwork
-from pipeline import open_registry, parquet, retrain
+from nn import DivergedError, NeuralNetwork, expected_calibration_error
+from pipeline import open_registry, parquet, retrain, training
 from pipeline.errors import NoSourceLeftError, SettingsError
 from pipeline.gate import judge
 from pipeline.ingestion import ingest
@@ -63,6 +64,10 @@ def test_the_figures_are_those_of_the_weights(home):
         train.images[validation], train.labels[validation]
     )
     assert version.metrics["test_accuracy"] == network.validate(test.images, test.labels)
+    assert version.metrics["test_calibration_error"] == expected_calibration_error(
+        network.predict_proba(test.images), test.labels
+    )
+    assert network.temperature != 1
 
 
 def test_equal_seeds_give_equal_weights_and_each_run_its_version(home):
@@ -120,6 +125,44 @@ def test_the_record_names_the_version_and_nothing_else_is_left_of_a_run(home):
     done = _retrain()
     assert json.loads(done.record.read_text())["version"] == "mnist/1"
     assert _files(home / "runs") == {done.record}
+
+
+def test_a_training_that_was_stopped_goes_on_where_it_was(home, monkeypatch):
+    """In the next retraining with this preset and seed, to the same bytes."""
+    undisturbed = _retrain().version.sha256
+    told = []
+
+    def stop(_what, done, _of, *_remark):
+        told.append(done)
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "report", stop)
+    with pytest.raises(KeyboardInterrupt):
+        _retrain()
+    assert told == [0, 1, 2]
+    assert [path.name for path in _files(home / "checkpoints")] == ["quick-0.safetensors"]
+
+    told.clear()
+    monkeypatch.setattr(training, "report", lambda _what, done, *_: told.append(done))
+    assert _retrain().version.sha256 == undisturbed
+    assert told == [0, 3, 4]
+    assert not _files(home / "checkpoints")
+
+
+@pytest.mark.parametrize("found", ["garbage", "another learning rate"])
+def test_the_state_of_another_training_is_replaced(home, monkeypatch, caplog, found):
+    undisturbed = _retrain().version.sha256
+    checkpoint = home / "checkpoints" / "quick-0.safetensors"
+    if found == "garbage":
+        checkpoint.write_bytes(b"garbage")
+    else:
+        network = NeuralNetwork(**{**PRESETS["quick"], "learning_rate": 0.2}, seed=0)
+        network.fit(np.zeros((10, 784)), np.arange(10), checkpoint=checkpoint)
+    with caplog.at_level("WARNING"):
+        assert _retrain().version.sha256 == undisturbed
+    assert "Starting from the beginning" in caplog.text
+    assert "expected a checkpoint of this training" in caplog.text
 
 
 def test_a_run_repeated_under_its_name_registers_nothing_twice(home):
