@@ -32,7 +32,7 @@ _READABLE = ("1", FORMAT_VERSION)
 
 # Rows a forward pass takes at once outside training: enough to keep BLAS busy, and it bounds
 # the memory of `predict` whatever it is given.
-_BLOCK = 2048
+_BLOCK = 1024
 
 
 class NeuralNetwork(Hyperparameters):

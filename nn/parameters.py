@@ -55,7 +55,7 @@ class Parameters:
             biases.append(slice(bias + neurons.start, bias + neurons.stop))
             weight += fan_out * fan_in
             bias += fan_out
-        return _joined(found) + _joined(biases)
+        return joined(found) + joined(biases)
 
 
 def count(sizes: Sequence[int]) -> int:
@@ -68,12 +68,12 @@ def share(count: int, piece: int, pieces: int) -> slice:
     return slice(count * piece // pieces, count * (piece + 1) // pieces)
 
 
-def _joined(ranges: list[slice]) -> list[slice]:
+def joined(ranges: list[slice]) -> list[slice]:
     """Return the same places as few ranges: adjacent ones become one."""
-    joined = ranges[:1]
+    found = ranges[:1]
     for following in ranges[1:]:
-        if following.start == joined[-1].stop:
-            joined[-1] = slice(joined[-1].start, following.stop)
+        if following.start == found[-1].stop:
+            found[-1] = slice(found[-1].start, following.stop)
         else:
-            joined.append(following)
-    return joined
+            found.append(following)
+    return found

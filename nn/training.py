@@ -16,7 +16,7 @@ from nn.hyperparameters import Hyperparameters
 from nn.initializers import initialize
 from nn.objectives import OBJECTIVES
 from nn.optimizers import OPTIMIZERS, blocks
-from nn.parameters import Parameters, count
+from nn.parameters import Parameters, count, joined
 from nn.schedules import learning_rate
 from nn.team import Team, single_threaded_blas
 
@@ -222,6 +222,12 @@ class Training:
             zeros=self._team.zeros,
         )
         decay = chosen.l2 / self._count
+
+        def ranges(piece: int) -> list[slice]:
+            # Weights and biases, which only decay tells apart. One update of all is faster.
+            found = parameters.ranges(piece, pieces)
+            return found if decay else joined(found)
+
         shares = [
             [
                 _Part(
@@ -230,7 +236,7 @@ class Training:
                     [memory[block] for memory in self.memory],
                     decay if where.start < parameters.weight_count else 0.0,
                 )
-                for where in parameters.ranges(piece, pieces)
+                for where in ranges(piece)
                 for block in blocks(where)
             ]
             for piece in range(pieces)

@@ -28,8 +28,9 @@ def _examples_at(temperature, output="softmax", count=4000, seed=0):
 
 
 def _loss(z, labels, output, temperature):
+    """Of labels that may have become so improbable that float32 knows no smaller number."""
     a = probabilities(z, output, temperature).astype(np.float64)
-    return -np.log(a[labels, np.arange(len(labels))]).mean()
+    return -np.log(a[labels, np.arange(len(labels))] + np.finfo(np.float32).tiny).mean()
 
 
 @every_output

@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_training import RANDOM, examples, network, seconds_aside, untrained
+from small_training import EXAMPLES, RANDOM, examples, network, seconds_aside, untrained
 
 from nn import DivergedError, Epoch, NeuralNetwork
 from nn.activations import ACTIVATIONS
 from nn.backpropagation import Backpropagation
+from nn.batches import Batches
 from nn.hyperparameters import Hyperparameters
 from nn.objectives import OBJECTIVES, targets
 from nn.optimizers import OPTIMIZERS
@@ -98,10 +99,10 @@ def test_figures_are_means_over_examples_and_not_over_batches():
 def test_validation_figures_are_those_after_the_epoch_without_dropout_or_smoothing():
     data, held_out = examples(), examples(20, seed=3)
     fitted = network(**RANDOM).fit(*data, held_out)
-    chosen = fitted._logits(held_out[0].reshape(20, -1))
-    losses = OBJECTIVES["softmax", "cross_entropy"].losses(chosen, targets(held_out[1], 3))
-    assert fitted.history[-1].validation_loss == pytest.approx(losses.mean(), rel=1e-6)
     assert fitted.history[-1].validation_accuracy == fitted.validate(*held_out)
+    fitted.temperature = 1.0
+    chosen = fitted.predict_proba(held_out[0])[np.arange(20), held_out[1]]
+    assert fitted.history[-1].validation_loss == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
 
 
 def test_history_has_a_record_for_each_epoch():
@@ -187,6 +188,24 @@ def test_divergence_is_found_in_the_epoch_and_batch_where_it_happens():
 def test_every_parameter_of_a_training_makes_a_difference(change):
     data = examples()
     assert (network(**change).fit(*data).weights[1] != network().fit(*data).weights[1]).any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_each_epoch_takes_every_example_once_in_an_order_of_its_own(threads, helped, monkeypatch):
+    """Which the seed decides, and nothing else that is drawn at random."""
+    orders = []
+
+    def noted(batches, order, generators, call=Batches.__call__):
+        orders.append(order)
+        return call(batches, order, generators)
+
+    monkeypatch.setattr(Batches, "__call__", noted)
+    for params in ({}, RANDOM, {"seed": 2}):
+        network(**params, threads=threads).fit(*examples())
+    assert all((np.sort(order) == np.arange(EXAMPLES)).all() for order in orders)
+    first, randomly, otherwise = orders[:3], orders[3:6], orders[6:]
+    assert all((one == other).all() for one, other in zip(first, randomly, strict=True))
+    assert len({order.tobytes() for order in first + otherwise}) == 6
 
 
 def test_dropout_is_for_training_alone():

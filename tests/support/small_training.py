@@ -11,6 +11,7 @@ As a module, ``python -m small_training TASK`` trains as the task says, in JSON:
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -90,6 +91,8 @@ def _main() -> None:
         tell(team, message)
         reach("work")
 
+    # A shell that starts a process in the background has it ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.fsync = fsync
     Team.tell = tell
     network(**task["params"]).fit(

@@ -1,0 +1,14 @@
+"""MNIST for the benchmarks, from the data directory that the pipeline uses."""
+
+from pipeline import parquet
+from pipeline.ingestion import ingest
+from pipeline.parquet import Examples
+
+
+def mnist() -> tuple[Examples, Examples]:
+    """Return the 60,000 images and the test set, in the original order."""
+    data = ingest()
+    return (
+        parquet.read(data.train.path, data.train.split),
+        parquet.read(data.test.path, data.test.split),
+    )
