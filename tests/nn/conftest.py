@@ -78,7 +78,7 @@ class Apart:
 
     def ended(self):
         """Wait for it and its helpers, which have its output open; return its errors."""
-        return self._process.communicate(timeout=30)[1]
+        return self._process.communicate(timeout=120)[1]
 
     def remove(self):
         """Leave nothing, whatever a test came to."""

@@ -148,6 +148,13 @@ def test_helpers_end_with_a_leader_that_is_killed_in_an_epoch(apart):
     leader.ended()
 
 
+def test_an_interrupt_ends_no_helper(helpers):
+    """The training goes on with all of them, if the leader does not mind."""
+    fitted = network(threads=2)
+    fitted.fit(*examples(), on_epoch=lambda epoch: helpers[0].send_signal(signal.SIGINT))
+    assert len(fitted.history) == 3
+
+
 def test_an_interrupt_is_for_the_leader_alone(apart):
     """Ctrl-C reaches the helpers too, and they leave it to the leader to say so."""
     leader = apart("epoch 1", threads=2)
@@ -165,6 +172,11 @@ def test_a_small_network_is_trained_by_one_process():
 def test_a_large_network_gets_as_many_processes_as_it_may_have():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=30)
     assert [worthwhile(large, 50_000, most) for most in (1, 2, 4)] == [1, 2, 4]
+
+
+def test_a_short_training_is_over_before_a_helper_has_started():
+    large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=1)
+    assert worthwhile(large, 500, 8) == 1
 
 
 def test_small_batches_are_not_cut_up_further():
