@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 
 from nn import validation
 from nn.activations import Array
+from nn.errors import InvalidDataError, InvalidParameterError
 
 # Of the smoothest fields, those kept; the ones left out are below this share of the largest.
 _NEGLIGIBLE = 1e-3
+
+# Whole numbers up to this are exact in float32.
+_EXACT = 1 << 24
+
+# Below this there is nothing to smooth: a pixel's neighbours weigh less than a billionth.
+_LEAST_SIGMA = 0.15
 
 # Images deformed at once: enough that threads spend their time outside of the interpreter's
 # lock, and few enough for a core's own cache.
@@ -53,6 +60,10 @@ class Distortion:
             # Frozen for users; whatever kind of number was given, a plain one is kept.
             object.__setattr__(self, field.name, check(name, getattr(self, field.name)))
         validation.below("distortion.scaling", self.scaling, 1)
+        if self.sigma < _LEAST_SIGMA:
+            raise InvalidParameterError(
+                "distortion.sigma", f"a number from {_LEAST_SIGMA}", self.sigma
+            )
 
 
 class Distorter:
@@ -68,6 +79,8 @@ class Distorter:
     """
 
     def __init__(self, distortion: Distortion, shape: tuple[int, int]) -> None:
+        if (shape[0] + 2) * (shape[1] + 2) > _EXACT:
+            raise InvalidDataError("images", f"fewer than {_EXACT} pixels each", str(shape))
         self._distortion = distortion
         self._shape = shape
         self._scratch = _Scratch(*shape)
@@ -87,8 +100,9 @@ class Distorter:
             What lies outside of an image is taken to be 0.
         """
         scratch = self._scratch
-        for start in range(0, len(images), _BLOCK):
-            self._deform(images[start : start + _BLOCK], rng, scratch)
+        block = len(scratch.padded)
+        for start in range(0, len(images), block):
+            self._deform(images[start : start + block], rng, scratch)
 
     def _deform(self, images: Array, rng: np.random.Generator, scratch: "_Scratch") -> None:
         height, width = self._shape
@@ -107,7 +121,7 @@ class Distorter:
         left = np.floor(x, out=scratch.second[:count])
         y -= above
         x -= left
-        # Whole numbers up to 2**24 are exact in float32.
+        # A place in all of the block's pixels, exact in float32.
         above *= width + 2
         above += left
         above += scratch.starts[:count]
@@ -172,8 +186,9 @@ class _Scratch(threading.local):
     """
 
     def __init__(self, height: int, width: int) -> None:
-        shape = (_BLOCK, height * width)
-        self.padded = np.zeros((_BLOCK, height + 2, width + 2), np.float32)
+        block = min(_BLOCK, _EXACT // ((height + 2) * (width + 2)))
+        shape = (block, height * width)
+        self.padded = np.zeros((block, height + 2, width + 2), np.float32)
         self.starts = np.arange(0, self.padded.size, self.padded[0].size, dtype=np.float32)
         self.starts = self.starts[:, np.newaxis]
         self.y, self.x, self.first, self.second = np.empty((4, *shape), np.float32)

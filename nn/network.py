@@ -177,7 +177,7 @@ class NeuralNetwork(Hyperparameters):
             params["threads"] = worthwhile(self, len(x), self.threads)
         kept = None
         if checkpoint is not None:
-            digest = checkpoints.digest(x, y, *(held_out or ()))
+            digest = checkpoints.digest(x.reshape(len(x), *image), y, *(held_out or ()))
             kept = checkpoints.Checkpoint(Path(checkpoint), params, digest)
             params = kept.resolved
         if params["seed"] is None:
@@ -215,9 +215,10 @@ class NeuralNetwork(Hyperparameters):
                 if on_epoch is not None:
                     on_epoch(epoch)
             self._parameters = training.result()
-        if held_out is not None:
-            z = self._logits(held_out[0])
-            self.temperature = best_temperature(z, held_out[1], self.output)
+            # In here, where BLAS has one thread: with more it would round in another way.
+            if held_out is not None:
+                z = self._logits(held_out[0])
+                self.temperature = best_temperature(z, held_out[1], self.output)
         return self
 
     def predict(self, images: ArrayLike) -> NDArray[np.intp]:
@@ -281,7 +282,7 @@ class NeuralNetwork(Hyperparameters):
             network.temperature = validation.positive(
                 "temperature", float(metadata.get("temperature", 1))
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WeightsError(f"its parameters cannot be read ({error})") from None
         network._adopt(tensors)
         return network

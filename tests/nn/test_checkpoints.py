@@ -196,12 +196,16 @@ def _floats(images, labels):
     return images / 255, labels, None
 
 
+def _other_shape(images, labels):
+    return images.reshape(len(images), 4, 9), labels, None
+
+
 def _other_validation_data(images, labels):
     return images, labels, examples(9)
 
 
 @pytest.mark.parametrize(
-    "change", [_other_pixel, _other_label, _fewer, _floats, _other_validation_data]
+    "change", [_other_pixel, _other_label, _fewer, _floats, _other_shape, _other_validation_data]
 )
 def test_a_checkpoint_of_other_data_is_refused(change, checkpoint):
     with pytest.raises(CheckpointError, match=r"with data \w{64}, got \w{64}\."):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import Distortion, InvalidParameterError
+from nn import Distortion, InvalidDataError, InvalidParameterError
 from nn.distortion import Distorter
 
 HEIGHT, WIDTH = 9, 7
@@ -73,6 +73,19 @@ def test_limits_of_zero_are_the_identity(shape):
     kept = images.copy()
     Distorter(Distortion(**NONE), shape)(images, np.random.default_rng(1))
     np.testing.assert_allclose(images, kept, atol=2e-6)
+
+
+def test_many_pixels_are_told_apart_to_the_last():
+    """A block of these images has more than float32 could count."""
+    images = np.random.default_rng(0).random((33, 800 * 800), np.float32)
+    kept = images.copy()
+    Distorter(Distortion(**NONE, sigma=400), (800, 800))(images, np.random.default_rng(1))
+    np.testing.assert_allclose(images, kept, atol=2e-4)
+
+
+def test_images_with_more_pixels_than_float32_counts_are_refused():
+    with pytest.raises(InvalidDataError, match=r"images: expected fewer .*, got \(4095, 4095\)"):
+        Distorter(Distortion(), (4095, 4095))
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3])
@@ -245,7 +258,7 @@ def test_a_limit_outside_its_domain_is_named(limit, value):
         Distortion(**{limit: value})
 
 
-@pytest.mark.parametrize(("limit", "value"), [("sigma", 0), ("scaling", 1)])
+@pytest.mark.parametrize(("limit", "value"), [("sigma", 0), ("sigma", 1e-200), ("scaling", 1)])
 def test_images_are_not_scaled_to_nothing_and_fields_are_smoothed_by_something(limit, value):
     with pytest.raises(InvalidParameterError) as told:
         Distortion(**{limit: value})

@@ -125,6 +125,7 @@ def _changed(tensors=(), **metadata):
         (_changed(format_version="3"), "expected format version 1 or 2, got 3; a newer release"),
         (_changed(params="{"), "parameters cannot be read"),
         (_changed(params="[]"), "parameters cannot be read"),
+        (_changed(params="[" * 100_000), "parameters cannot be read"),
         (_changed(params="7"), "parameters cannot be read"),
         (_changed(params=json.dumps({"sizes": [6, 5]})), "ask for tensors"),
         (_changed(params=json.dumps({"sizes": [6, -5, 3]})), "parameters cannot be read"),
