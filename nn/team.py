@@ -113,7 +113,7 @@ class Team:
         return shared
 
     def recruit(self, task: Mapping[str, Any]) -> None:
-        """Start the helpers, which call `nn.helper.help_with` with this task, in JSON."""
+        """Start the helpers, and give each this task, in JSON; `nn.helper` does it."""
         for rank in range(1, self.size):
             order = {
                 "task": task,
