@@ -7,6 +7,8 @@ them transposed at no cost. Everything follows the type of the parameters, float
 float64 where a test compares gradients with differences.
 """
 
+from __future__ import annotations  # NumPy loads numpy.random when it is first named
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Training examples as backpropagation wants them: in random order, scaled and deformed."""
 
+from __future__ import annotations  # NumPy loads numpy.random when it is first named
+
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

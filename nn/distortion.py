@@ -5,6 +5,8 @@ convolutional neural networks applied to visual document analysis") and Cireşan
 (arXiv:1003.0358), with bilinear interpolation.
 """
 
+from __future__ import annotations  # NumPy loads numpy.random when it is first named
+
 import threading
 from dataclasses import dataclass, fields
 
@@ -104,7 +106,7 @@ class Distorter:
         for start in range(0, len(images), block):
             self._deform(images[start : start + block], rng, scratch)
 
-    def _deform(self, images: Array, rng: np.random.Generator, scratch: "_Scratch") -> None:
+    def _deform(self, images: Array, rng: np.random.Generator, scratch: _Scratch) -> None:
         height, width = self._shape
         count = len(images)
         padded = scratch.padded[:count]

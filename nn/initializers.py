@@ -1,5 +1,7 @@
 """How weights are drawn before training: normal, with a standard deviation by fan-in."""
 
+from __future__ import annotations  # NumPy loads numpy.random when it is first named
+
 import math
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """Stochastic gradient descent, one epoch at a time."""
 
+from __future__ import annotations  # NumPy loads numpy.random when it is first named
+
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +47,7 @@ def begun(
     image: tuple[int, int],
     seed: int,
     size: int,
-) -> Iterator["Training"]:
+) -> Iterator[Training]:
     """Give a training, and a team of this size to work on it; the parameters are `Training`'s."""
     with single_threaded_blas(), Team(size) as team:
         if size > 1:
@@ -201,13 +203,13 @@ class Training:
         self._team.run(propagate, len(shares))
         self._team.run(improve, len(shares))
 
-    def _improve(self, part: "_Part", rate: float, step: int) -> None:
+    def _improve(self, part: _Part, rate: float, step: int) -> None:
         w, g, memory, decay = part
         if decay:
             g += decay * w
         self._optimizer.update(w, g, memory, rate, step)
 
-    def _plan(self, length: int, gradient: Parameters) -> "_Plan":
+    def _plan(self, length: int, gradient: Parameters) -> _Plan:
         """Return how a batch of this length is worked on."""
         parameters, chosen = self.parameters, self._chosen
         pieces = min(self._team.size, length)
