@@ -78,10 +78,7 @@ def probability_rows(probabilities: ArrayLike) -> np.ndarray:
     p = np.asarray(probabilities)
     if p.ndim != 2 or p.size == 0:
         raise InvalidDataError("probabilities", "shape (n, k)", str(p.shape))
-    low, high = p.min(), p.max()
-    # NaN fails every comparison, so it must be the wanted ones that are asked.
-    if not (low >= 0 and high <= 1):
-        raise InvalidDataError("probabilities", "numbers in [0, 1]", f"{low} to {high}")
+    _require_fractions("probabilities", p)
     return p
 
 
@@ -102,10 +99,7 @@ def image_rows(images: ArrayLike, inputs: int) -> np.ndarray:
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
             raise InvalidDataError("images", "uint8 or floats in [0, 1]", f"dtype {x.dtype}")
-        low, high = x.min(), x.max()
-        # NaN fails every comparison, so it must be the wanted ones that are asked.
-        if not (low >= 0 and high <= 1):
-            raise InvalidDataError("images", "floats in [0, 1]", f"{low} to {high}")
+        _require_fractions("images", x)
     return x.reshape(len(x), inputs)
 
 
@@ -131,6 +125,13 @@ def scaled(x: np.ndarray, out: NDArray[np.float32] | None = None) -> NDArray[np.
         return x.astype(np.float32, copy=False)
     np.copyto(out, x, casting="same_kind")
     return out
+
+
+def _require_fractions(name: str, values: np.ndarray) -> None:
+    low, high = values.min(), values.max()
+    # NaN fails every comparison, so it must be the wanted ones that are asked.
+    if not (low >= 0 and high <= 1):
+        raise InvalidDataError(name, "floats in [0, 1]", f"{low} to {high}")
 
 
 def _is_whole(value: object) -> bool:
