@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from nn.training import Training
 
 FORMAT = "digits-training"
 FORMAT_VERSION = "1"
+
+_T = TypeVar("_T")
 
 
 class Checkpoint:
@@ -59,24 +61,43 @@ class Checkpoint:
         for name, expected in (("format", FORMAT), ("format_version", FORMAT_VERSION)):
             if found.get(name) != expected:
                 raise CheckpointError(self._path, f"{name} {expected}", str(found.get(name)))
-        params = json.loads(found["params"])
+        params = self._object("params", dict)
         for name, expected in self.resolved.items():
-            if expected is None and name in {"seed", "threads"}:
-                self.resolved[name] = params[name]
-            elif params.get(name) != expected:
-                raise CheckpointError(self._path, f"{name} {expected!r}", repr(params.get(name)))
-        if found["data"] != self._data:
-            raise CheckpointError(self._path, f"data {self._data}", found["data"])
+            got = params.get(name)
+            if expected is None and name in {"seed", "threads"} and isinstance(got, int):
+                self.resolved[name] = got
+            elif got != expected:
+                raise CheckpointError(self._path, f"{name} {expected!r}", repr(got))
+        if found.get("data") != self._data:
+            raise CheckpointError(self._path, f"data {self._data}", str(found.get("data")))
 
     def restore(self, training: Training) -> list[Epoch]:
         """Put a training in the state that was kept, if any was; return its history."""
         if not self._tensors:
             return []
         for name, vector in _vectors(training).items():
-            vector[:] = self._tensors[name]
-        history = [Epoch(**epoch) for epoch in json.loads(self._metadata["history"])]
+            kept = self._tensors.get(name)
+            if kept is None or kept.shape != vector.shape:
+                got = "none" if kept is None else f"shape {kept.shape}"
+                raise CheckpointError(self._path, f"{name} of shape {vector.shape}", got)
+            vector[:] = kept
+        try:
+            history = [Epoch(**epoch) for epoch in self._object("history", list)]
+        except TypeError:
+            raise CheckpointError(self._path, "a history of epochs", "another") from None
         training.epoch = len(history)
         return history
+
+    def _object(self, name: str, kind: type[_T]) -> _T:
+        """Return what a part of the metadata holds as JSON."""
+        text = self._metadata.get(name, "")
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, kind):
+            raise CheckpointError(self._path, f"{name} as JSON, a {kind.__name__}", repr(text))
+        return found
 
     def save(self, training: Training, history: Sequence[Epoch]) -> None:
         """Replace what was kept by the state of a training between two epochs."""

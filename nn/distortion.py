@@ -116,9 +116,9 @@ class Distorter:
         coefficients = self._coefficients(count, rng)
         y = np.matmul(coefficients[0], self._fields, out=scratch.y[:count])
         x = np.matmul(coefficients[1], self._fields, out=scratch.x[:count])
-        # The last place from which a pixel has both its neighbours, short of rounding up to it.
-        np.clip(y, 0, np.float32(height + 1 - 1e-3), out=y)
-        np.clip(x, 0, np.float32(width + 1 - 1e-3), out=x)
+        # Just before the last pixel, so that a place always has a neighbour beyond it.
+        np.clip(y, 0, np.nextafter(np.float32(height + 1), np.float32(0)), out=y)
+        np.clip(x, 0, np.nextafter(np.float32(width + 1), np.float32(0)), out=x)
         above = np.floor(y, out=scratch.first[:count])
         left = np.floor(x, out=scratch.second[:count])
         y -= above

@@ -160,17 +160,20 @@ class Training:
         self._team.tell(str(self.epoch))
         first = self.epoch * self.steps_per_epoch
         self.epoch += 1
-        order, *generators = self._generators(1 + self._batches.generators + self._team.size)
+        preparing = self._batches.generators
+        # Those of the team come last: what is drawn before does not depend on its size.
+        order, *generators = self._generators(1 + preparing + self._team.size)
         size = self._chosen.batch_size
         batch = 0
         total_loss = 0.0
         correct = 0
-        for chunk in self._batches(order.permutation(self._count), generators[self._team.size :]):
+        for chunk in self._batches(order.permutation(self._count), generators[:preparing]):
             z = self._logits[:, : len(chunk.x)]
             for start in range(0, len(chunk.x), size):
                 rows = slice(start, start + size)
                 x, targets = chunk.x[rows], chunk.targets[:, rows]
-                self._step(first + batch + start // size, x, targets, z[:, rows], generators)
+                step = first + batch + start // size
+                self._step(step, x, targets, z[:, rows], generators[preparing:])
             losses = self._objective.losses(z, chunk.targets)
             finite = np.isfinite(losses)
             if not finite.all():

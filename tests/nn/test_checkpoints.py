@@ -221,9 +221,34 @@ def _of_another_version(data):
     return weights_format.write(tensors, metadata | {"format_version": "7"})
 
 
+def _with(**changes):
+    """Change the metadata; None leaves a part out."""
+
+    def change(data):
+        tensors, metadata = weights_format.read(data)
+        metadata = {k: v for k, v in (metadata | changes).items() if v is not None}
+        return weights_format.write(tensors, metadata)
+
+    return change
+
+
+def _without_memory(data):
+    tensors, metadata = weights_format.read(data)
+    return weights_format.write({"parameters": tensors["parameters"][:-1]}, metadata)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (_with(params="{"), "with params as JSON, a dict, got '{'"),
+        (_with(params="[]"), r"with params as JSON, a dict, got '\[\]'"),
+        (_with(params=None), "with params as JSON, a dict, got ''"),
+        (_with(params="{}"), r"with sizes \[36, 8, 3\], got None"),
+        (_with(data=None), r"with data \w{64}, got None"),
+        (_with(history="7"), "with history as JSON, a list, got '7'"),
+        (_with(history='[{"number": 1}]'), "with a history of epochs, got another"),
+        (_with(history="[7]"), "with a history of epochs, got another"),
+        (_without_memory, "with parameters of shape"),
         (lambda data: b"", "expected .* the state of a training, got not a safetensors file"),
         (lambda data: b"PK\x03\x04" * 30, "the state of a training, got not a safetensors file"),
         (lambda data: data[:-1], "the state of a training, got not a safetensors file"),

@@ -98,8 +98,8 @@ def test_a_shift_of_whole_pixels_moves_ink_and_nothing_else(shift, sign):
         expected[:-shift, :-shift] = IMAGE[shift:, shift:]
     else:
         expected[shift:, shift:] = IMAGE[:-shift, :-shift]
-    # Beyond the image's edge a thousandth of the edge itself may be left.
-    np.testing.assert_allclose(deformed, expected, atol=1.1e-3)
+    # Beyond the image's edge a rounding of the edge itself may be left.
+    np.testing.assert_allclose(deformed, expected, atol=3e-6)
 
 
 @given(
@@ -127,7 +127,7 @@ def test_affine_deformations_take_each_pixel_from_where_they_should(
             x += place * shear * y
             y, x = (value * (1 + place * scaling) + place * shift for value in (y, x))
             expected = _interpolated(IMAGE, y + (HEIGHT - 1) / 2, x + (WIDTH - 1) / 2)
-            assert deformed[row, column] == pytest.approx(expected, abs=1.2e-3)
+            assert deformed[row, column] == pytest.approx(expected, abs=3e-5)
 
 
 @pytest.mark.parametrize("degrees", [-30, 7, 90])
