@@ -5,8 +5,16 @@
 """
 
 from registry.errors import (
+    AliasMovedError,
+    ArchivedError,
+    ArchiveError,
     BlobError,
+    CollisionError,
+    ConflictError,
     DamagedBlobError,
+    DamagedHistoryError,
+    FilterError,
+    GateError,
     IdempotencyConflictError,
     InvalidArgumentError,
     MissingBlobError,
@@ -16,13 +24,39 @@ from registry.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from registry.records import ModelVersion
+from registry.records import (
+    Alias,
+    Check,
+    Collected,
+    Comparison,
+    Difference,
+    Event,
+    Finding,
+    Imported,
+    ModelVersion,
+)
 from registry.registry import Registry
 
 __all__ = [
+    "Alias",
+    "AliasMovedError",
+    "ArchiveError",
+    "ArchivedError",
     "BlobError",
+    "Check",
+    "Collected",
+    "CollisionError",
+    "Comparison",
+    "ConflictError",
     "DamagedBlobError",
+    "DamagedHistoryError",
+    "Difference",
+    "Event",
+    "FilterError",
+    "Finding",
+    "GateError",
     "IdempotencyConflictError",
+    "Imported",
     "InvalidArgumentError",
     "MissingBlobError",
     "ModelVersion",

@@ -1,21 +1,30 @@
-"""Reading versions with everything that belongs to them."""
+"""Reading versions with everything that belongs to them, in one query."""
 
-import json
-from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import schema
-from registry.records import ModelVersion
+from registry.details import version_of
+from registry.errors import DamagedHistoryError, NotFoundError
+from registry.events import read_body
+from registry.filters import Order
+from registry.records import Alias, ModelVersion, Reference, moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_versions = schema.versions.c
+_events = schema.events.c
 
-# Versions whose details one query fetches: below every database's limit on bound values.
-_BATCH = 500
+_ALIASES = (
+    sa.select(sa.func.aggregate_strings(schema.aliases.c.alias, ","))
+    .where(schema.aliases.c.model_id == _versions.model_id)
+    .where(schema.aliases.c.number == _versions.number)
+    .scalar_subquery()
+)
+
+_metrics = schema.version_metrics
+
+WHAT_THERE_IS = "`digits versions` lists what there is."
 
 
 def model_id_of(name: str) -> sa.ScalarSelect[int]:
@@ -26,67 +35,196 @@ def model_id_of(name: str) -> sa.ScalarSelect[int]:
     return sa.select(schema.models.c.id).where(schema.models.c.name == name).scalar_subquery()
 
 
-def find_versions(
-    connection: Connection, *conditions: sa.ColumnElement[bool], limit: int | None = None
-) -> list[ModelVersion]:
-    """Return versions with all their details, newest first, in a bounded number of queries."""
-    rows = connection.execute(
-        sa.select(schema.versions, schema.models.c.name, schema.blobs.c.size)
-        .join(schema.models, schema.models.c.id == schema.versions.c.model_id)
-        .join(schema.blobs, schema.blobs.c.sha256 == schema.versions.c.blob_sha256)
-        .where(*conditions)
-        .order_by(schema.versions.c.id.desc())
-        .limit(limit)
-    ).all()
-    ids = [row.id for row in rows]
-    metrics = _details(connection, schema.version_metrics, ids)
-    params = _details(connection, schema.version_params, ids)
-    tags = _details(connection, schema.version_tags, ids)
-    inputs = _details(connection, schema.version_inputs, ids)
-    aliases = _aliases(connection, {row.model_id for row in rows})
-    return [
-        ModelVersion(
-            name=row.name,
-            number=row.number,
-            state=row.state,
-            sha256=row.blob_sha256,
-            size=row.size,
-            metrics=MappingProxyType(metrics.get(row.id, {})),
-            params=MappingProxyType(
-                {name: json.loads(value) for name, value in params.get(row.id, {}).items()}
+def lock_model(connection: Connection, name: str) -> int:
+    """Return the id of a model; until the transaction ends, nobody else changes the model.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    # On SQLite the transaction itself is the lock.
+    query = sa.select(schema.models.c.id).where(schema.models.c.name == name).with_for_update()
+    found: int | None = connection.scalar(query)
+    if found is None:
+        raise NotFoundError(f"model {name}", WHAT_THERE_IS)
+    return found
+
+
+def versions_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return the query for versions, with the events that hold their records."""
+    return (
+        sa.select(
+            schema.models.c.name,
+            _versions.number,
+            _versions.state,
+            _versions.blob_sha256,
+            _events.body,
+            _ALIASES,
+        )
+        .select_from(schema.versions)
+        .join(schema.models, schema.models.c.id == _versions.model_id)
+        .outerjoin(
+            schema.events,
+            sa.and_(
+                _events.model_id == _versions.model_id,
+                _events.seq == _versions.event_seq,
+                _events.number == _versions.number,
             ),
-            tags=MappingProxyType(tags.get(row.id, {})),
-            inputs=MappingProxyType(inputs.get(row.id, {})),
-            aliases=tuple(sorted(aliases.get((row.model_id, row.number), ()))),
-            run_id=row.run_id,
-            created_at=_EPOCH + timedelta(microseconds=row.created_at),
         )
-        for row in rows
-    ]
-
-
-def _details(
-    connection: Connection, table: sa.Table, version_ids: list[int]
-) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(version_ids), _BATCH):
-        rows = connection.execute(
-            sa.select(table)
-            .where(table.c.version_id.in_(version_ids[start : start + _BATCH]))
-            .order_by(table.columns[1])
-        )
-        for version_id, name, value in rows:
-            found.setdefault(version_id, {})[name] = value
-    return found
-
-
-def _aliases(
-    connection: Connection, model_ids: Collection[int]
-) -> dict[tuple[int, int], list[str]]:
-    found: dict[tuple[int, int], list[str]] = {}
-    rows = connection.execute(
-        sa.select(schema.aliases).where(schema.aliases.c.model_id.in_(model_ids))
+        .where(*conditions)
     )
-    for row in rows:
-        found.setdefault((row.model_id, row.number), []).append(row.alias)
-    return found
+
+
+def require_version(connection: Connection, reference: Reference) -> ModelVersion:
+    """Return the version of a number.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    found = find_versions(
+        connection,
+        _versions.model_id == model_id_of(reference.name),
+        _versions.number == reference.number,
+    )
+    if not found:
+        raise NotFoundError(str(reference), WHAT_THERE_IS)
+    return found[0]
+
+
+def find_versions(
+    connection: Connection, *conditions: sa.ColumnElement[bool]
+) -> list[ModelVersion]:
+    """Return versions, newest first."""
+    return records(connection, versions_where(*conditions).order_by(_versions.id.desc()))
+
+
+def records(connection: Connection, query: sa.Select[Any]) -> list[ModelVersion]:
+    """Return the versions of a query of `versions_where`.
+
+    Raises
+    ------
+    DamagedHistoryError
+    """
+    return [_record(*row) for row in connection.execute(query)]
+
+
+def _record(
+    name: str, number: int, state: str, sha256: str, body: str | None, aliases: str | None
+) -> ModelVersion:
+    try:
+        document = read_body(body or "")["version"]
+        version = version_of(name, number, state, aliases, document)
+    except (KeyError, TypeError, AttributeError):
+        version = None
+    if version is None or version.sha256 != sha256:
+        raise DamagedHistoryError(
+            f"The record of {name}/{number} was edited or lost. `digits verify` says where; "
+            "restore the database from a backup."
+        )
+    return version
+
+
+def page(
+    connection: Connection,
+    *,
+    name: str | None,
+    where: sa.ColumnElement[bool] | None,
+    order: Order | None,
+    limit: int | None,
+    after: Reference | None,
+) -> list[ModelVersion]:
+    """Return versions in an order, those that follow a given one.
+
+    A page is found by the place of the version before it, not by counting: the thousandth costs
+    what the first does, and versions that are added meanwhile move nothing.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is no version to follow, or it has no place in the order.
+    """
+    columns = _sort_columns(name, order)
+    query = versions_where()
+    if name is not None:
+        query = query.where(_versions.model_id == model_id_of(name))
+    if where is not None:
+        query = query.where(where)
+    if order is not None and order.name is not None:
+        query = query.join(_metrics, _is_metric(order.name))
+    descending = order is None or order.descending
+    if after is not None:
+        place = sa.tuple_(*columns)
+        last = sa.tuple_(*_place_of(connection, after, columns, order))
+        query = query.where(place < last if descending else place > last)
+    sort = [column.desc() if descending else column.asc() for column in columns]
+    return records(connection, query.order_by(*sort).limit(limit))
+
+
+def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElement[Any]]:
+    """Return what versions are sorted by, and what decides between equals: as indexes have it."""
+    if order is None:
+        return [_versions.id if name is None else _versions.number]
+    if order.part == "metrics":
+        return [_metrics.c.value, _metrics.c.version_id]
+    if order.part == "created_at":
+        return [_versions.created_at, _versions.number, _versions.id]
+    return [_versions.number, _versions.id]
+
+
+def _is_metric(name: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_metrics.c.version_id == _versions.id, _metrics.c.name == name)
+
+
+def _place_of(
+    connection: Connection,
+    reference: Reference,
+    columns: list[sa.ColumnElement[Any]],
+    order: Order | None,
+) -> list[sa.BindParameter[Any]]:
+    """Return the values that a version is sorted by."""
+    query = sa.select(*columns).select_from(schema.versions)
+    if order is not None and order.name is not None:
+        query = query.join(_metrics, _is_metric(order.name))
+    row = connection.execute(
+        query.where(
+            _versions.model_id == model_id_of(reference.name),
+            _versions.number == reference.number,
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(str(reference), "So there is nothing after it in this order.")
+    return [sa.literal(value, column.type) for value, column in zip(row, columns, strict=True)]
+
+
+def alias_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return the query for aliases, with who moved them."""
+    aliases = schema.aliases.c
+    return (
+        sa.select(
+            schema.models.c.name,
+            aliases.alias,
+            aliases.number,
+            aliases.generation,
+            aliases.updated_at,
+            _events.actor,
+        )
+        .select_from(schema.aliases)
+        .join(schema.models, schema.models.c.id == aliases.model_id)
+        .outerjoin(
+            schema.events,
+            sa.and_(_events.model_id == aliases.model_id, _events.seq == aliases.generation),
+        )
+        .where(*conditions)
+    )
+
+
+def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
+    """Return where an alias points, if it is set."""
+    row = connection.execute(
+        alias_where(schema.aliases.c.model_id == model_id_of(name), schema.aliases.c.alias == alias)
+    ).one_or_none()
+    if row is None:
+        return None
+    model, alias, number, generation, moved_at, moved_by = row
+    return Alias(model, alias, number, generation, moment(moved_at), moved_by or None)

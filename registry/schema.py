@@ -1,6 +1,11 @@
-"""The tables of a registry. Times are microseconds since 1970, UTC."""
+"""The tables of a registry. Times are microseconds since 1970, UTC.
+
+What a version is stands in the event that registered it; the tables of details hold the same
+once more, in columns that can be searched.
+"""
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -12,13 +17,23 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
+    event,
+    func,
 )
 
-VERSION = 1
+VERSION = 2
 
-# Long enough for a note, short enough for an index entry of PostgreSQL (about 2.7 kB).
 TEXT_LIMIT = 2000
+
+# Names, and as much of a value as its index takes, fit together into an entry of PostgreSQL's
+# indexes (about 2.7 kB) at four bytes a character.
+NAME_LIMIT = 250
+INDEXED = 250
+
+# What the first event of a model follows.
+NO_HASH = "0" * 64
 
 metadata = MetaData()
 
@@ -32,18 +47,20 @@ def _length(column: str, limit: int = TEXT_LIMIT) -> CheckConstraint:
     return CheckConstraint(f"length({column}) <= {limit}", name=f"{column}_length")
 
 
-def _details(table: str, *columns: Column[str] | Column[float], limits: list[str]) -> Table:
-    """Return a table of named values that belong to a version."""
-    key, value = columns
+def _texts(table: str, *more: Column[float]) -> Table:
+    """Return a table of texts by name that belong to a version."""
+    value = _text("value")
     return Table(
         table,
         metadata,
         Column("version_id", ForeignKey("versions.id"), primary_key=True),
-        key,
+        Column("name", String(TEXT_LIMIT), primary_key=True),
         value,
-        *map(_length, limits),
+        *more,
+        _length("name"),
+        _length("value"),
         # To find versions by a value, without reading the rest.
-        Index(f"{table}_by_value", key.name, value.name, "version_id"),
+        Index(f"{table}_by_value", "name", func.substr(value, 1, INDEXED), "version_id"),
     )
 
 
@@ -62,6 +79,10 @@ models = Table(
     # Taken by UPDATE … RETURNING: a number once given is never given again.
     Column("next_version", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # The end of the chain of events: the next one's number, and the last one's hash and time.
+    Column("next_event", Integer, nullable=False, server_default="1"),
+    Column("event_head", String(64), nullable=False, server_default=NO_HASH),
+    Column("event_at", BigInteger, nullable=False, server_default="0"),
     _length("name", 64),
 )
 
@@ -85,9 +106,17 @@ versions = Table(
     _text("run_id", nullable=True),
     _text("idempotency_key", nullable=True),
     Column("created_at", BigInteger, nullable=False),
+    # The event that registered it, and holds its record.
+    Column("event_seq", Integer),
+    _text("parent", nullable=True),
+    _text("code_version", nullable=True),
+    _text("created_by", nullable=True),
+    # "passed", "failed", or nothing where no gate was recorded.
+    Column("gate", String(8)),
     UniqueConstraint("model_id", "number"),
     UniqueConstraint("model_id", "idempotency_key"),
     Index("versions_by_state", "model_id", "state", "number"),
+    Index("versions_by_time", "model_id", "created_at", "number"),
     Index("versions_by_run", "run_id"),
     _length("state", 32),
     _length("run_id"),
@@ -100,38 +129,80 @@ aliases = Table(
     Column("model_id", Integer, primary_key=True),
     Column("alias", String(63), primary_key=True),
     Column("number", Integer, nullable=False),
-    # Counts the moves.
+    # The event that moved it here: no two moves have the same, not even after a removal.
     Column("generation", Integer, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     # An alias can only point at a version that exists.
     ForeignKeyConstraint(["model_id", "number"], ["versions.model_id", "versions.number"]),
+    Index("aliases_by_number", "model_id", "number"),
     _length("alias", 63),
 )
 
-version_metrics = _details(
+version_metrics = Table(
     "version_metrics",
+    metadata,
+    Column("version_id", ForeignKey("versions.id"), primary_key=True),
     Column("name", String(TEXT_LIMIT), primary_key=True),
     Column("value", Float, nullable=False),
-    limits=["name"],
+    _length("name"),
+    Index("version_metrics_by_value", "name", "value", "version_id"),
 )
 
-version_params = _details(
-    "version_params",
-    Column("name", String(TEXT_LIMIT), primary_key=True),
-    _text("value"),  # As JSON, so that 32 comes back as 32 and "32" as "32".
-    limits=["name", "value"],
-)
+# Values as JSON, so that 32 and "32" are two; and once more as a number where it is one.
+version_params = _texts("version_params", Column("number", Float))
 
-version_tags = _details(
-    "version_tags",
-    Column("name", String(TEXT_LIMIT), primary_key=True),
-    _text("value"),
-    limits=["name", "value"],
-)
+version_tags = _texts("version_tags")
 
-version_inputs = _details(
+version_environment = _texts("version_environment")
+
+version_inputs = Table(
     "version_inputs",
+    metadata,
+    Column("version_id", ForeignKey("versions.id"), primary_key=True),
     Column("role", String(TEXT_LIMIT), primary_key=True),
     _text("sha256", limit=64),
-    limits=["role"],
+    _length("role"),
+    Index("version_inputs_by_value", "role", "sha256", "version_id"),
 )
+
+events = Table(
+    "events",
+    metadata,
+    Column("model_id", ForeignKey("models.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    _text("actor"),
+    _text("kind", limit=32),
+    Column("alias", String(63)),
+    Column("number", Integer),
+    Column("body", Text, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("events_by_alias", "model_id", "alias", "seq"),
+)
+
+_REFUSE_SQLITE = """
+CREATE TRIGGER events_no_{action} BEFORE {action} ON events
+BEGIN SELECT RAISE(ABORT, 'events are append-only'); END
+"""
+_REFUSE_POSTGRESQL = (
+    """
+CREATE OR REPLACE FUNCTION events_are_append_only() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'events are append-only'; END $$
+""",
+    """
+CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON events
+FOR EACH STATEMENT EXECUTE FUNCTION events_are_append_only()
+""",
+)
+
+
+def _refuse(statement: str, dialect: str) -> None:
+    ddl = DDL(statement)  # type: ignore[no-untyped-call]
+    event.listen(events, "after_create", ddl.execute_if(dialect=dialect))
+
+
+for _action in ("UPDATE", "DELETE"):
+    _refuse(_REFUSE_SQLITE.format(action=_action), "sqlite")
+for _statement in _REFUSE_POSTGRESQL:
+    _refuse(_statement, "postgresql")

@@ -1,12 +1,62 @@
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgresql_server import NOT_INSTALLED, PostgreSQLServer, postgresql_server, programs
+from s3_server import S3Server, s3_server
 
-from registry import Registry
+from registry import Check, Registry
+
+PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
+FAILED = (*PASSED, Check("recall of 7", 0.4, 0.9, passed=False))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    """A PostgreSQL server."""
+    if programs() is None:
+        pytest.skip(NOT_INSTALLED)
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 endpoint."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/registry.db"
+    return request.getfixturevalue("postgresql").new_database()
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    """A new registry on a SQLite file."""
+def opened(url: str, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
+    """Open the registry once more, with other options if need be."""
+    registries = []
+
+    def open_registry(**options: str) -> Registry:
+        registries.append(Registry(url, str(tmp_path / "blobs"), **options))
+        return registries[-1]
+
+    yield open_registry
+    for registry in registries:
+        registry.close()
+
+
+@pytest.fixture
+def registry(opened: Callable[..., Registry]) -> Registry:
+    """A new registry, on each kind of database."""
+    return opened(actor="ann")
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Registry]:
+    """A new registry on a SQLite file, for what only concerns files."""
     with Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")) as registry:
         yield registry

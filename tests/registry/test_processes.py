@@ -120,7 +120,7 @@ def test_killed_at_any_call_of_a_registration_nothing_is_half_there(tmp_path):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_killed_at_any_call_of_a_promotion_the_alias_is_where_it_was_or_is_to_be(tmp_path):
     def promote(registry):
-        registry.set_alias("mnist", "champion", 2)
+        registry.set_alias("mnist", "live", 2)
 
     with _open(tmp_path) as registry:
         for weights in (b"1", b"2"):
@@ -129,10 +129,10 @@ def test_killed_at_any_call_of_a_promotion_the_alias_is_where_it_was_or_is_to_be
     while True:
         steps += 1
         with _open(tmp_path) as registry:
-            registry.set_alias("mnist", "champion", 1)
+            registry.set_alias("mnist", "live", 1)
         killed = _killed_at(steps, tmp_path, promote)
         with _open(tmp_path) as registry:
-            number = registry.get("mnist@champion").number
+            number = registry.get("mnist@live").number
         if not killed:
             assert number == 2
             break

@@ -1,0 +1,29 @@
+"""Holding one version against another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from registry.records import Comparison, Difference, ModelVersion
+
+
+def compare(first: ModelVersion, second: ModelVersion) -> Comparison:
+    """Return how two versions differ."""
+    return Comparison(
+        first=first,
+        second=second,
+        same_weights=first.sha256 == second.sha256,
+        metrics=_differences(first.metrics, second.metrics),
+        params=_differences(first.params, second.params),
+        tags=_differences(first.tags, second.tags),
+        inputs=_differences(first.inputs, second.inputs),
+        environment=_differences(first.environment, second.environment),
+    )
+
+
+def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(name, first.get(name), second.get(name))
+        for name in sorted(first.keys() | second.keys())
+        # A value that is None is not the same as none.
+        if (name in first) != (name in second) or first.get(name) != second.get(name)
+    )

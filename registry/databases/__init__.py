@@ -1,0 +1,26 @@
+"""The databases a registry can be on."""
+
+from sqlalchemy import exc
+from sqlalchemy.engine import make_url
+
+from registry.databases.base import Database
+from registry.errors import UnsupportedError
+
+__all__ = ["Database", "open_database"]
+
+
+def open_database(url: str) -> Database:
+    """Open the database of a registry; its tables are created where there are none."""
+    try:
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise UnsupportedError(
+            f"registry URL: expected sqlite:///PATH or postgresql+psycopg://…, got {url!r}."
+        ) from None
+    if parsed.get_backend_name() == "postgresql":
+        from registry.databases.postgresql import PostgreSQL
+
+        return PostgreSQL(parsed)
+    from registry.databases.sqlite import SQLite
+
+    return SQLite(parsed)

@@ -1,0 +1,146 @@
+"""Adding versions."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from registry import details, events, schema
+from registry.blobs import Blobs
+from registry.databases import Database
+from registry.details import Document
+from registry.errors import IdempotencyConflictError, NotFoundError, UnavailableError
+from registry.queries import find_versions, lock_model, require_version
+from registry.records import READY, ModelVersion, Reference, now
+
+# How often weights are stored that gc took away before their version was there. Each time they
+# are a new file, so that once more is one too many already.
+_TRIES = 10
+
+
+def register(
+    database: Database,
+    blobs: Blobs,
+    name: str,
+    weights: bytes,
+    document: Document,
+    *,
+    actor: str,
+) -> ModelVersion:
+    """Store weights, then add their version in one transaction."""
+    key = document["idempotency_key"]
+    for _ in range(_TRIES):
+        sha256 = blobs.put(weights)
+        with database.write() as connection:
+            model_id = _lock_or_create_model(connection, name)
+            earlier = _registered_with(connection, model_id, key)
+            if earlier is not None:
+                return _same_weights(earlier, sha256, key)
+            if document["parent"] is not None:
+                require_version(connection, Reference.parse(document["parent"]))
+            # Nobody collects while this transaction lasts: what is there now, stays.
+            if not blobs.has(sha256):
+                connection.rollback()
+                continue
+            time = now()
+            document = {
+                **document,
+                "sha256": sha256,
+                "size": len(weights),
+                "created_at": time,
+                "created_by": actor or None,
+            }
+            number = _take_number(connection, model_id)
+            entry = events.append(
+                connection,
+                model_id,
+                events.REGISTERED,
+                {"version": document},
+                at=time,
+                actor=actor,
+                number=number,
+            )
+            insert(connection, model_id, number, READY, document, entry.seq)
+            return require_version(connection, Reference(name, None, number))
+    raise UnavailableError(
+        f"The weights {sha256} were removed each time before they could be registered. Does "
+        "another program clean the store of this registry?"
+    )
+
+
+def insert(
+    connection: Connection,
+    model_id: int,
+    number: int,
+    state: str,
+    document: Document,
+    event_seq: int,
+) -> None:
+    """Add the rows of a version whose weights are stored and whose event is written."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO blobs (sha256, size, created_at) VALUES (:sha256, :size, :created_at) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {name: document[name] for name in ("sha256", "size", "created_at")},
+    )
+    version_id = connection.scalar(
+        sa.insert(schema.versions)
+        .values(
+            model_id=model_id,
+            number=number,
+            state=state,
+            blob_sha256=document["sha256"],
+            event_seq=event_seq,
+            gate=details.gate_of(document),
+            **{name: document[name] for name in details.COLUMNS},
+        )
+        .returning(schema.versions.c.id)
+    )
+    assert version_id is not None
+    for table, rows in details.rows(document, version_id).items():
+        connection.execute(sa.insert(table), rows)
+
+
+def _lock_or_create_model(connection: Connection, name: str) -> int:
+    try:
+        return lock_model(connection, name)
+    except NotFoundError:
+        create_model(connection, name)
+        return lock_model(connection, name)
+
+
+def create_model(connection: Connection, name: str) -> None:
+    """Add a model, unless another writer has by now."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO models (name, next_version, created_at) VALUES (:name, 1, :time) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"name": name, "time": now()},
+    )
+
+
+def _registered_with(connection: Connection, model_id: int, key: str | None) -> ModelVersion | None:
+    if key is None:
+        return None
+    columns = schema.versions.c
+    found = find_versions(connection, columns.model_id == model_id, columns.idempotency_key == key)
+    return found[0] if found else None
+
+
+def _same_weights(earlier: ModelVersion, sha256: str, key: str) -> ModelVersion:
+    if earlier.sha256 != sha256:
+        raise IdempotencyConflictError(key, earlier.reference, earlier.sha256, sha256)
+    return earlier
+
+
+def _take_number(connection: Connection, model_id: int) -> int:
+    """Return a version number that nobody else gets."""
+    models = schema.models
+    number: int | None = connection.scalar(
+        sa.update(models)
+        .where(models.c.id == model_id)
+        .values(next_version=models.c.next_version + 1)
+        .returning(models.c.next_version - 1)
+    )
+    assert number is not None
+    return number
