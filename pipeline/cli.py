@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from pipeline import registry_cli
+from pipeline.registry_cli import EXIT_FAILED
+
 if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 _T = TypeVar("_T")
 
-EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_REFUSED = 3
 
 app = typer.Typer(
@@ -32,7 +35,6 @@ MinAccuracy = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Run without Prefect: starts at once.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
         if debug or not _is_expected(error):
             raise
         typer.echo(f"Error: {_message(error)}", err=True)
-        sys.exit(EXIT_FAILED)
+        sys.exit(_status(error))
 
 
 @app.callback()
@@ -62,7 +64,7 @@ def ingest() -> None:
     """Download and verify MNIST, and convert it to Parquet."""
     from pipeline.console import working
     from pipeline.ingestion import ingest as job
-    from pipeline.tables import show
+    from pipeline.terminal import show
 
     with working():
         data = job()
@@ -94,7 +96,8 @@ def retrain(
     else:
         outcome = _as_flow("retrain", **parameters)
 
-    from pipeline.tables import retraining_card, show
+    from pipeline.tables import retraining_card
+    from pipeline.terminal import show
 
     show(retraining_card(outcome))
     if outcome.version is None:
@@ -118,7 +121,8 @@ def score(
     else:
         scored = _as_flow("score", directory.absolute(), output.absolute(), model=model)
 
-    from pipeline.tables import scoring_table, show
+    from pipeline.tables import scoring_table
+    from pipeline.terminal import show
 
     show(scoring_table(scored))
 
@@ -139,56 +143,7 @@ def sample(
     typer.echo(f"{written} images and labels.csv are in {output}.")
 
 
-@app.command(epilog="Example: digits versions --limit 10")
-def versions(
-    *,
-    limit: Annotated[int | None, typer.Option(min=1, help="The newest so many.")] = None,
-    json: Json = False,
-) -> None:
-    """List the versions, newest first."""
-    from pipeline.references import open_registry
-    from pipeline.tables import as_json, show, show_json, versions_table
-
-    with open_registry() as registry:
-        found = registry.versions(limit=limit)
-    if json:
-        show_json([as_json(version) for version in found])
-    else:
-        show(versions_table(found))
-
-
-@app.command(epilog="Example: digits show @champion")
-def show(
-    *,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="mnist@champion, mnist/7, …")],
-    json: Json = False,
-) -> None:
-    """Show one version in full."""
-    from pipeline.references import full_reference, open_registry
-    from pipeline.tables import as_json, show_json, version_card
-    from pipeline.tables import show as show_table
-
-    with open_registry() as registry:
-        version = registry.get(full_reference(reference))
-    if json:
-        show_json(as_json(version))
-    else:
-        show_table(version_card(version))
-
-
-@app.command(epilog="Example: digits promote 7")
-def promote(
-    *,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="mnist/7, 7, @challenger, …")],
-    alias: Annotated[str, typer.Option(help="The alias to move.")] = "champion",
-) -> None:
-    """Point an alias at a version."""
-    from pipeline.references import full_reference, open_registry
-
-    with open_registry() as registry:
-        version = registry.get(full_reference(reference))
-        registry.set_alias(version.name, alias, version.number)
-    typer.echo(f"{version.name}@{alias} is {version.reference} now.")
+app.add_typer(registry_cli.app)
 
 
 @app.command(epilog='Example: digits serve --cron "0 3 * * *" --preset standard')
@@ -271,6 +226,14 @@ def _is_expected(error: Exception) -> bool:
     from registry import RegistryError
 
     return isinstance(error, NetworkError | PipelineError | RegistryError | OSError)
+
+
+def _status(error: Exception) -> int:
+    from registry import GateError, InvalidArgumentError
+
+    if isinstance(error, GateError):
+        return EXIT_REFUSED
+    return EXIT_USAGE if isinstance(error, InvalidArgumentError) else EXIT_FAILED
 
 
 def _message(error: Exception) -> str:

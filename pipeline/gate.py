@@ -3,19 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One figure held against its threshold."""
-
-    name: str
-    figure: float
-    threshold: float
-    passed: bool
-
-    def __str__(self) -> str:
-        relation = "≥" if self.passed else "<"
-        return f"{self.name} {self.figure:.4f} {relation} {self.threshold:.4f}"
+from registry import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +35,5 @@ def judge(metrics: Mapping[str, float], min_accuracy: float) -> Verdict:
         A fraction in [0, 1].
     """
     accuracy = metrics["validation_accuracy"]
-    check = Check("validation_accuracy", accuracy, min_accuracy, accuracy >= min_accuracy)
+    check = Check("validation_accuracy", accuracy, min_accuracy, passed=accuracy >= min_accuracy)
     return Verdict((check,))

@@ -1,5 +1,8 @@
 """The registry that the settings point at, and the short forms of its references."""
 
+import getpass
+import socket
+
 from pipeline.settings import Settings, load_settings
 from registry import Registry
 
@@ -10,7 +13,7 @@ CHAMPION = "champion"
 def open_registry(settings: Settings | None = None) -> Registry:
     """Open the registry that the settings point at; it is created where there is none."""
     settings = settings or load_settings()
-    return Registry(settings.registry_url, settings.blobs_url)
+    return Registry(settings.registry_url, settings.blobs_url, actor=_actor())
 
 
 def full_reference(text: str) -> str:
@@ -20,3 +23,12 @@ def full_reference(text: str) -> str:
     if text.isdecimal():
         return f"{MODEL}/{text}"
     return text
+
+
+def _actor() -> str:
+    """Return who the registry's history will say it was."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that has no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

@@ -24,7 +24,7 @@ from pipeline.references import CHAMPION, MODEL, open_registry
 from pipeline.settings import Settings, load_settings
 from pipeline.stages import Runner, directly
 from pipeline.training import PRESETS, Candidate, train
-from registry import ModelVersion
+from registry import ModelVersion, NotFoundError
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def retrain(
     version = None
     outcome = REFUSED
     if verdict.passed:
-        version = run(register, settings, candidate, run_id)
+        version = run(register, settings, candidate, verdict, run_id)
         outcome = REGISTERED
         if promote:
             version = run(promote_version, settings, version)
@@ -107,20 +107,29 @@ def retrain(
     return retraining
 
 
-def register(settings: Settings, candidate: Candidate, run_id: str) -> ModelVersion:
-    """Make a candidate that passed the gate a version."""
+def register(
+    settings: Settings, candidate: Candidate, verdict: Verdict, run_id: str
+) -> ModelVersion:
+    """Make a candidate that passed the gate a version, which follows the champion."""
     with open_registry(settings) as registry:
+        try:
+            parent = registry.get(f"{MODEL}@{CHAMPION}").reference
+        except NotFoundError:
+            parent = None
         version = registry.register(
             MODEL,
             candidate.path.read_bytes(),
             metrics=candidate.metrics,
             params=candidate.params,
-            tags={
-                "digits": release_of("digits-pipeline"),
+            inputs=candidate.inputs,
+            environment={
+                "machine": platform.machine(),
                 "numpy": np.__version__,
                 "python": platform.python_version(),
             },
-            inputs=candidate.inputs,
+            gate=verdict.checks,
+            parent=parent,
+            code_version=release_of("digits-pipeline"),
             run_id=run_id,
             idempotency_key=run_id,
         )

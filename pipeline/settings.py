@@ -28,9 +28,9 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("~/.digits"), validate_default=True)
     """Where everything lives that is not told to live elsewhere."""
     registry_url: str = Field(default_factory=_registry_under_home)
-    """Where versions are recorded: ``sqlite:///PATH``."""
+    """Where versions are recorded: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
     blobs_url: str = Field(default_factory=_blobs_under_home)
-    """Where weights are kept: a directory."""
+    """Where weights are kept: a directory, or ``s3://…`` and what else pyarrow.fs knows."""
     mirrors: Annotated[tuple[str, ...], NoDecode] = MIRRORS
     """Base URLs or directories that MNIST is looked for at, in order; comma-separated."""
 

@@ -29,7 +29,7 @@ class Check:
     passed: bool
 
     def __str__(self) -> str:
-        relation = "passes" if self.passed else "fails"
+        relation = "≥" if self.figure >= self.threshold else "<"
         return f"{self.name} {self.figure:.4f} {relation} {self.threshold:.4f}"
 
 

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mnist_sample
+import numpy as np
 import pytest
 
+from nn import NeuralNetwork
+from pipeline import open_registry
 from pipeline.cli import main
 from pipeline.prefect_server import prefect_server
+from registry import Check, ModelVersion
 
 SUPPORT = Path(mnist_sample.__file__).parent
+
+PASSED = (Check("validation_accuracy", 0.98125, 0.97, passed=True),)
 
 
 class Ended(NamedTuple):
@@ -44,6 +50,23 @@ def digits(
         return Ended(ended.value.code or 0, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def version(home: Path) -> ModelVersion:
+    """Weights of a network, registered and champion."""
+    network = NeuralNetwork((784, 5, 10), epochs=1, seed=1)
+    network.fit(np.zeros((10, 784), np.uint8), np.arange(10))
+    with open_registry() as registry:
+        registry.register(
+            "mnist",
+            network.to_bytes(),
+            metrics={"validation_accuracy": 0.98125},
+            params={"preset": "quick"},
+            tags={"note": "a\x1b[31mb"},
+            gate=PASSED,
+        )
+        return registry.set_alias("mnist", "champion", 1)
 
 
 @pytest.fixture

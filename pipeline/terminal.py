@@ -1,0 +1,43 @@
+"""Printing to standard output: tables for people, JSON for programs."""
+
+import json
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+
+# Columns where there is no terminal to fit: enough for every line to stay whole.
+_WIDE = 200
+
+
+def show(*renderables: RenderableType) -> None:
+    """Print to standard output."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(Group(*renderables))
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2))  # noqa: T201 - to be read by programs, as it is
+
+
+def card(title: str, style: str = "bold") -> Table:
+    """Return a table of names and values."""
+    table = Table(title=title, title_style=style, title_justify="left", box=None, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def moment(value: datetime) -> str:
+    """Return a time for people, in UTC."""
+    return f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def plain(value: object) -> str:
+    """Return a text without what a terminal would obey rather than show."""
+    return "".join(c for c in str(value) if unicodedata.category(c) not in {"Cc", "Cf", "Zl", "Zp"})

@@ -1,0 +1,206 @@
+"""The commands that ask about versions, and those that look after the registry."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from nn import NeuralNetwork
+from pipeline import open_registry
+from registry import Check
+
+FAILED = (Check("validation_accuracy", 0.5, 0.97, passed=False),)
+
+
+@pytest.fixture
+def versions(version):
+    """Two more: one that its gate refused, and one that is better."""
+    other = NeuralNetwork((784, 5, 10), epochs=1, seed=2)
+    other.fit(np.zeros((10, 784), np.uint8), np.arange(10))
+    with open_registry() as registry:
+        registry.register("mnist", b"no network", gate=FAILED)
+        registry.register(
+            "mnist",
+            other.to_bytes(),
+            metrics={"validation_accuracy": 0.99},
+            params={"preset": "best"},
+            gate=version.gate,
+            parent="mnist/1",
+        )
+    return registry
+
+
+def test_show_tells_everything_and_obeys_no_control_character(digits, version):
+    for reference in ("1", "@champion", "mnist/1", "mnist@champion"):
+        ended = digits("show", reference)
+        assert ended.status == 0
+        for part in ("mnist/1", version.sha256, "0.98125", "quick", "champion"):
+            assert part in ended.out
+    assert "\x1b" not in ended.out
+    assert "a[31mb" in ended.out
+
+
+def test_json_has_the_keys_of_the_record(digits, version):
+    shown = json.loads(digits("show", "1", "--json").out)
+    assert list(shown) == [
+        *("name", "number", "state", "sha256", "size", "metrics", "params", "tags", "inputs"),
+        *("environment", "gate", "aliases", "parent", "code_version", "run_id"),
+        *("created_at", "created_by"),
+    ]
+    assert shown["metrics"] == {"validation_accuracy": 0.98125}
+    assert shown["created_at"] == version.created_at.isoformat()
+    assert json.loads(digits("versions", "--json").out) == [shown]
+
+
+def test_an_empty_registry_says_what_to_do(digits):
+    assert "`digits retrain` makes the first" in digits("versions").out
+    assert json.loads(digits("versions", "--json").out) == []
+
+
+def test_versions_can_be_limited(digits, version):
+    with open_registry() as registry:
+        registry.register("mnist", b"2")
+    listed = digits("versions", "--limit", "1").out.splitlines()
+    assert len(listed) == 2
+    assert listed[1].startswith("mnist/2")
+
+
+def test_promote_moves_an_alias(digits, version):
+    with open_registry() as registry:
+        registry.register("mnist", b"2", gate=version.gate)
+    assert digits("promote", "2").out == "mnist@champion is mnist/2 now.\n"
+    assert digits("promote", "@champion", "--alias", "shadow").status == 0
+    with open_registry() as registry:
+        assert registry.get("mnist/2").aliases == ("champion", "shadow")
+
+
+def test_versions_are_searched_sorted_and_paged(digits, versions):
+    def listed(*arguments):
+        ended = digits("versions", "--json", *arguments)
+        return [version["number"] for version in json.loads(ended.out)]
+
+    assert listed() == [3, 2, 1]
+    assert listed("--where", "params.preset = 'best' or gate = 'failed'") == [3, 2]
+    assert listed("--sort", "metrics.validation_accuracy") == [1, 3]
+    assert listed("--sort", "metrics.validation_accuracy desc", "--limit", "1") == [3]
+    assert listed("--limit", "1", "--after", "3") == [2]
+    assert "No versions.\n" in digits("versions", "--where", "number > 3").out
+
+
+def test_accuracies_are_drawn_from_the_oldest_to_the_newest(digits, versions):
+    assert "oldest first" not in digits("versions").out
+    with open_registry() as registry:
+        registry.register("mnist", b"4", metrics={"validation_accuracy": 0.985})
+    assert "oldest first: 0.9812 ▁█▄ 0.9900" in digits("versions").out
+
+
+def test_a_condition_that_cannot_be_read_is_shown_with_a_caret(digits, version):
+    ended = digits("versions", "--where", "number > 1 adn number < 3")
+    assert ended.status == 2
+    assert ended.err.splitlines()[1:] == [
+        "  number > 1 adn number < 3",
+        "             ^^^",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("show", "nonsense"), 2, "Error: reference: expected name@alias or name/number"),
+        (("promote", "7"), 1, "Error: There is no mnist/7"),
+        (("promote", "1", "--alias", "A b"), 2, "Error: alias: expected lower-case letters"),
+        (("rollback",), 1, "Error: There is no earlier mnist@champion in the registry."),
+        (("history", "letters"), 1, "Error: There is no model letters"),
+        (("archive", "1"), 1, "Error: mnist/1 cannot be archived while it is champion."),
+        (("import", "/nowhere"), 1, "Error: /nowhere cannot be read"),
+        (("export", "9", "/tmp/x"), 1, "Error: There is no mnist/9"),
+    ],
+)
+def test_what_cannot_be_is_one_message(digits, version, arguments, status, message):
+    ended = digits(*arguments)
+    assert ended.status == status
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+
+
+def test_only_force_promotes_what_the_gate_refused(digits, versions):
+    ended = digits("promote", "2")
+    assert ended.status == 3
+    assert "its gate refused it (validation_accuracy 0.5000 < 0.9700)" in ended.err
+    assert digits("promote", "2", "--force").out == "mnist@champion is mnist/2 now.\n"
+    assert "forced: its gate had not passed" in digits("history", "--alias", "champion").out
+    assert digits("rollback").out == "mnist@champion is mnist/1 now.\n"
+    kinds = [event["kind"] for event in json.loads(digits("history", "--json").out)]
+    assert kinds == ["alias_rolled_back", "alias_moved", *["registered"] * 2, "alias_moved",
+                     "registered"]  # fmt: skip
+
+
+def test_show_tells_what_an_alias_meant_at_a_time(digits, versions):
+    digits("promote", "3")
+    before = digits("show", "@champion", "--at", "2000-01-01")
+    assert before.status == 1
+    with open_registry() as registry:
+        moved = registry.alias("mnist", "champion").moved_at
+        assert registry.get("mnist@champion", at=moved).number == 3
+        assert registry.get("mnist@champion", at=moved - timedelta(microseconds=1)).number == 1
+    tomorrow = f"{moved + timedelta(days=1):%Y-%m-%d}"
+    shown = json.loads(digits("show", "@champion", "--at", tomorrow, "--json").out)
+    assert shown["number"] == 3
+
+
+def test_compare_shows_what_differs_and_by_how_much(digits, versions):
+    shown = json.loads(digits("compare", "1", "3", "--json").out)
+    assert shown["params"]["preset"] == {"first": "quick", "second": "best"}
+    assert shown["metrics"]["validation_accuracy"]["change"] == pytest.approx(0.00875)
+    assert [layer["layer"] for layer in shown["layers"]] == [
+        *("weights.1", "biases.1", "weights.2", "biases.2")
+    ]
+    assert all(layer["distance"] > 0 for layer in shown["layers"])
+    printed = digits("compare", "1", "3").out
+    assert "+0.00875" in printed
+    assert "of its norm" in printed
+    assert "byte by byte" in digits("compare", "1", "1").out
+    assert "not compared layer by layer" in digits("compare", "1", "2").err
+
+
+def test_verify_ends_with_status_1_where_weights_are_lost(digits, versions, home):
+    assert digits("verify").status == 0
+    assert digits("verify", "1").status == 0
+    [damaged] = [p for p in (home / "blobs").rglob("*") if p.is_file() and p.stat().st_size == 10]
+    damaged.unlink()
+    ended = digits("verify")
+    assert ended.status == 1
+    assert "are missing" in ended.out
+    assert digits("verify", "1").status == 0
+    found = json.loads(digits("verify", "2", "--json").out)
+    assert [finding["severity"] for finding in found] == ["error"]
+
+
+def test_gc_removes_what_nobody_refers_to(digits, versions):
+    versions._blobs.put(b"left over")
+    assert digits("gc").out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
+    dry = digits("gc", "--hours", "0", "--dry-run").out
+    assert dry == "Would remove 1 blobs and 0 temporary files, 9 bytes.\n"
+    assert json.loads(digits("gc", "--hours", "0", "--json").out)["blobs"] == 1
+    assert digits("verify").status == 0
+
+
+def test_an_export_is_imported_into_another_registry(digits, versions, tmp_path, monkeypatch):
+    file = tmp_path / "mnist.tar"
+    assert "mnist/1, mnist/2, mnist/3 in" in digits("export", "mnist", file).out
+    history = digits("history").out
+    monkeypatch.setenv("DIGITS_HOME", str(tmp_path / "other"))
+    assert digits("import", file).out == "Added: mnist/1, mnist/2, mnist/3.\n"
+    assert digits("history").out == history
+    again = digits("import", file).out
+    assert again == "Added: nothing.\nThere already, the same: mnist/1, mnist/2, mnist/3.\n"
+    assert digits("verify").status == 0
+
+
+def test_an_archived_version_cannot_be_promoted_until_it_is_restored(digits, versions):
+    assert digits("archive", "3").out == "mnist/3 is archived now.\n"
+    assert digits("promote", "3").status == 1
+    assert digits("archive", "3", "--undo").out == "mnist/3 is ready now.\n"
+    assert digits("promote", "3").status == 0
