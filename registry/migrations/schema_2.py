@@ -42,7 +42,7 @@ def upgrade(op: Operations) -> None:
     _create_environment(op)
     _create_events(op)
     connection = op.get_bind()
-    _number_params(connection)
+    _rewrite_params(connection)
     for model_id, name in connection.execute(sa.text("SELECT id, name FROM models")).all():
         _write_history(connection, model_id, name)
 
@@ -83,20 +83,30 @@ def _create_events(op: Operations) -> None:
         )
 
 
-def _number_params(connection: Connection) -> None:
-    numbers = [
-        {"id": version_id, "name": name, "number": float(json.loads(value))}
+def _rewrite_params(connection: Connection) -> None:
+    """Bring parameters to the form that events have, and numbers into a column of their own."""
+    params = [
+        (version_id, name, json.loads(value))
         for version_id, name, value in connection.execute(
             sa.text("SELECT version_id, name, value FROM version_params")
         )
-        if value[0] in "-0123456789"
     ]
-    if numbers:
+    rows = [
+        {
+            "id": version_id,
+            "name": name,
+            "value": _canonical(value),
+            "number": float(value) if type(value) in {int, float} else None,
+        }
+        for version_id, name, value in params
+    ]
+    if rows:
         connection.execute(
             sa.text(
-                "UPDATE version_params SET number = :number WHERE version_id = :id AND name = :name"
+                "UPDATE version_params SET value = :value, number = :number "
+                "WHERE version_id = :id AND name = :name"
             ),
-            numbers,
+            rows,
         )
 
 
