@@ -5,30 +5,17 @@ from sqlalchemy.engine import Connection
 
 from registry import events, schema
 from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
-from registry.queries import find_alias
+from registry.queries import find_alias, model_id_of
 from registry.records import ARCHIVED, CHAMPION, ModelVersion, now
 
 _events = schema.events.c
 
 
-def number_now(model: sa.ScalarSelect[int], alias: str) -> sa.ScalarSelect[int]:
-    """Return where an alias points, for use inside a query."""
-    columns = schema.aliases.c
-    return (
-        sa.select(columns.number)
-        .where(columns.model_id == model)
-        .where(columns.alias == alias)
-        .scalar_subquery()
-    )
-
-
-def number_at(
-    connection: Connection, model: sa.ScalarSelect[int], alias: str, at: int
-) -> int | None:
+def number_at(connection: Connection, name: str, alias: str, at: int) -> int | None:
     """Return where an alias pointed at a moment; None where it was not set."""
     return connection.scalar(
         sa.select(_events.number)
-        .where(_events.model_id == model, _events.alias == alias, _events.at <= at)
+        .where(_events.model_id == model_id_of(name), _events.alias == alias, _events.at <= at)
         .order_by(_events.seq.desc())
         .limit(1)
     )

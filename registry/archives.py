@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import details, events, registration, schema
-from registry.aliases import number_now
 from registry.blobs import Blobs
 from registry.blobs.base import is_digest
 from registry.databases import Database
@@ -32,7 +31,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.events import Entry, Replay
-from registry.queries import WHAT_THERE_IS, find_versions, lock_model, model_id_of
+from registry.queries import WHAT_THERE_IS, lock_model, model_id_of, require_version
 from registry.records import Imported, Reference, model_name, now
 
 FORMAT = "digits-registry-export"
@@ -339,14 +338,5 @@ def _selected(connection: Connection, selection: str) -> tuple[str, int | None]:
     """Return the model, and the version if it is one that is meant."""
     if "@" not in selection and "/" not in selection:
         return model_name(selection), None
-    reference = Reference.parse(selection)
-    columns = schema.versions.c
-    number: Any = reference.number
-    if reference.alias is not None:
-        number = number_now(model_id_of(reference.name), reference.alias)
-    found = find_versions(
-        connection, columns.model_id == model_id_of(reference.name), columns.number == number
-    )
-    if not found:
-        raise NotFoundError(selection, WHAT_THERE_IS)
-    return reference.name, found[0].number
+    found = require_version(connection, Reference.parse(selection))
+    return found.name, found.number

@@ -1,5 +1,6 @@
 """Reading versions with everything that belongs to them, in one query."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ _metrics = schema.version_metrics
 WHAT_THERE_IS = "`digits versions` lists what there is."
 
 
-def model_id_of(name: str) -> sa.ScalarSelect[int]:
+def model_id_of(name: str | sa.BindParameter[str]) -> sa.ScalarSelect[int]:
     """Return the id of a model, for use inside a query.
 
     A subquery, not a join: it lets PostgreSQL read "newest first" off the index.
@@ -75,38 +76,59 @@ def versions_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
+# The queries of `get` and `latest`. To put one together takes SQLAlchemy several times as long as
+# to run it, so these are put together once.
+_MODEL = model_id_of(sa.bindparam("name"))
+_ALIAS = (
+    sa.select(schema.aliases.c.number)
+    .where(schema.aliases.c.model_id == _MODEL)
+    .where(schema.aliases.c.alias == sa.bindparam("alias"))
+    .scalar_subquery()
+)
+_BY_NUMBER = versions_where(
+    _versions.model_id == _MODEL, _versions.number == sa.bindparam("number")
+)
+_BY_ALIAS = versions_where(_versions.model_id == _MODEL, _versions.number == _ALIAS)
+_LATEST = versions_where(_versions.model_id == _MODEL).order_by(_versions.number.desc()).limit(1)
+
+
+def find_version(connection: Connection, reference: Reference) -> ModelVersion | None:
+    """Return the version of a number or an alias, if it is there."""
+    query = _BY_NUMBER if reference.alias is None else _BY_ALIAS
+    values = {"name": reference.name, "number": reference.number, "alias": reference.alias}
+    found = records(connection, query, values)
+    return found[0] if found else None
+
+
+def find_latest(connection: Connection, name: str) -> ModelVersion | None:
+    """Return the version of a model with the highest number, if there is any."""
+    found = records(connection, _LATEST, {"name": name})
+    return found[0] if found else None
+
+
 def require_version(connection: Connection, reference: Reference) -> ModelVersion:
-    """Return the version of a number.
+    """Return the version of a number or an alias.
 
     Raises
     ------
     NotFoundError
     """
-    found = find_versions(
-        connection,
-        _versions.model_id == model_id_of(reference.name),
-        _versions.number == reference.number,
-    )
-    if not found:
+    found = find_version(connection, reference)
+    if found is None:
         raise NotFoundError(str(reference), WHAT_THERE_IS)
-    return found[0]
+    return found
 
 
-def find_versions(
-    connection: Connection, *conditions: sa.ColumnElement[bool]
+def records(
+    connection: Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
 ) -> list[ModelVersion]:
-    """Return versions, newest first."""
-    return records(connection, versions_where(*conditions).order_by(_versions.id.desc()))
-
-
-def records(connection: Connection, query: sa.Select[Any]) -> list[ModelVersion]:
-    """Return the versions of a query of `versions_where`.
+    """Return the versions of a query of `versions_where`, with these values of its parameters.
 
     Raises
     ------
     DamagedHistoryError
     """
-    return [_record(*row) for row in connection.execute(query)]
+    return [_record(*row) for row in connection.execute(query, values)]
 
 
 def _record(

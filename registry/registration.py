@@ -8,7 +8,7 @@ from registry.blobs import Blobs
 from registry.databases import Database
 from registry.details import Document
 from registry.errors import IdempotencyConflictError, NotFoundError, UnavailableError
-from registry.queries import find_versions, lock_model, require_version
+from registry.queries import lock_model, records, require_version, versions_where
 from registry.records import READY, ModelVersion, Reference, now
 
 # How often weights are stored that gc took away before their version was there. Each time they
@@ -123,7 +123,8 @@ def _registered_with(connection: Connection, model_id: int, key: str | None) -> 
     if key is None:
         return None
     columns = schema.versions.c
-    found = find_versions(connection, columns.model_id == model_id, columns.idempotency_key == key)
+    query = versions_where(columns.model_id == model_id, columns.idempotency_key == key)
+    found = records(connection, query)
     return found[0] if found else None
 
 

@@ -18,7 +18,8 @@ from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
 from registry.queries import (
     WHAT_THERE_IS,
     find_alias,
-    find_versions,
+    find_latest,
+    find_version,
     lock_model,
     model_id_of,
     page,
@@ -179,19 +180,14 @@ class Registry:
         NotFoundError
         """
         parsed = Reference.parse(reference)
-        model = model_id_of(parsed.name)
-        number: int | sa.ScalarSelect[int] | None = parsed.number
         with self._database.read() as connection:
             if parsed.alias is not None and at is not None:
-                number = aliases.number_at(connection, model, parsed.alias, microseconds(at))
-            elif parsed.alias is not None:
-                number = aliases.number_now(model, parsed.alias)
-            found = find_versions(
-                connection, schema.versions.c.model_id == model, schema.versions.c.number == number
-            )
-        if not found:
+                number = aliases.number_at(connection, parsed.name, parsed.alias, microseconds(at))
+                parsed = Reference(parsed.name, None, number)
+            found = find_version(connection, parsed)
+        if found is None:
             raise NotFoundError(reference, WHAT_THERE_IS)
-        return found[0]
+        return found
 
     def latest(self, name: str) -> ModelVersion:
         """Return the version of a model with the highest number.
@@ -200,10 +196,12 @@ class Registry:
         ------
         NotFoundError
         """
-        found = self.versions(name, limit=1)
-        if not found:
+        model_name(name)
+        with self._database.read() as connection:
+            found = find_latest(connection, name)
+        if found is None:
             raise NotFoundError(f"version of {name}", WHAT_THERE_IS)
-        return found[0]
+        return found
 
     def versions(
         self,
