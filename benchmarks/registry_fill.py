@@ -1,0 +1,175 @@
+"""Registries of any size, filled in bulk with what `Registry.register` would have written.
+
+Half of the versions are in one model and the rest spread over a hundred, registered in turn.
+Every version has its event in the chain of its model, a blob (whose file is left out), two
+metrics, a param and a tag; every model has a champion, its last version.
+"""
+
+import contextlib
+import hashlib
+import random
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry import Registry, details, events, schema
+from registry.records import READY
+
+LARGE = "mnist"
+OTHERS = 100
+TEAMS = ("ocr", "post", "bank", "lab")
+
+_SIZE = 407_080
+_START = 1_700_000_000_000_000
+_BATCH = 10_000
+
+Rows = dict[sa.Table, list[tuple[Any, ...]]]
+
+
+def model_of(index: int) -> str:
+    """Return the model of the version registered as the index-th, from 0."""
+    return LARGE if index % 2 == 0 else f"other-{index // 2 % OTHERS}"
+
+
+def fill(url: str, blobs: str, versions: int) -> None:
+    """Create a registry with this many versions."""
+    Registry(url, blobs).close()
+    parsed = sa.make_url(url)
+    batches = _batches(versions)
+    if parsed.get_backend_name() == "sqlite":
+        _fill_sqlite(str(parsed.database), batches)
+    else:
+        _fill_postgresql(parsed, batches)
+
+
+class _Chain:
+    """A model, and the end of its chain of events."""
+
+    def __init__(self, model_id: int, name: str) -> None:
+        self.model_id = model_id
+        self.name = name
+        self.versions = 0
+        self.seq = 0
+        self.head = schema.NO_HASH
+        self.at = _START
+
+    def append(self, kind: str, body: dict[str, Any], alias: str | None = None) -> tuple[Any, ...]:
+        """Return the row of the next event, about the last version."""
+        self.seq += 1
+        number = self.versions
+        text = details.canonical(body)
+        entry = events.Entry(self.seq, self.at, "", kind, alias, number, text, self.head, "")
+        self.head = entry.expected_hash(self.name)
+        return (self.model_id, *entry[:-1], self.head)
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the row of the model."""
+        return (
+            *(self.model_id, self.name, self.versions + 1, _START),
+            *(self.seq + 1, self.head, self.at),
+        )
+
+
+def _batches(versions: int) -> Iterator[Rows]:
+    """Yield rows, in the order of the columns of their tables."""
+    rng = random.Random(0)
+    chains: dict[str, _Chain] = {}
+    rows: Rows = defaultdict(list)
+    for index in range(versions):
+        name = model_of(index)
+        chain = chains.setdefault(name, _Chain(len(chains) + 1, name))
+        _add_version(rows, chain, index, rng)
+        if (index + 1) % _BATCH == 0:
+            yield rows
+            rows = defaultdict(list)
+    for chain in chains.values():
+        moved = chain.append(events.ALIAS_MOVED, {"from": None, "forced": True}, "champion")
+        rows[schema.events].append(moved)
+        place = (chain.model_id, "champion", chain.versions, chain.seq, chain.at)
+        rows[schema.aliases].append(place)
+        rows[schema.models].append(chain.row())
+    yield rows
+
+
+def _add_version(rows: Rows, chain: _Chain, index: int, rng: random.Random) -> None:
+    version_id = index + 1
+    chain.versions += 1
+    chain.at = _START + index * 1_000_000
+    document = {
+        "metrics": {"accuracy": rng.uniform(0.9, 1.0), "loss": rng.uniform(0.01, 0.4)},
+        "params": {"seed": index},
+        "tags": {"team": rng.choice(TEAMS)},
+        "inputs": {},
+        "environment": {},
+        "gate": [],
+        "parent": None,
+        "code_version": None,
+        "run_id": f"run-{index}",
+        "idempotency_key": None,
+        "sha256": hashlib.sha256(b"%d" % index).hexdigest(),
+        "size": _SIZE,
+        "created_at": chain.at,
+        "created_by": None,
+    }
+    rows[schema.events].append(chain.append(events.REGISTERED, {"version": document}))
+    rows[schema.blobs].append((document["sha256"], _SIZE, chain.at))
+    version = {
+        "id": version_id,
+        "model_id": chain.model_id,
+        "number": chain.versions,
+        "state": READY,
+        "blob_sha256": document["sha256"],
+        "event_seq": chain.seq,
+        "gate": details.gate_of(document),
+        **{name: document[name] for name in details.COLUMNS},
+    }
+    rows[schema.versions].append(tuple(version[c.name] for c in schema.versions.columns))
+    for table, found in details.rows(document, version_id).items():
+        rows[table] += [tuple(row.values()) for row in found]
+
+
+def _fill_sqlite(path: str, batches: Iterator[Rows]) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # Whoever opens the registry next sets it to WAL again.
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        # Indexes are built from sorted rows: that is much faster than a row at a time.
+        indexes = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        connection.execute("BEGIN")
+        for rows in batches:
+            for table, some in rows.items():
+                marks = ", ".join("?" * len(table.columns))
+                connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", some)
+        for _, statement in indexes:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+
+
+def _fill_postgresql(url: sa.URL, batches: Iterator[Rows]) -> None:
+    import psycopg
+
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection, connection.cursor() as cursor:
+        everything: Rows = defaultdict(list)
+        for rows in batches:
+            for table, some in rows.items():
+                everything[table] += some
+        # In the order of foreign keys.
+        for table in schema.metadata.sorted_tables:
+            names = ", ".join(c.name for c in table.columns)
+            with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+                for row in everything[table]:
+                    copy.write_row(row)
+        # Rows that came with their ids leave the sequences behind.
+        for table in (schema.models, schema.versions):
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), "
+                f"(SELECT max(id) FROM {table.name}))"
+            )
