@@ -113,6 +113,22 @@ class Replay:
 
 COLUMNS = [schema.events.c[name] for name in Entry._fields]
 
+# Put together once, for that takes SQLAlchemy longer than to run them.
+_models = schema.models.c
+_IS_MODEL = _models.id == sa.bindparam("model_id")
+_NEXT = (
+    sa.update(schema.models)
+    .where(_IS_MODEL)
+    .values(next_event=_models.next_event + 1)
+    .returning(_models.name, _models.next_event - 1, _models.event_head, _models.event_at)
+)
+_INSERT = sa.insert(schema.events)
+_END = (
+    sa.update(schema.models)
+    .where(_IS_MODEL)
+    .values(event_head=sa.bindparam("head"), event_at=sa.bindparam("last"))
+)
+
 
 def append(
     connection: Connection,
@@ -129,21 +145,13 @@ def append(
 
     The update of the model's row makes the writers of one model wait for each other.
     """
-    models = schema.models
-    name, seq, prev_hash, last = connection.execute(
-        sa.update(models)
-        .where(models.c.id == model_id)
-        .values(next_event=models.c.next_event + 1)
-        .returning(models.c.name, models.c.next_event - 1, models.c.event_head, models.c.event_at)
-    ).one()
+    name, seq, prev_hash, last = connection.execute(_NEXT, {"model_id": model_id}).one()
     # Clocks differ between machines, and are set back; the order of events is that of the chain.
     at = max(at, last)
     entry = Entry(seq, at, actor, kind, alias, number, canonical(body), prev_hash, "")
     entry = entry._replace(hash=entry.expected_hash(name))
-    connection.execute(sa.insert(schema.events).values(model_id=model_id, **entry._asdict()))
-    connection.execute(
-        sa.update(models).where(models.c.id == model_id).values(event_head=entry.hash, event_at=at)
-    )
+    connection.execute(_INSERT, {"model_id": model_id, **entry._asdict()})
+    connection.execute(_END, {"model_id": model_id, "head": entry.hash, "last": at})
     return entry
 
 

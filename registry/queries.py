@@ -36,6 +36,14 @@ def model_id_of(name: str | sa.BindParameter[str]) -> sa.ScalarSelect[int]:
     return sa.select(schema.models.c.id).where(schema.models.c.name == name).scalar_subquery()
 
 
+# Put together once, as those of `find_version` below. On SQLite the transaction is the lock.
+_LOCK = (
+    sa.select(schema.models.c.id)
+    .where(schema.models.c.name == sa.bindparam("name"))
+    .with_for_update()
+)
+
+
 def lock_model(connection: Connection, name: str) -> int:
     """Return the id of a model; until the transaction ends, nobody else changes the model.
 
@@ -43,9 +51,7 @@ def lock_model(connection: Connection, name: str) -> int:
     ------
     NotFoundError
     """
-    # On SQLite the transaction itself is the lock.
-    query = sa.select(schema.models.c.id).where(schema.models.c.name == name).with_for_update()
-    found: int | None = connection.scalar(query)
+    found: int | None = connection.scalar(_LOCK, {"name": name})
     if found is None:
         raise NotFoundError(f"model {name}", WHAT_THERE_IS)
     return found
@@ -76,8 +82,7 @@ def versions_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-# The queries of `get` and `latest`. To put one together takes SQLAlchemy several times as long as
-# to run it, so these are put together once.
+# Put together once: that takes SQLAlchemy several times as long as to run them.
 _MODEL = model_id_of(sa.bindparam("name"))
 _ALIAS = (
     sa.select(schema.aliases.c.number)

@@ -15,6 +15,16 @@ from registry.records import READY, ModelVersion, Reference, now
 # are a new file, so that once more is one too many already.
 _TRIES = 10
 
+# Put together once, for that takes SQLAlchemy longer than to run them.
+_TAKE_NUMBER = (
+    sa.update(schema.models)
+    .where(schema.models.c.id == sa.bindparam("model_id"))
+    .values(next_version=schema.models.c.next_version + 1)
+    .returning(schema.models.c.next_version - 1)
+)
+_INSERT_VERSION = sa.insert(schema.versions).returning(schema.versions.c.id)
+_INSERT_DETAILS = {table: sa.insert(table) for table in details.TABLES}
+
 
 def register(
     database: Database,
@@ -83,21 +93,20 @@ def insert(
         {name: document[name] for name in ("sha256", "size", "created_at")},
     )
     version_id = connection.scalar(
-        sa.insert(schema.versions)
-        .values(
-            model_id=model_id,
-            number=number,
-            state=state,
-            blob_sha256=document["sha256"],
-            event_seq=event_seq,
-            gate=details.gate_of(document),
+        _INSERT_VERSION,
+        {
+            "model_id": model_id,
+            "number": number,
+            "state": state,
+            "blob_sha256": document["sha256"],
+            "event_seq": event_seq,
+            "gate": details.gate_of(document),
             **{name: document[name] for name in details.COLUMNS},
-        )
-        .returning(schema.versions.c.id)
+        },
     )
     assert version_id is not None
     for table, rows in details.rows(document, version_id).items():
-        connection.execute(sa.insert(table), rows)
+        connection.execute(_INSERT_DETAILS[table], rows)
 
 
 def _lock_or_create_model(connection: Connection, name: str) -> int:
@@ -136,12 +145,6 @@ def _same_weights(earlier: ModelVersion, sha256: str, key: str) -> ModelVersion:
 
 def _take_number(connection: Connection, model_id: int) -> int:
     """Return a version number that nobody else gets."""
-    models = schema.models
-    number: int | None = connection.scalar(
-        sa.update(models)
-        .where(models.c.id == model_id)
-        .values(next_version=models.c.next_version + 1)
-        .returning(models.c.next_version - 1)
-    )
+    number: int | None = connection.scalar(_TAKE_NUMBER, {"model_id": model_id})
     assert number is not None
     return number
