@@ -71,10 +71,14 @@ class Ours:
         """Create a registry with this many versions."""
         fill(url, blobs, versions)
 
-    def use(self, url: str, blobs: str, weights: str) -> None:
-        """Open a registry for what follows, with weights in ``files`` or in ``memory``."""
+    def close(self) -> None:
+        """Close the registry, if one is open."""
         if self.registry is not None:
             self.registry.close()
+
+    def use(self, url: str, blobs: str, weights: str) -> None:
+        """Open a registry for what follows, with weights in ``files`` or in ``memory``."""
+        self.close()
         self.url, self.blobs = url, blobs
         self.registry = Registry(url, blobs)
         if weights == "memory":
