@@ -11,6 +11,9 @@ from pathlib import Path
 from registry.blobs.base import Blobs, Stored, is_digest
 from registry.errors import UnavailableError
 
+# How often a file is written that a gc without grace took away before it had its name.
+_TRIES = 10
+
 
 class DirectoryBlobs(Blobs):
     """Weights in a directory; beside them ``tmp``, where files are until they are complete."""
@@ -69,22 +72,31 @@ class DirectoryBlobs(Blobs):
 
     def _put(self, data: bytes, sha256: str) -> None:
         path = self._path(sha256)
-        temporary = self._tmp / str(uuid.uuid4())
         with self._translated():
             _make_directories(path.parent)
             _make_directories(self._tmp)
-            try:
-                _write(temporary, data)
+            for tries_left in reversed(range(_TRIES)):
                 try:
-                    # Unlike a rename, a link fails where the name is taken.
-                    path.hardlink_to(temporary)
-                except FileExistsError:
-                    if not _holds(path, sha256):
-                        temporary.replace(path)
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+                    self._put_at(path, data, sha256)
+                    break
+                except FileNotFoundError:
+                    if not tries_left:
+                        raise
             _sync(path.parent)
+
+    def _put_at(self, path: Path, data: bytes, sha256: str) -> None:
+        temporary = self._tmp / str(uuid.uuid4())
+        try:
+            _write(temporary, data)
+            try:
+                # Unlike a rename, a link fails where the name is taken.
+                path.hardlink_to(temporary)
+            except FileExistsError:
+                if not _holds(path, sha256):
+                    temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -61,6 +61,14 @@ class Database(ABC):
         self._engine.dispose(close=False)
 
     def _open(self) -> None:
+        try:
+            self._read_or_upgrade()
+        except BaseException:
+            # Nobody gets what could be closed later.
+            self.close()
+            raise
+
+    def _read_or_upgrade(self) -> None:
         with self.read() as connection:
             found = schema_version(connection)
         if found is None or found < schema.VERSION:

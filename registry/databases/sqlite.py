@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import logging
 import os
 import sqlite3
@@ -27,6 +28,9 @@ _BUSY_TIMEOUT = 30_000
 _NETWORKS = frozenset(
     ("afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3")
 )
+
+# A bit flipped in the file can leave what is no text: `verify` is to say where, not to fail there.
+_TEXT = functools.partial(str, encoding="utf-8", errors="backslashreplace")
 
 _RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
@@ -156,6 +160,7 @@ def _file_system(directory: Path) -> str | None:
 def _configure(connection: Any, _record: Any) -> None:
     # Python's sqlite3 is kept from beginning transactions of its own: `_begin` does.
     connection.isolation_level = None
+    connection.text_factory = _TEXT
     # The time-out first: the change to WAL is the first thing that may have to wait.
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
     connection.execute("PRAGMA journal_mode = WAL")
