@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench/bin
+BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test check lock bench bench-nn bench-nn-best clean
+.PHONY: run test torture check lock bench bench-nn bench-nn-best bench-registry clean
 
 # The main job: retrain, then score a directory of images.
 run: .venv/run
@@ -15,6 +16,12 @@ run: .venv/run
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+# All of the registry's torture, of which `make test` runs a sample: many writers, kill -9 at every
+# system call, full disks, flipped bits. A quarter of an hour; strace, PostgreSQL and root (to
+# mount a small disk) must be there, or parts are skipped.
+torture: .venv/dev
+	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v tests/registry/torture
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -38,6 +45,12 @@ bench-nn: .venv-bench/made
 bench-nn-best: .venv-bench/made
 	$(BENCH)/python -m benchmarks.network_accuracy best
 
+# The registry against MLflow's, and with a million versions: ten minutes, 2 GB of disk. MLflow
+# needs another SQLAlchemy, so that it has an environment of its own.
+bench-registry: .venv/dev .venv-bench-mlflow/made
+	$(BIN)/python -m benchmarks.registry_against_mlflow $(BENCH_MLFLOW)/python
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry_scale
+
 # The locks list every dependency of every dependency, so pip need not resolve anything.
 .venv/run .venv/dev: .venv/%: requirements/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digits needs Python 3.11 or later; set PYTHON=...")'
@@ -54,6 +67,11 @@ bench-nn-best: .venv-bench/made
 	$(BENCH)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+.venv-bench-mlflow/made: benchmarks/requirements-mlflow.txt
+	test -x $(BENCH_MLFLOW)/python || $(PYTHON) -m venv .venv-bench-mlflow
+	$(BENCH_MLFLOW)/python -m pip install --quiet --requirement $<
+	touch $@
+
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv==$(UV)
@@ -66,5 +84,5 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-bench .venv-lock run dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-bench-mlflow .venv-lock run dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

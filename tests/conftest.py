@@ -14,6 +14,17 @@ hypothesis_settings.register_profile("digits", deadline=None)
 hypothesis_settings.load_profile("digits")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make torture` ask for all of it."""
+    parser.addoption("--torture", action="store_true", help="the registry's torture, in full")
+
+
+@pytest.fixture(scope="session")
+def torture(pytestconfig: pytest.Config) -> bool:
+    """Whether the registry is to be tortured in full; by a short sample otherwise."""
+    return bool(pytestconfig.getoption("torture"))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty DIGITS_HOME, where MNIST is the sample and no mirror or index has anything."""

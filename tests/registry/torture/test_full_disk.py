@@ -1,0 +1,90 @@
+"""A disk that is full, at every page that is written."""
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from registry_actions import ACTIONS, check_after, prepare
+from registry_processes import Place
+
+from registry import UnavailableError
+
+_SIZE = "4m"
+
+# Pages that are free when an action has been done without an error so often is enough for it.
+_ENOUGH = 5
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk."""
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = shutil.which("mount")
+    if mount is None:
+        pytest.skip("mount is not installed")
+    command = [mount, "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", directory]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a small disk may not be mounted here: {mounted.stderr.strip()}")
+    yield directory
+    if subprocess.run(["umount", directory], check=False).returncode:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+        pytest.fail("a registry that was closed, or never opened, keeps files open")
+
+
+def _fill(filler: Path, free: int) -> None:
+    """Leave so many pages free."""
+    status = os.statvfs(filler.parent)
+    with filler.open("wb") as output:
+        output.write(bytes(max(0, status.f_bavail - free) * status.f_bsize))
+
+
+def _try(action, place, filler, free, *, opened):
+    """Do an action with so many free pages; return what it returned, or what went wrong."""
+    registry = place.open() if opened else None
+    try:
+        _fill(filler, free)
+        with registry or place.open() as registry:
+            return action.act(registry), None
+    except UnavailableError as error:
+        return None, str(error)
+    finally:
+        if registry is not None:
+            registry.close()
+        filler.unlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"),
+    [(name, False) for name in ACTIONS]
+    + [(name, True) for name in ACTIONS if ACTIONS[name].opened],
+)
+def test_on_a_full_disk_it_is_done_or_refused(name, opened, disk, tmp_path, torture, measured):
+    """With room again the registry is whole, and the same action does it."""
+    original, directory = tmp_path / "original", disk / "registry"
+    original.mkdir()
+    prepare(name, Place(f"sqlite:///{original}/registry.db", str(original / "blobs")), original)
+    place = Place(f"sqlite:///{directory}/registry.db", str(directory / "blobs"))
+    errors, done, free = Counter(), 0, 0
+    while done < (_ENOUGH if torture else 1):
+        shutil.copytree(original, directory)
+        acknowledged, error = _try(ACTIONS[name], place, disk / "filler", free, opened=opened)
+        if error is None:
+            done += 1
+        else:
+            assert "registry" in error
+            errors[error.replace(str(disk), "DISK")] += 1
+            done = 0
+        check_after(name, place, directory, acknowledged)
+        shutil.rmtree(directory)
+        free += 1 if torture else 13
+    measured(
+        f"disk full, {name}, {'open' if opened else 'not open'} before: refused "
+        f"{errors.total()} times, done with {free - _ENOUGH} pages free"
+    )
+    for error, count in errors.items():
+        measured(f"    {count} × {error}")

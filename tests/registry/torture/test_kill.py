@@ -1,0 +1,119 @@
+"""kill -9 at every system call of everything that writes."""
+
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+from registry_actions import ACTIONS, check_after, check_it_is_whole, prepare
+from registry_processes import NO_STRACE, STRACE, Place, killed_at
+
+from registry import MissingBlobError
+
+pytestmark = pytest.mark.skipif(STRACE is None, reason=NO_STRACE)
+
+
+class _SQLite:
+    """Copies of a registry on SQLite."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def original(self) -> tuple[Place, Path]:
+        return self._at("original")
+
+    def copy(self) -> tuple[Place, Path]:
+        place, directory = self._at("copy")
+        shutil.copytree(self._directory / "original", directory)
+        return place, directory
+
+    def remove(self) -> None:
+        shutil.rmtree(self._directory / "copy")
+
+    def _at(self, name: str) -> tuple[Place, Path]:
+        directory = self._directory / name
+        return Place(f"sqlite:///{directory}/registry.db", str(directory / "blobs")), directory
+
+
+class _PostgreSQL(_SQLite):
+    """Copies of a registry on PostgreSQL: a killed client leaves the server to finish alone."""
+
+    def __init__(self, directory: Path, server) -> None:
+        super().__init__(directory)
+        self._server = server
+        self._names = {"original": f"o_{uuid.uuid4().hex}", "copy": f"c_{uuid.uuid4().hex}"}
+        self._execute("CREATE DATABASE {original} TEMPLATE template0 STRATEGY wal_log")
+
+    def copy(self) -> tuple[Place, Path]:
+        self._execute("CREATE DATABASE {copy} TEMPLATE {original} STRATEGY wal_log")
+        return super().copy()
+
+    def remove(self) -> None:
+        super().remove()
+        self._execute("DROP DATABASE {copy} WITH (FORCE)")
+
+    def _at(self, name: str) -> tuple[Place, Path]:
+        place, directory = super()._at(name)
+        return place._replace(url=self._server.url(self._names[name])), directory
+
+    def _execute(self, statement: str) -> None:
+        import psycopg
+
+        address = f"host={self._server.directory} user={self._server.user} dbname=postgres"
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(statement.format(**self._names))
+
+
+@pytest.fixture
+def sqlite_copies(tmp_path):
+    return _SQLite(tmp_path)
+
+
+@pytest.fixture
+def postgresql_copies(tmp_path, postgresql):
+    return _PostgreSQL(tmp_path, postgresql)
+
+
+@pytest.mark.parametrize(
+    ("database", "name"),
+    [("sqlite", name) for name in ACTIONS]
+    # Registries of schema 1 were on SQLite only.
+    + [("postgresql", name) for name in ACTIONS if name != "migrate"],
+)
+def test_killed_at_any_call_nothing_is_half_done(database, name, torture, measured, request):
+    """What was acknowledged is there, and the same action tried again does it once."""
+    copies = request.getfixturevalue(f"{database}_copies")
+    place, directory = copies.original()
+    directory.mkdir()
+    prepare(name, place, directory)
+    action = ACTIONS[name]
+    step, points, acknowledged = 1 if torture else 5, 0, 0
+    while True:
+        place, directory = copies.copy()
+        killed = killed_at(step, action.act, place, opened=action.opened)
+        check_after(name, place, directory, killed.acknowledged)
+        copies.remove()
+        if killed.survived:
+            break
+        points += 1
+        acknowledged += killed.acknowledged is not None
+        step += 1 if torture else step
+    assert killed.acknowledged is not None
+    assert points > 0
+    measured(
+        f"kill -9, {database}, {name}: {points} kill points, {acknowledged} of them after it "
+        "had been acknowledged"
+    )
+
+
+def test_a_version_without_its_weights_would_be_found(sqlite_copies):
+    """The check above can fail."""
+    place, directory = sqlite_copies.original()
+    with place.open() as registry:
+        version = registry.register("mnist", b"weights")
+        check_it_is_whole(registry)
+        (directory / "blobs" / "sha256" / version.sha256[:2] / version.sha256).unlink()
+        with pytest.raises(MissingBlobError):
+            registry.load("mnist/1")
+        with pytest.raises(AssertionError):
+            check_it_is_whole(registry)

@@ -1,0 +1,143 @@
+"""What can be cut short in a registry: each action with the states it may leave."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from registry_processes import Place
+
+from registry import Registry
+
+_SCHEMA_1 = Path(__file__).parents[1] / "data" / "registries" / "1"
+
+# Of several pages, so that a disk can be full in their midst.
+_WEIGHTS = bytes(range(256)) * 64
+
+
+class Action(NamedTuple):
+    """One action.
+
+    Whenever it is cut short, the registry is in one of the states; and after the action was
+    done, in the last.
+    """
+
+    act: Callable[[Registry], Any]
+    state: Callable[[Registry], Any]
+    states: list[Any]
+    prepare: Callable[[Registry], None] | None = None
+    opened: bool = True
+    """Whether the registry can be opened before, without doing it."""
+
+
+def _register(registry: Registry) -> int:
+    return registry.register(
+        "m", _WEIGHTS, metrics={"a": 0.5}, tags={"k": "v"}, idempotency_key="key"
+    ).number
+
+
+def _move(registry: Registry) -> int:
+    return registry.set_alias("m", "live", 2).number
+
+
+def _collect(registry: Registry) -> int:
+    registry.gc(grace=timedelta(0))
+    return _leftovers(registry)
+
+
+def _two_versions(registry: Registry) -> None:
+    for weights in (b"1", b"2"):
+        registry.register("m", weights)
+    registry.set_alias("m", "live", 1)
+
+
+def _two_versions_and_leftovers(registry: Registry) -> None:
+    _two_versions(registry)
+    for weights in (b"3", b"4"):
+        registry._blobs.put(weights)
+    (registry._blobs._tmp / "killed").write_bytes(b"5")
+
+
+def _numbers(registry: Registry) -> list[int]:
+    return [version.number for version in registry.versions("m")]
+
+
+def _alias(registry: Registry) -> int:
+    return registry.alias("m", "live").number
+
+
+def _leftovers(registry: Registry) -> int:
+    used = {version.sha256 for version in registry.versions()}
+    orphans = [stored for stored in registry._blobs.stored() if stored.sha256 not in used]
+    return len(orphans) + len(list(registry._blobs.temporary_files(float("inf"))))
+
+
+def _everything(registry: Registry) -> dict[str, tuple[str, ...]]:
+    return {version.reference: version.aliases for version in registry.versions()}
+
+
+_MIGRATED = {
+    "letters/1": (),
+    "mnist/1": (),
+    "mnist/2": (),
+    "mnist/3": ("champion",),
+    "mnist/4": ("challenger",),
+}
+
+ACTIONS = {
+    "create": Action(_everything, _everything, [{}], opened=False),
+    "register": Action(_register, _numbers, [[2, 1], [3, 2, 1]], _two_versions),
+    "register the first": Action(_register, _numbers, [[], [1]]),
+    "move an alias": Action(_move, _alias, [1, 2], _two_versions),
+    "gc": Action(_collect, _leftovers, [3, 2, 1, 0], _two_versions_and_leftovers),
+    "migrate": Action(_everything, _everything, [_MIGRATED], opened=False),
+}
+
+
+def prepare(name: str, place: Place, directory: Path) -> None:
+    """Make the registry that an action starts from; a SQLite file is in the directory."""
+    action = ACTIONS[name]
+    if name == "migrate":
+        shutil.copytree(_SCHEMA_1, directory, dirs_exist_ok=True)
+    elif action.opened:
+        with place.open() as registry:
+            if action.prepare is not None:
+                action.prepare(registry)
+
+
+def check_it_is_whole(registry: Registry) -> None:
+    """Nothing registered is wrong, no number was left out, every version has its weights."""
+    assert [str(f) for f in registry.verify() if f.severity == "error"] == []
+    versions = registry.versions()
+    for name in {version.name for version in versions}:
+        numbers = [version.number for version in versions if version.name == name]
+        assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    for version in versions:
+        registry.load(version.reference)
+
+
+def check_after(name: str, place: Place, directory: Path, acknowledged: Any) -> None:
+    """The registry is as it was, or as it is to be; and the action tried again does it."""
+    action = ACTIONS[name]
+    with place.open() as registry:
+        check_it_is_whole(registry)
+        state = action.state(registry)
+        assert state in action.states
+        again = action.act(registry)
+        if acknowledged is not None:
+            assert state == action.states[-1]
+            assert again == acknowledged
+        check_it_is_whole(registry)
+        assert action.state(registry) == action.states[-1]
+    if name == "migrate":
+        _check_backup(directory / "registry.db.schema-1")
+
+
+def _check_backup(backup: Path) -> None:
+    connection = sqlite3.connect(backup)
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(1,)]
+    assert connection.execute("SELECT count(*) FROM versions").fetchall() == [(5,)]
+    connection.close()

@@ -1,0 +1,137 @@
+"""Processes that use one registry at once, or are killed while they do."""
+
+import multiprocessing
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from threading import BrokenBarrierError
+from typing import Any, NamedTuple
+
+import pytest
+
+from registry import Registry
+
+# A server that has imported everything forks them: 32 start at once, and no thread or lock of
+# the tests comes along.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    [
+        "email.parser",
+        "psycopg.types.json",
+        "pytest",
+        "registry.databases.postgresql",
+        "registry.databases.sqlite",
+        "registry.migrations",
+        "sqlalchemy.dialects.postgresql.psycopg",
+        "sqlalchemy.dialects.sqlite.pysqlite",
+    ]
+)
+
+STRACE = shutil.which("strace")
+NO_STRACE = "strace is not installed (on Debian: apt-get install strace)"
+
+_barrier: Barrier | None = None
+
+
+class Place(NamedTuple):
+    """Where a registry is."""
+
+    url: str
+    blobs: str
+
+    def open(self) -> Registry:
+        """Open it, or create it."""
+        return Registry(self.url, self.blobs)
+
+
+def at_once(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Call a function in a process for each of the arguments, all at the same moment."""
+    # Longer than any of them keeps the others waiting.
+    barrier = _context.Barrier(len(arguments), timeout=200)
+    with ProcessPoolExecutor(len(arguments), _context, _join, (barrier,)) as pool:
+        futures = [pool.submit(_run, work, some) for some in arguments]
+        failures = [future.exception() for future in futures]
+    for failure in failures:
+        # The others only miss the one that failed.
+        if failure is not None and not isinstance(failure, BrokenBarrierError):
+            raise failure
+    return [future.result() for future in futures]
+
+
+def meet() -> None:
+    """Wait for every other process of `at_once`."""
+    assert _barrier is not None
+    _barrier.wait()
+
+
+def _join(barrier: Barrier) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    meet()
+    try:
+        return work(*arguments)
+    except BaseException:
+        assert _barrier is not None
+        _barrier.abort()
+        raise
+
+
+class Killed(NamedTuple):
+    """How it went with a process that was to be killed."""
+
+    survived: bool
+    """It had no more system calls to make."""
+    acknowledged: Any
+    """What its call returned; None where it was killed before it could say."""
+
+
+def killed_at(step: int, act: Callable[[Registry], Any], place: Place, *, opened: bool) -> Killed:
+    """Kill a process when it enters its `step`th system call.
+
+    Parameters
+    ----------
+    act : callable
+        What it does with the registry; it tells when that has returned, and closes the registry.
+    opened : bool
+        Whether it has opened the registry before its calls are counted.
+    """
+    assert STRACE is not None
+    pipe, its_end = _context.Pipe()
+    process = _context.Process(target=_act, args=(act, place, opened, its_end))
+    process.start()
+    its_end.close()
+    with pipe:
+        pipe.recv()
+        # All calls: which of them matter is what the test is to find out.
+        kill = f"inject=all:signal=KILL:when={step}"
+        command = [STRACE, "-f", "-o", "/dev/null", "-e", "trace=all", "-e", kill]
+        with subprocess.Popen(
+            [*command, "-p", str(process.pid)], stderr=subprocess.PIPE, text=True
+        ) as strace:
+            assert strace.stderr is not None
+            said = strace.stderr.readline()
+            if "attached" not in said:
+                process.kill()
+                pytest.skip(f"strace may not trace here: {said.strip()}")
+            pipe.send("go")
+            try:
+                acknowledged = pipe.recv()
+            except (EOFError, ConnectionResetError):
+                acknowledged = None
+            process.join()
+    assert process.exitcode in (0, -9)
+    return Killed(process.exitcode == 0, acknowledged)
+
+
+def _act(act: Callable[[Registry], Any], place: Place, opened: bool, pipe: Connection) -> None:
+    registry = place.open() if opened else None
+    pipe.send("ready")
+    pipe.recv()
+    with registry or place.open() as registry:
+        pipe.send(act(registry))
