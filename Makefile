@@ -5,7 +5,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test torture check lock bench bench-nn bench-nn-best bench-registry clean
+.PHONY: run test check lock bench bench-nn bench-nn-best bench-registry clean
 
 # The main job: retrain, then score a directory of images.
 run: .venv/run
@@ -16,12 +16,6 @@ run: .venv/run
 
 test: .venv/dev
 	$(BIN)/python -m pytest
-
-# All of the registry's torture, of which `make test` runs a sample: many writers, kill -9 at every
-# system call, full disks, flipped bits. A quarter of an hour; strace, PostgreSQL and root (to
-# mount a small disk) must be there, or parts are skipped.
-torture: .venv/dev
-	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v tests/registry/torture
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -46,7 +40,7 @@ bench-nn-best: .venv-bench/made
 	$(BENCH)/python -m benchmarks.network_accuracy best
 
 # The registry against MLflow's, and with a million versions: ten minutes, 2 GB of disk. MLflow
-# needs another SQLAlchemy, so that it has an environment of its own.
+# brings another SQLAlchemy, and so has an environment of its own.
 bench-registry: .venv/dev .venv-bench-mlflow/made
 	$(BIN)/python -m benchmarks.registry_against_mlflow $(BENCH_MLFLOW)/python
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry_scale

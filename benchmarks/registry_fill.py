@@ -173,3 +173,5 @@ def _fill_postgresql(url: sa.URL, batches: Iterator[Rows]) -> None:
                 f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), "
                 f"(SELECT max(id) FROM {table.name}))"
             )
+        # As autovacuum does within a minute of so many new rows.
+        cursor.execute("ANALYZE")
