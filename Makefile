@@ -5,7 +5,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test check lock bench bench-nn bench-nn-best bench-registry clean
+.PHONY: run test torture check lock bench bench-nn bench-nn-best bench-registry clean
 
 # The main job: retrain, then score a directory of images.
 run: .venv/run
@@ -16,6 +16,12 @@ run: .venv/run
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+# All of the registry's torture, of which `make test` runs a sample: many writers, kill -9 at every
+# system call, full disks, flipped bits. A quarter of an hour; strace, PostgreSQL and root (to
+# mount a small disk) must be there, or parts are skipped.
+torture: .venv/dev
+	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v tests/registry/torture
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
