@@ -5,7 +5,7 @@ The document is JSON in one form only, so that equal documents are equal bytes.
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
@@ -197,7 +197,21 @@ def _param(name: str, value: Any) -> Any:
     except (TypeError, ValueError, RecursionError):
         raise InvalidArgumentError(name, "a value JSON can hold", value) from None
     # What a reader of the document will see: a tuple has become a list.
-    return json.loads(text(name, encoded))
+    found = json.loads(text(name, encoded))
+    for one in _texts_in(found):
+        text(name, one)
+    return found
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield the texts of a value as JSON holds it, whose escapes can stand for any character."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts_in(one)
+    elif isinstance(value, dict):
+        yield from _texts_in([*value.keys(), *value.values()])
 
 
 def _value(name: str, value: Any) -> str:

@@ -23,14 +23,17 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 from registry import schema
 from registry.details import canonical
 from registry.errors import FilterError
 from registry.records import microseconds
 
+# More would be too much for the stack of SQLite's parser, or for the planner of PostgreSQL.
 _LONGEST = 10_000
-_DEEPEST = 50
+_DEEPEST = 20
+_MOST = 50
 
 _TOKEN = re.compile(
     r"""
@@ -38,7 +41,7 @@ _TOKEN = re.compile(
     | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))
     | (?P<text>'(?:[^']|'')*')
     | (?P<quoted>"(?:[^"]|"")*")
-    | (?P<word>[A-Za-z_][\w-]*)
+    | (?P<word>[A-Za-z_][\w-]*(?:\.[\w-]+)*)
     | (?P<operator><=|>=|!=|<>|==|=|<|>)
     | (?P<mark>[().,])
     """,
@@ -54,9 +57,10 @@ _COMPARISONS: dict[str, Callable[[Any, Any], sa.ColumnElement[bool]]] = {
     ">=": lambda a, b: a >= b,
 }
 # `\\` takes from the character after it what it means in a pattern.
-_PIECE = re.compile(r"\\.|[^\\]", re.DOTALL)
-_PATTERN = re.compile(rf"(?:{_PIECE.pattern})*", re.DOTALL)
+_PATTERN = re.compile(r"(?:\\.|[^\\])*", re.DOTALL)
 _SYNONYMS = {"==": "=", "<>": "!="}
+# What no text of a database holds.
+_ALIEN = re.compile("[\0\ud800-\udfff]")
 _KEYWORDS = frozenset(("and", "or", "not", "in", "like", "true", "false", "null"))
 _BIGGEST = 1 << 62
 
@@ -169,11 +173,16 @@ class _Parser:
     def __init__(self, argument: str, text: object) -> None:
         if not isinstance(text, str) or len(text) > _LONGEST:
             shown = str(text)[:40]
-            raise FilterError(argument, f"at most {_LONGEST} characters of text", shown, 0, 0)
+            expected = f"at most {_LONGEST} characters of text"
+            raise FilterError(argument, expected, shown, 0, len(shown))
+        alien = _ALIEN.search(text)
+        if alien is not None:
+            raise FilterError(argument, "characters of text", text, alien.start(), alien.end())
         self._argument = argument
         self._text = text
         self._tokens = list(self._read())
         self._next = 0
+        self._comparisons = 0
 
     def condition(self, depth: int) -> sa.ColumnElement[bool]:
         """Read terms joined by `or`."""
@@ -188,17 +197,13 @@ class _Parser:
         if token.kind != "word" or token.text.lower() in _KEYWORDS:
             self.refuse("a field", token)
         self._next += 1
-        part = token.text
+        # The name may have dots itself, as of metrics by digit: `metrics.recall.7`.
+        part, _, name = token.text.partition(".")
         if part in _TABLES:
-            self._take_mark(".", f"`.` and a name, as in {part}.NAME")
-            name = self._peek
-            if name.kind == "quoted":
-                self._next += 1
-                return Field(part, name.text[1:-1].replace('""', '"'), token)
-            return Field(part, self._dotted_name(), token)
-        if part not in _COLUMNS and part != "alias":
+            return Field(part, name or self._name(part), token)
+        if token.text not in _COLUMNS and token.text != "alias":
             self.refuse(_FIELDS, token)
-        return Field(part, None, token)
+        return Field(token.text, None, token)
 
     def take_word(self, word: str) -> bool:
         """Go past a keyword, if it is next."""
@@ -253,6 +258,9 @@ class _Parser:
         return self._comparison()
 
     def _comparison(self) -> sa.ColumnElement[bool]:
+        if self._comparisons == _MOST:
+            self.refuse(f"at most {_MOST} comparisons", self._peek)
+        self._comparisons += 1
         field = self.field()
         token = self._peek
         if token.kind == "operator":
@@ -302,7 +310,7 @@ class _Parser:
             return _number(token.text)
         if token.kind == "text":
             text = token.text[1:-1].replace("''", "'")
-            if kind in {"text", "json"} and "\0" not in text:
+            if kind in {"text", "json"}:
                 return text
             if kind == "time":
                 return self._time(text, token)
@@ -327,22 +335,14 @@ class _Parser:
             self.refuse("a time as in '2026-11-24' or '2026-11-24 18:00', in UTC", token)
             return 0
 
-    def _dotted_name(self) -> str:
-        """Read a name of words and dots, as of metrics by digit: ``recall.7``."""
-        start = self._peek
-        if start.kind != "word":
-            self.refuse('a name, in "double quotes" where it is not a plain word', start)
+    def _name(self, part: str) -> str:
+        """Read the name of a detail, where it is not in one word with its kind."""
+        self._take_mark(".", f"`.` and a name, as in {part}.NAME")
+        token = self._peek
+        if token.kind not in {"word", "quoted"}:
+            self.refuse('a name, in "double quotes" where it is not a plain word', token)
         self._next += 1
-        end = start.end
-        while (
-            self._peek.text == "."
-            and self._peek.start == end
-            and self._tokens[self._next + 1].kind in {"word", "number"}
-            and self._tokens[self._next + 1].start == end + 1
-        ):
-            end = self._tokens[self._next + 1].end
-            self._next += 2
-        return self._text[start.start : end]
+        return token.text if token.kind == "word" else token.text[1:-1].replace('""', '"')
 
     def _take_mark(self, mark: str, expected: str) -> None:
         if self._peek.text != mark or self._peek.kind != "mark":
@@ -406,8 +406,8 @@ def _compare_detail(
         return _compare(value, operator, [float(v) for v in values])
     if field.part == "params":
         if operator == "like":
-            # A text as JSON begins and ends with a quote.
-            return _compare(value, operator, [f'"{_as_json_pattern(values[0])}"'])
+            # A text as JSON begins with a quote.
+            return sa.and_(value.like('"%'), _compare(_Decoded(value), operator, values))
         numbers = [v for v in values if _is_ordered(field, v)]
         others = [canonical(v) for v in values if not _is_ordered(field, v)]
         found = []
@@ -424,16 +424,21 @@ def _compare_detail(
     return _compare_text(value, operator, values)
 
 
-def _as_json_pattern(pattern: str) -> str:
-    """Return the pattern that a text matches as JSON where the text itself matches `pattern`."""
+class _Decoded(sa.sql.functions.FunctionElement[str]):
+    """The text that a text in JSON stands for."""
 
-    def encoded(piece: re.Match[str]) -> str:
-        if piece[0] in {"%", "_"}:
-            return piece[0]
-        text = canonical(piece[0][-1])[1:-1].replace("\\", "\\\\")
-        return f"\\{text}" if text in {"%", "_"} else text
+    type = sa.String()
+    inherit_cache = True
 
-    return _PIECE.sub(encoded, pattern)
+
+@compiles(_Decoded)
+def _decoded(element: _Decoded, compiler: Any, **options: Any) -> str:
+    return f"json_extract({compiler.process(element.clauses, **options)}, '$')"
+
+
+@compiles(_Decoded, "postgresql")
+def _decoded_by_postgresql(element: _Decoded, compiler: Any, **options: Any) -> str:
+    return f"(({compiler.process(element.clauses, **options)})::jsonb #>> '{{}}')"
 
 
 def _compare_text(

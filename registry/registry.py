@@ -235,8 +235,7 @@ class Registry:
         NotFoundError
             Where there is no version to follow.
         """
-        if limit is not None and (not isinstance(limit, int) or not 1 <= limit < 1 << 31):
-            raise InvalidArgumentError("limit", "a whole number from 1", limit)
+        _check_count("limit", limit)
         if isinstance(after, ModelVersion):
             after = after.reference
         last = None if after is None else Reference.parse(after)
@@ -417,6 +416,8 @@ class Registry:
         NotFoundError
             Where there is no such model.
         """
+        _check_count("limit", limit)
+        _check_count("before", before)
         columns = schema.events.c
         model_name(name)
         query = (
@@ -523,3 +524,9 @@ class Registry:
                     number=version.number,
                 )
             return require_version(connection, parsed)
+
+
+def _check_count(name: str, value: object) -> None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 31
+    if value is not None and not is_count:
+        raise InvalidArgumentError(name, "a whole number from 1", value)

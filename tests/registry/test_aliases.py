@@ -1,0 +1,314 @@
+"""What aliases promise: who moves one, from where to where, and what remains of it."""
+
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from registry_contents import FAILED, PASSED, errors
+
+from registry import (
+    AliasMovedError,
+    ArchivedError,
+    Check,
+    GateError,
+    InvalidArgumentError,
+    NotFoundError,
+    Registry,
+)
+
+
+def _add(registry, count, *, gate=PASSED):
+    for _ in range(count):
+        registry.register("mnist", b"weights", gate=gate)
+
+
+def test_an_alias_tells_where_it_points_since_when_and_by_whom(registry):
+    _add(registry, 2)
+    before = datetime.now(UTC) - timedelta(microseconds=1)
+    registry.set_alias("mnist", "live", 2)
+    alias = registry.alias("mnist", "live")
+    assert (alias.name, alias.alias, alias.number) == ("mnist", "live", 2)
+    assert (alias.reference, alias.moved_by) == ("mnist/2", "ann")
+    assert before <= alias.moved_at <= datetime.now(UTC)
+    event = registry.history("mnist", alias="live")[0]
+    assert (event.seq, event.at, event.actor) == (alias.generation, alias.moved_at, "ann")
+    with pytest.raises(NotFoundError, match="no mnist@other in the registry"):
+        registry.alias("mnist", "other")
+
+
+def test_an_alias_moves_only_from_where_it_is_expected(registry, opened):
+    _add(registry, 3)
+    registry.set_alias("mnist", "live", 1)
+    seen = registry.alias("mnist", "live")
+    opened(actor="bob").set_alias("mnist", "live", 2, expected=seen)
+    with pytest.raises(AliasMovedError, match="generation 5, moved by bob at 2") as told:
+        registry.set_alias("mnist", "live", 3, expected=seen)
+    found = registry.alias("mnist", "live")
+    assert (told.value.number, told.value.generation) == (2, found.generation)
+    assert f"expected at generation {seen.generation}" in str(told.value)
+    assert found.number == 2
+    # Its generation does as well as its record.
+    assert registry.set_alias("mnist", "live", 3, expected=found.generation).number == 3
+    assert len(registry.history("mnist", alias="live")) == 3
+
+
+def test_an_alias_that_came_back_is_not_where_it_was(registry):
+    """Generations tell a move there and back; the number of the version would not."""
+    _add(registry, 2)
+    registry.set_alias("mnist", "live", 1)
+    seen = registry.alias("mnist", "live")
+    registry.set_alias("mnist", "live", 2)
+    registry.set_alias("mnist", "live", 1)
+    with pytest.raises(AliasMovedError):
+        registry.set_alias("mnist", "live", 2, expected=seen)
+    assert registry.alias("mnist", "live").number == 1
+
+
+def test_zero_expects_an_alias_that_is_not_set(registry):
+    _add(registry, 2)
+    assert registry.set_alias("mnist", "live", 1, expected=0).aliases == ("live",)
+    with pytest.raises(AliasMovedError):
+        registry.set_alias("mnist", "live", 2, expected=0)
+    seen = registry.alias("mnist", "live")
+    registry.remove_alias("mnist", "live")
+    with pytest.raises(AliasMovedError, match="and is not set") as told:
+        registry.set_alias("mnist", "live", 2, expected=seen)
+    assert (told.value.number, told.value.generation) == (None, None)
+    assert registry.set_alias("mnist", "live", 2, expected=0).number == 2
+
+
+def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
+    _add(registry, 2)
+    seen = []
+    for number in (1, 2, 2, 1):
+        for alias in ("live", "other"):
+            registry.set_alias("mnist", alias, number)
+            seen.append(registry.alias("mnist", alias).generation)
+        registry.remove_alias("mnist", "live")
+        registry.set_alias("mnist", "live", number)
+        registry.rollback("mnist", "live") if number == 2 else None
+        seen.append(registry.alias("mnist", "live").generation)
+    assert seen == sorted(set(seen))
+    assert all(generation > 0 for generation in seen)
+
+
+def test_an_alias_that_is_removed_is_gone_and_its_version_stays(registry):
+    _add(registry, 1)
+    registry.set_alias("mnist", "live", 1)
+    registry.remove_alias("mnist", "live")
+    for ask in (lambda: registry.get("mnist@live"), lambda: registry.alias("mnist", "live")):
+        with pytest.raises(NotFoundError):
+            ask()
+    with pytest.raises(NotFoundError, match="nothing to remove"):
+        registry.remove_alias("mnist", "live")
+    with pytest.raises(NotFoundError, match="no model other"):
+        registry.remove_alias("other", "live")
+    assert registry.get("mnist/1").aliases == ()
+    assert registry.history("mnist", alias="live")[0].details == {"from": 1}
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        ((), "no gate is recorded for it"),
+        (FAILED, "recall of 7 0.4000 .* 0.9000"),
+        ((*PASSED, Check("x", 1, 1, passed=False)), "x 1.0000 .* 1.0000"),
+    ],
+)
+def test_only_a_version_that_passed_its_gate_becomes_champion(registry, gate, reason):
+    _add(registry, 1, gate=PASSED)
+    _add(registry, 1, gate=gate)
+    registry.set_alias("mnist", "champion", 1)
+    with pytest.raises(GateError, match=f"mnist/2 cannot become champion: .*{reason}") as told:
+        registry.set_alias("mnist", "champion", 2)
+    assert told.value.reference == "mnist/2"
+    assert registry.get("mnist@champion").number == 1
+    assert len(registry.history("mnist", alias="champion")) == 1
+    # Any other alias may point at it.
+    assert registry.set_alias("mnist", "challenger", 2).gate_passed is not True
+    assert registry.history("mnist", alias="challenger")[0].details["forced"] is False
+
+
+def test_a_champion_that_was_forced_shows_in_the_history(registry):
+    _add(registry, 1, gate=FAILED)
+    _add(registry, 1, gate=PASSED)
+    registry.set_alias("mnist", "champion", 1, force=True)
+    # Force that was not needed is none.
+    registry.set_alias("mnist", "champion", 2, force=True)
+    registry.rollback("mnist")
+    told = [(e.number, e.details["forced"]) for e in registry.history("mnist", alias="champion")]
+    assert told == [(1, True), (2, False), (1, True)]
+
+
+def test_force_does_not_reach_beyond_the_gate(registry):
+    _add(registry, 2)
+    registry.archive("mnist/2")
+    registry.set_alias("mnist", "champion", 1)
+    with pytest.raises(ArchivedError):
+        registry.set_alias("mnist", "champion", 2, force=True)
+    with pytest.raises(AliasMovedError):
+        registry.set_alias("mnist", "champion", 1, force=True, expected=99)
+    with pytest.raises(NotFoundError):
+        registry.set_alias("mnist", "champion", 3, force=True)
+    assert registry.get("mnist@champion").number == 1
+
+
+def test_an_alias_and_an_archived_version_do_not_go_together(registry):
+    _add(registry, 2)
+    registry.set_alias("mnist", "live", 1)
+    registry.set_alias("mnist", "old", 1)
+    with pytest.raises(ArchivedError, match="cannot be archived while it is live, old"):
+        registry.archive("mnist/1")
+    with pytest.raises(ArchivedError):
+        registry.archive("mnist@live")
+    registry.archive("mnist/2")
+    with pytest.raises(ArchivedError, match="mnist/2 is archived"):
+        registry.set_alias("mnist", "live", 2)
+    registry.restore("mnist/2")
+    assert registry.set_alias("mnist", "live", 2).number == 2
+
+
+def test_a_rollback_does_not_reach_an_archived_version(registry):
+    _add(registry, 2)
+    registry.set_alias("mnist", "live", 1)
+    registry.set_alias("mnist", "live", 2)
+    registry.archive("mnist/1")
+    with pytest.raises(ArchivedError):
+        registry.rollback("mnist", "live")
+    assert registry.get("mnist@live").number == 2
+    registry.restore("mnist/1")
+    assert registry.rollback("mnist", "live").number == 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.0, "one", None, True, 10**9, "1/1", "1@live"])
+def test_an_alias_points_at_a_number(registry, number):
+    _add(registry, 1)
+    with pytest.raises(InvalidArgumentError):
+        registry.set_alias("mnist", "live", number)
+    with pytest.raises(NotFoundError):
+        registry.get("mnist@live")
+
+
+def test_a_rollback_takes_the_last_move_back(registry):
+    _add(registry, 3)
+    with pytest.raises(NotFoundError, match="no earlier mnist@live"):
+        registry.rollback("mnist", "live")
+    for number in (1, 2, 2, 3):
+        registry.set_alias("mnist", "live", number)
+    assert registry.rollback("mnist", "live").number == 2
+    # Once more goes one further back, over a move to where it was already.
+    assert registry.rollback("mnist", "live").number == 1
+    with pytest.raises(NotFoundError, match="no earlier mnist@live"):
+        registry.rollback("mnist", "live")
+    assert registry.get("mnist@live").number == 1
+    # A move after rollbacks is taken back to where they had come.
+    registry.set_alias("mnist", "live", 3)
+    assert registry.rollback("mnist", "live").number == 1
+    kinds = [event.kind for event in registry.history("mnist", alias="live")]
+    assert kinds.count("alias_rolled_back") == 3
+
+
+def test_a_rollback_after_a_removal_sets_the_alias_where_it_was(registry):
+    _add(registry, 2)
+    registry.set_alias("mnist", "live", 1)
+    registry.set_alias("mnist", "live", 2)
+    registry.remove_alias("mnist", "live")
+    assert registry.rollback("mnist", "live").number == 2
+    assert registry.rollback("mnist", "live").number == 1
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["move", "rollback", "remove"]), st.integers(1, 3)), max_size=12
+)
+
+
+class Undo:
+    """The model: a list of where an alias has been, as an editor's list of what to undo."""
+
+    def __init__(self):
+        self.been = []
+
+    @property
+    def now(self):
+        return self.been[-1] if self.been else None
+
+    def rollback(self):
+        """Go back to the last place that is another, and is one."""
+        left = self.been[-1]
+        while self.been and self.been[-1] in {left, None}:
+            self.been.pop()
+
+
+def _is_somewhere_to_go(been):
+    return any(place is not None and place != been[-1] for place in been) if been else False
+
+
+@given(moves=MOVES)
+@settings(max_examples=40)
+def test_rollbacks_go_back_through_the_moves_as_undo_does(tmp_path_factory, moves):
+    """And at every moment the alias was where the history says it was."""
+    model, moments = Undo(), []
+    place = tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp())
+    with Registry(f"sqlite:///{place}/r.db", f"{place}/blobs") as registry:
+        _add(registry, 3)
+        for what, number in moves:
+            if what == "move":
+                registry.set_alias("mnist", "champion", number)
+                model.been.append(number)
+            elif what == "remove" and model.now is not None:
+                registry.remove_alias("mnist", "champion")
+                model.been.append(None)
+            elif what == "remove":
+                with pytest.raises(NotFoundError):
+                    registry.remove_alias("mnist", "champion")
+            elif _is_somewhere_to_go(model.been):
+                assert registry.rollback("mnist").number is not None
+                model.rollback()
+            else:
+                with pytest.raises(NotFoundError, match="nothing to go back to"):
+                    registry.rollback("mnist")
+            assert _where(registry) == model.now
+            events = registry.history("mnist", alias="champion", limit=1)
+            moments.append((events[0].at if events else None, model.now))
+        _check_moments(registry, [m for m in moments if m[0] is not None])
+        assert errors(registry) == []
+    shutil.rmtree(place)
+
+
+def _check_moments(registry, moments):
+    """Ask at each moment, and just before and after, where the champion was."""
+    tick = timedelta(microseconds=1)
+    places = dict(moments)  # Of several at one moment, the last.
+    for moment, _ in moments:
+        for at in (moment - tick, moment, moment + tick):
+            past = [m for m in places if m <= at]
+            expected = places[max(past)] if past else None
+            assert _where(registry, at=at) == expected
+    assert _where(registry, at=datetime(1970, 1, 1, tzinfo=UTC)) is None
+    assert _where(registry, at=datetime(9999, 1, 1, tzinfo=UTC)) == _where(registry)
+
+
+def _where(registry, **when):
+    try:
+        return registry.get("mnist@champion", **when).number
+    except NotFoundError:
+        return None
+
+
+def test_a_moment_has_a_time_zone_and_may_be_of_any(registry):
+    _add(registry, 2)
+    registry.set_alias("mnist", "live", 1)
+    moved = registry.alias("mnist", "live").moved_at
+    registry.set_alias("mnist", "live", 2)
+    elsewhere = datetime.fromisoformat(moved.isoformat()).astimezone()
+    if registry.alias("mnist", "live").moved_at > moved:
+        assert registry.get("mnist@live", at=elsewhere).number == 1
+    with pytest.raises(InvalidArgumentError, match="a time with a time zone"):
+        registry.get("mnist@live", at=moved.replace(tzinfo=None))
+    with pytest.raises(NotFoundError):
+        registry.get("mnist@live", at=datetime.min.replace(tzinfo=UTC))
+    # A number means the same version at any time.
+    assert registry.get("mnist/2", at=datetime.min.replace(tzinfo=UTC)).number == 2

@@ -1,0 +1,175 @@
+"""Pages of versions, in any order."""
+
+import itertools
+import random
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from registry import InvalidArgumentError, NotFoundError, Registry
+
+FIGURES = [0.5, 0.25, -1.0, 0.1, 1e300, 1e-9, 0.1 + 0.2]
+ORDERS = ["number", "created_at", "metrics.a", 'metrics."b c"', "metrics.never"]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request, tmp_path_factory):
+    """Versions of two models, with figures that many of them have in common, or none."""
+    place = tmp_path_factory.mktemp("search")
+    url = f"sqlite:///{place}/registry.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").new_database()
+    source = random.Random(3)
+    with Registry(url, str(place / "blobs")) as registry:
+        for _ in range(40):
+            metrics = {
+                name: source.choice(FIGURES) for name in ("a", "b c")[: source.randint(0, 2)]
+            }
+            registry.register(source.choice("mn"), b"", metrics=metrics)
+        yield registry
+
+
+def _pages(registry, limit, **question):
+    """Walk from page to page, and return all that was seen."""
+    seen, last = [], None
+    while page := registry.versions(limit=limit, after=last, **question):
+        assert len(page) <= limit
+        seen += page
+        # By record or by reference, it is the same.
+        last = page[-1] if len(seen) % 2 else page[-1].reference
+    return seen
+
+
+def _key_of(order):
+    """What versions are sorted by; None for those that the order leaves out."""
+    if order.startswith("metrics."):
+        name = order.removeprefix("metrics.").strip('"')
+        return lambda version: version.metrics.get(name)
+    return lambda version: getattr(version, order)
+
+
+@given(
+    order=st.sampled_from(ORDERS),
+    direction=st.sampled_from(["", " asc", " desc"]),
+    name=st.sampled_from([None, "m", "n", "other"]),
+    limit=st.integers(1, 45),
+)
+@settings(max_examples=60)
+def test_pages_give_each_version_once_in_the_right_order(filled, order, direction, name, limit):
+    seen = _pages(filled, limit, name=name, order_by=order + direction)
+    key = _key_of(order)
+    expected = [v for v in filled.versions(name) if key(v) is not None]
+    assert sorted(v.reference for v in seen) == sorted(v.reference for v in expected)
+    keys = [key(v) for v in seen]
+    assert keys == sorted(keys, reverse=direction == " desc")
+    # It is the same order whatever the pages are, equals included.
+    assert seen == filled.versions(name, order_by=order + direction)
+
+
+@given(name=st.sampled_from([None, "m", "n"]), limit=st.integers(1, 45))
+@settings(max_examples=20)
+def test_without_an_order_pages_go_from_the_newest_to_the_oldest(filled, name, limit):
+    seen = _pages(filled, limit, name=name)
+    assert seen == filled.versions(name)
+    assert len({v.reference for v in seen}) == len(seen)
+    for model in "mn":
+        numbers = [v.number for v in seen if v.name == model]
+        assert numbers == sorted(numbers, reverse=True)
+    moments = [v.created_at for v in seen]
+    assert moments == sorted(moments, reverse=True)
+
+
+@given(
+    order=st.sampled_from(ORDERS[:-1]), desc=st.sampled_from(["", " desc"]), limit=st.integers(1, 9)
+)
+@settings(max_examples=30)
+def test_pages_may_be_of_what_a_condition_finds(filled, order, desc, limit):
+    where = "metrics.a >= 0.25 or not number < 10"
+    seen = _pages(filled, limit, where=where, order_by=order + desc)
+    assert seen == filled.versions(where=where, order_by=order + desc)
+    key = _key_of(order)
+    assert {v.reference for v in seen} == {
+        v.reference
+        for v in filled.versions()
+        if (v.metrics.get("a", 0) >= 0.25 or v.number >= 10) and key(v) is not None
+    }
+
+
+@pytest.mark.parametrize("order", ["number", "created_at", "metrics.a"])
+@pytest.mark.parametrize("direction", ["", " desc"])
+def test_versions_that_are_added_meanwhile_move_nothing(sqlite, order, direction):
+    """Whoever turns pages sees what was there once, whatever is added before or after."""
+    figures = itertools.cycle([0.5, 0.25, 0.75])
+    for _ in range(9):
+        sqlite.register("m", b"", metrics={"a": next(figures)})
+    before = sqlite.versions(order_by=order + direction)
+    seen, last = [], None
+    while page := sqlite.versions(order_by=order + direction, limit=2, after=last):
+        seen += page
+        last = page[-1]
+        if len(seen) < 12:
+            for name in "mn":
+                sqlite.register(name, b"", metrics={"a": next(figures)})
+    assert len({v.reference for v in seen}) == len(seen)
+    were_there = {v.reference for v in before}
+    assert [v.reference for v in seen if v.reference in were_there] == [v.reference for v in before]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1 << 31, 1.0, "1", True])
+def test_a_limit_is_a_whole_number_from_one(registry, limit):
+    registry.register("m", b"")
+    for ask in (registry.versions, lambda limit: registry.history("m", limit=limit)):
+        with pytest.raises(InvalidArgumentError, match="limit: expected a whole number from 1"):
+            ask(limit=limit)
+
+
+@pytest.mark.parametrize("before", [0, -1, 1 << 31, 1 << 70, 1.0, "1", False])
+def test_so_is_the_event_that_history_goes_back_from(registry, before):
+    registry.register("m", b"")
+    with pytest.raises(InvalidArgumentError, match="before: expected a whole number from 1"):
+        registry.history("m", before=before)
+
+
+def test_after_is_a_version_that_has_a_place_in_the_order(filled):
+    some = filled.versions("m", order_by="metrics.a", limit=1)[0]
+    without = next(v for v in filled.versions() if "a" not in v.metrics)
+    for after in ("m", "m@live", "m/0", ""):
+        with pytest.raises(InvalidArgumentError):
+            filled.versions(after=after)
+    for after in ("m/999", "other/1"):
+        with pytest.raises(NotFoundError, match=f"no {after} in the registry"):
+            filled.versions(after=after)
+    with pytest.raises(NotFoundError, match="nothing after it in this order"):
+        filled.versions(order_by="metrics.a", after=without)
+    assert filled.versions("m", order_by="metrics.a", after=some)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {},
+        {"name": "m"},
+        {"where": "tags.a = '1' and not alias = 'live' or params.a in (1, 'x')"},
+        {"order_by": "metrics.a desc"},
+        {"order_by": "created_at", "limit": 100, "after": "m/1"},
+    ],
+)
+def test_the_number_of_statements_does_not_depend_on_the_number_of_versions(registry, question):
+    """Details, gates and aliases come with the versions, not one version at a time."""
+    counts = []
+    for _ in range(3):
+        for number in range(4):
+            version = registry.register("m", b"", metrics={"a": number}, tags={"a": "1"})
+        registry.set_alias("m", "live", version.number)
+        statements = []
+        engine = registry._database._engine
+        sa.event.listen(
+            engine,
+            "before_cursor_execute",
+            lambda connection, cursor, statement, *rest, into=statements: into.append(statement),
+        )
+        registry.versions(**question)
+        counts.append(sum(1 for s in statements if s.startswith("SELECT")))
+    assert counts == [2 if "after" in question else 1] * 3
