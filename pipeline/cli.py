@@ -108,18 +108,43 @@ def retrain(
 @app.command(epilog="Example: digits score scans/ --output scores/")
 def score(
     *,
-    directory: Annotated[Path, typer.Argument(metavar="INPUT", help="A directory of images.")],
-    output: Annotated[Path, typer.Option(help="The directory for predictions.parquet.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A directory of images; a file to explain.")
+    ],
+    output: Annotated[Path, typer.Option(help="The directory for predictions/ and summary.json.")],
     model: Annotated[str, typer.Option(help="The version that scores.")] = "mnist@champion",
+    normalize: Annotated[
+        str,
+        typer.Option(
+            metavar="WAY",
+            help="auto: make images like MNIST's that are not; always; never.",
+        ),
+    ] = "auto",
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Keep the probability of each digit.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Draw what becomes of one image file, step by step.")
+    ] = False,
     direct: Direct = False,
 ) -> None:
-    """Score the PNG and JPEG files in a directory into a Parquet file."""
+    """Score the image files in a directory into a Parquet data set.
+
+    Killed and run again, it goes on where it was.
+    """
+    if explain:
+        _explain(directory, output)
+        return
+
+    from pipeline.scoring import Options
+
+    parameters = {"model": model, "options": Options(normalize, probabilities)}
     if direct:
         from pipeline.scoring import score as job
 
-        scored = _directly(job, directory, output, model=model)
+        scored = _directly(job, directory, output, **parameters)
     else:
-        scored = _as_flow("score", directory.absolute(), output.absolute(), model=model)
+        scored = _as_flow("score", directory.absolute(), output.absolute(), **parameters)
 
     from pipeline.tables import scoring_table
     from pipeline.terminal import show
@@ -179,6 +204,22 @@ def serve(
         from pipeline.serving import serve as job
 
         job(cron, parameters)
+
+
+def _explain(file: Path, output: Path) -> None:
+    from pipeline.decoding import UnreadableImageError
+    from pipeline.errors import InputError
+    from pipeline.files import replacing
+    from pipeline.images import explanation, png
+
+    try:
+        picture = explanation(file)
+    except UnreadableImageError as error:
+        raise InputError(f"{file}: expected an image to explain, got: {error.reason}.") from None
+    target = output / f"{file.name}.explained.png"
+    with replacing(target) as temporary:
+        temporary.write_bytes(png(picture))
+    typer.echo(f"The steps are drawn in {target}.")
 
 
 def _preset(name: str) -> str:

@@ -47,7 +47,9 @@ _STAGES: tuple[Callable[..., Any], ...] = (
     retraining.promote_version,
     retraining.conclude,
     scoring.resolve,
-    scoring.score_directory,
+    scoring.plan,
+    scoring.score_shard,
+    scoring.summarise,
 )
 
 _TASKS: dict[Callable[..., Any], Task[..., Any]] = {
@@ -103,10 +105,15 @@ def retrain(
 
 
 @flow
-def score(directory: Path, output: Path, model: str = "mnist@champion") -> Scoring:
-    """Score the image files in a directory with one version, into a Parquet file."""
+def score(
+    directory: Path,
+    output: Path,
+    model: str = "mnist@champion",
+    options: scoring.Options | None = None,
+) -> Scoring:
+    """Score the image files in a directory with one version, into a Parquet data set."""
     _pass_on_logs()
-    scored = scoring.score(directory, output, model=model, run=_as_task)
+    scored = scoring.score(directory, output, model=model, options=options, run=_as_task)
     create_markdown_artifact(reports.scoring_markdown(scored), key="scoring")
     return scored
 

@@ -1,46 +1,177 @@
-"""Reading image files as the network sees them: 28×28, grey, ink bright on dark."""
+"""Image files as the network sees them: 28×28, grey, ink bright on dark."""
 
+import errno
+import os
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28
-"""Pixels along each edge of an image."""
+from pipeline.decoding import UnreadableImageError, decode
+from pipeline.normalization import SIDE, BlankError, are_normalized, normalize
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
-"""Of the files that are scored, in lower case."""
+AUTO = "auto"
+ALWAYS = "always"
+NEVER = "never"
+NORMALIZE = (AUTO, ALWAYS, NEVER)
+"""Whether images are normalised: those that are not like MNIST's, all, or none."""
+
+NOT_OPENED = "cannot be opened"
+NO_FILE = "not a file"
+LINK_OUT = "link out of the directory"
+TOO_BIG = "more than 256 MB"
+BLANK = "blank image"
+OTHER_SIZE = "not 28×28 pixels"
+
+_MOST_BYTES = 256_000_000
+
+# A pipe would be waited for without O_NONBLOCK.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+# Pixels along each edge of a picture that explains.
+_SHOWN = 280
+_MARGIN = 20
 
 
-class UnreadableImageError(Exception):
-    """A file cannot be scored; its text is the reason, one of a short list.
+def read_images(
+    paths: Sequence[str | bytes | Path], way: str = AUTO, *, root: str | bytes | Path | None = None
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Read image files, each as the network is to see it.
 
-    ``cannot be opened``, ``not an image``, or ``W×H pixels, expected 28×28``.
+    Parameters
+    ----------
+    way : {"auto", "always", "never"}
+        Which are normalised: those that are not like MNIST's, all, or none.
+    root : path, optional
+        The directory that links must not lead out of.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (n, 28, 28)
+        Of the files that could be read, in order.
+    reasons : dict of int to str
+        Why the others could not, by their places in `paths`.
     """
+    images = np.empty((len(paths), SIDE, SIDE), np.uint8)
+    others: dict[int, NDArray[np.uint8]] = {}
+    reasons: dict[int, str] = {}
+    for place, path in enumerate(paths):
+        try:
+            grey = decode(read_bytes(path, root))
+        except UnreadableImageError as error:
+            reasons[place] = error.reason
+            continue
+        if grey.shape == (SIDE, SIDE):
+            images[place] = grey
+        elif way == NEVER:
+            reasons[place] = OTHER_SIZE
+        else:
+            others[place] = grey
+    readable = np.ones(len(paths), bool)
+    readable[list(reasons)] = False
+    if way != NEVER:
+        is_left = are_normalized(images) if way == AUTO else np.zeros(len(paths), bool)
+        for place in np.flatnonzero(readable & ~is_left).tolist():
+            try:
+                images[place] = normalize(others.get(place, images[place])).normalized
+            except BlankError:
+                reasons[place] = BLANK
+                readable[place] = False
+    return images[readable], reasons
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels of a PNG or JPEG file, shape ``(28, 28)``, colours made grey.
+def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None) -> bytes:
+    """Return what a file holds, if it is a file of a size that an image may have.
+
+    Parameters
+    ----------
+    root : path, optional
+        The directory that links must not lead out of.
 
     Raises
     ------
     UnreadableImageError
     """
     try:
-        encoded = np.fromfile(path, np.uint8)
+        descriptor = os.open(path, _FLAGS | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise UnreadableImageError(NOT_OPENED) from None
+        descriptor = _followed(path, root)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImageError(NO_FILE)
+        if status.st_size > _MOST_BYTES:
+            raise UnreadableImageError(TOO_BIG)
+        # One byte more than there are tells the end without another call.
+        data = os.read(descriptor, status.st_size + 1)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            data += more
+        return data
     except OSError:
-        raise UnreadableImageError("cannot be opened") from None
-    pixels = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE) if encoded.size else None
-    if pixels is None:
-        raise UnreadableImageError("not an image")
-    height, width = pixels.shape
-    if (height, width) != (SIDE, SIDE):
-        raise UnreadableImageError(f"{width}×{height} pixels, expected {SIDE}×{SIDE}")
-    return pixels.astype(np.uint8, copy=False)
+        raise UnreadableImageError(NOT_OPENED) from None
+    finally:
+        os.close(descriptor)
+
+
+def explanation(path: Path) -> NDArray[np.uint8]:
+    """Return a picture of each step from a file to what the network sees.
+
+    Raises
+    ------
+    UnreadableImageError
+    """
+    grey = decode(read_bytes(path))
+    try:
+        steps = normalize(grey)
+    except BlankError:
+        raise UnreadableImageError(BLANK) from None
+    polarity = "dark on light" if steps.is_dark_on_light else "light on dark"
+    pictures = [
+        _panel(steps.grey, f"read, {grey.shape[1]} x {grey.shape[0]}"),
+        _panel(steps.ink, f"ink: {polarity}"),
+        _panel(steps.cropped, f"cropped, {steps.cropped.shape[1]} x {steps.cropped.shape[0]}"),
+        _panel(steps.normalized, "by centre of mass in 28 x 28"),
+    ]
+    if grey.shape == (SIDE, SIDE) and are_normalized(grey[np.newaxis])[0]:
+        pictures.append(_panel(grey, "like MNIST: auto leaves it as is"))
+    return np.hstack(pictures)
+
+
+def _followed(path: str | bytes | Path, root: str | bytes | Path | None) -> int:
+    """Open a file through a link that stays where images are looked for."""
+    target = os.path.realpath(os.fsencode(path))
+    if root is not None:
+        top = os.path.join(os.path.realpath(os.fsencode(root)), b"")  # noqa: PTH118 - bytes
+        if not target.startswith(top):
+            raise UnreadableImageError(LINK_OUT)
+    try:
+        return os.open(target, _FLAGS)
+    except OSError:
+        raise UnreadableImageError(NOT_OPENED) from None
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
     """Return a grey PNG file of pixels, shape ``(height, width)``."""
     _, encoded = cv2.imencode(".png", pixels)
     return encoded.tobytes()
+
+
+def _panel(image: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
+    """Return an image on a white square, below its title."""
+    scale = _SHOWN / max(image.shape)
+    height, width = (max(1, round(length * scale)) for length in image.shape)
+    way = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
+    panel = np.full((_SHOWN + 3 * _MARGIN, _SHOWN + 2 * _MARGIN), 255, np.uint8)
+    top, left = 2 * _MARGIN, _MARGIN
+    panel[top : top + height, left : left + width] = cv2.resize(
+        image, (width, height), interpolation=way
+    )
+    cv2.rectangle(panel, (left - 1, top - 1), (left + width, top + height), 160)
+    place = (left, _MARGIN + 5)
+    cv2.putText(panel, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 0, 1, cv2.LINE_AA)
+    return panel

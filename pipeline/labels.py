@@ -1,15 +1,44 @@
 """The labels a user may know of the images in a directory."""
 
 import csv
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
+from pipeline import files
 from pipeline.errors import InputError
 
 FILE_NAME = "labels.csv"
 
+_LABELS = frozenset("0123456789")
 
-def read_labels(directory: Path) -> dict[str, int]:
-    """Return label by path below the directory, from its ``labels.csv``; empty without one.
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels from a table, or from the directories that images are in."""
+
+    table: Mapping[str, int] | None
+    """By path; None where there is no table."""
+
+    def of(self, path: str) -> int | None:
+        """Return the label of an image, if it is known."""
+        if self.table is not None:
+            return self.table.get(path)
+        parent = PurePosixPath(path).parent.name
+        return int(parent) if parent in _LABELS else None
+
+
+def digest(directory: Path) -> str | None:
+    """Return the SHA-256 of a directory's table of labels; None where it has none."""
+    path = directory / FILE_NAME
+    return files.sha256(path) if path.exists() else None
+
+
+def read_labels(directory: Path) -> Labels:
+    """Return the labels of the images below a directory.
+
+    They are those of its ``labels.csv``, where it has one; otherwise an image in a directory
+    called ``0`` to ``9`` has that label.
 
     Raises
     ------
@@ -23,14 +52,14 @@ def read_labels(directory: Path) -> dict[str, int]:
             rows = csv.DictReader(stream)
             for row in rows:
                 label = row.get("label") or ""
-                if not row.get("path") or label not in set("0123456789"):
+                if not row.get("path") or label not in _LABELS:
                     raise InputError(
                         f"{path}, line {rows.line_num}: expected columns path and label, "
                         f"a label from 0 to 9, got {row!r}."
                     )
                 labels[row["path"]] = int(label)
     except FileNotFoundError:
-        return {}
+        return Labels(None)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text ({error}).") from None
-    return labels
+    return Labels(labels)

@@ -9,12 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.layers import LayerDifference
-from pipeline.terminal import card, moment, plain
+from pipeline.terminal import card, moment, plain, sparkline
 from registry import Comparison, Difference, Event, Finding, ModelVersion
 
 _PARTS = ("metrics", "params", "tags", "inputs", "environment")
-
-_BARS = "▁▂▃▄▅▆▇█"
 
 # Figures in a sparkline.
 _WIDEST = 60
@@ -188,8 +186,7 @@ def _sparkline(versions: Sequence[ModelVersion]) -> list[RenderableType]:
     if len(figures) < 3:
         return []
     low, high = min(figures), max(figures)
-    span = (high - low) or 1.0
-    bars = "".join(_BARS[round((f - low) / span * (len(_BARS) - 1))] for f in figures)
+    bars = sparkline(figures, low)
     return [Text(f"validation accuracy, oldest first: {low:.4f} {bars} {high:.4f}")]
 
 

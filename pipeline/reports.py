@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pipeline.ingestion import DataReference
 from pipeline.retraining import Retraining
 from pipeline.scoring import Scoring
+from pipeline.tally import DIGITS
 
 
 def ingestion_markdown(data: DataReference) -> str:
@@ -45,21 +46,24 @@ def retraining_markdown(retraining: Retraining) -> str:
 
 def scoring_markdown(scoring: Scoring) -> str:
     """Return the counts by digit and by error."""
+    tally = scoring.tally
     digits = [
-        (digit, f"{found.count:,}", f"{found.mean_confidence:.3f}")
-        for digit, found in scoring.digits.items()
+        (digit, f"{count:,}", f"{total / count:.3f}" if count else "")
+        for digit, (count, total) in enumerate(zip(tally.digits, tally.confidence, strict=True))
     ]
     lines = [
-        f"# Scored {scoring.files:,} files with `{scoring.version.reference}`",
+        f"# Scored {tally.files:,} files with `{scoring.version.reference}`",
         "",
         f"Predictions: `{scoring.path}`. Weights: SHA-256 `{scoring.version.sha256}`.",
         "",
         *_table(("digit", "images", "mean confidence"), digits),
     ]
-    if scoring.accuracy is not None:
-        lines += ["", f"Accuracy on {scoring.labelled:,} labelled images: {scoring.accuracy:.4f}."]
-    if scoring.errors:
-        errors = [(reason, f"{count:,}") for reason, count in sorted(scoring.errors.items())]
+    if tally.accuracy is not None:
+        lines += ["", f"Accuracy on {tally.labelled:,} labelled images: {tally.accuracy:.4f}.", ""]
+        rows = [(label, *row) for label, row in enumerate(tally.confusion)]
+        lines += _table(("label", *map(str, range(DIGITS))), rows)
+    if tally.errors:
+        errors = [(reason, f"{count:,}") for reason, count in sorted(tally.errors.items())]
         lines += ["", "## Not scored", *_table(("reason", "files"), errors)]
     return "\n".join(lines)
 

@@ -1,54 +1,63 @@
-"""Scoring: a directory of image files into a Parquet file of predictions.
+"""Scoring: a directory of image files into a Parquet data set of predictions.
 
-Every image file gets one row: a prediction, or the reason why there is none.
+Every image file gets one row: a prediction, or the reason why there is none. The files are cut
+into shards, each of which becomes a file of the data set, written as a whole; so a run that was
+killed goes on with the shards that are not there yet.
 """
 
+import json
+import logging
 import os
+import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from nn import NeuralNetwork
-from pipeline import files
-from pipeline.errors import InputError, OutputError
-from pipeline.images import SIDE, SUFFIXES, UnreadableImageError, read_image
-from pipeline.labels import read_labels
+from pipeline import files, predictions, shards
+from pipeline.errors import OutputError, SettingsError
+from pipeline.images import AUTO, NORMALIZE, read_images
+from pipeline.labels import Labels, read_labels
+from pipeline.labels import digest as digest_of_labels
 from pipeline.progress import report
 from pipeline.references import full_reference, open_registry
 from pipeline.settings import Settings, load_settings
+from pipeline.shards import Listing
 from pipeline.stages import Runner, directly
+from pipeline.tally import DIGITS, Tally
 from registry import ModelVersion
 
-FILE_NAME = "predictions.parquet"
+_log = logging.getLogger(__name__)
+
+DATA_SET = "predictions"
+"""Of the output: the directory of the data set."""
+
+SUMMARY = "summary.json"
+"""Of the output: what the predictions come to."""
+
+_RUN = "run.json"
+_SHARDS = ".shards"
+
+# Files in a shard: some seconds of work, and a file of a few hundred kilobytes.
+_SHARD = 10_000
 
 # Images decoded and scored at once: enough to keep BLAS busy, small beside the rest.
 _BATCH = 1024
 
-SCHEMA = pa.schema(
-    [
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("prediction", pa.uint8()),
-        pa.field("confidence", pa.float32()),
-        pa.field("error", pa.string()),
-        pa.field("model_name", pa.string(), nullable=False),
-        pa.field("model_version", pa.int64(), nullable=False),
-        pa.field("model_sha256", pa.string(), nullable=False),
-    ]
-)
-
 
 @dataclass(frozen=True, slots=True)
-class Digit:
-    """The images that were taken for one digit."""
+class Options:
+    """How images are scored; with the version, what decides on every row."""
 
-    count: int
-    mean_confidence: float
+    normalize: str = AUTO
+    """``auto``, ``always`` or ``never``: which images are made like MNIST's."""
+    probabilities: bool = False
+    """Whether the data set has the probability of each digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +67,13 @@ class Scoring:
     version: ModelVersion
     """The one that scored every image."""
     path: Path
-    """The Parquet file."""
-    files: int
-    """How many there were, each with a row."""
-    digits: dict[int, Digit]
-    """By digit, 0 to 9."""
-    errors: dict[str, int]
-    """How many files could not be scored, by reason."""
-    labelled: int
-    """How many of the scored images ``labels.csv`` has a label for."""
-    correct: int
-    """How many of those were predicted right."""
+    """The Parquet data set."""
+    tally: Tally
+    """What its rows come to."""
+    resumed: int
+    """Files that an earlier run had scored already."""
     seconds: float
-    """Wall time from the listing to the finished file."""
-
-    @property
-    def accuracy(self) -> float | None:
-        """A fraction in [0, 1]; None where no label is known."""
-        return self.correct / self.labelled if self.labelled else None
+    """Wall time of this run."""
 
 
 def score(
@@ -83,19 +81,25 @@ def score(
     output: Path,
     *,
     model: str = "mnist@champion",
+    options: Options | None = None,
     settings: Settings | None = None,
     run: Runner = directly,
 ) -> Scoring:
-    """Score the PNG and JPEG files in a directory and below it.
+    """Score the image files in a directory and below it.
+
+    Run again, it goes on where it was killed, and does nothing where it was done. Where the
+    files, the version or the options have changed since, it starts anew.
 
     Parameters
     ----------
     directory : Path
-        Of images, 28×28. Labels in its ``labels.csv``, columns path and label, are compared.
+        Of images. Labels in its ``labels.csv``, columns path and label, are compared; so are
+        those that directories called ``0`` to ``9`` give.
     output : Path
-        A directory; it gets ``predictions.parquet``, which replaces that of an earlier run.
+        A directory; it gets ``predictions/``, a Parquet data set, and ``summary.json``.
     model : str
         A reference. It is resolved once: a promotion meanwhile changes nothing.
+    options : Options, optional
     settings : Settings, optional
         Of the environment where not given.
     run : Runner
@@ -112,9 +116,37 @@ def score(
     registry.BlobError
         Where its weights are not the ones registered.
     """
+    started = time.perf_counter()
     settings = settings or load_settings()
+    options = options or Options()
+    if options.normalize not in NORMALIZE:
+        expected = ", ".join(NORMALIZE)
+        raise SettingsError(f"normalize: expected {expected}, got {options.normalize!r}.")
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: expected a directory, got a file.")
     version = run(resolve, settings, model)
-    return run(score_directory, settings, version, directory, output)
+    # All that can be refused is, before anything is written.
+    shards.require_images(directory)
+    _labels(directory, digest_of_labels(directory))
+    _network(settings, version.reference, version.sha256)
+    # Two runs into one directory: the second waits, and finds everything done.
+    with files.locked(output):
+        listing = run(plan, directory, output, version, options)
+        pending = [
+            shard
+            for shard in range(listing.shards)
+            if not predictions.path(output / DATA_SET, shard).exists()
+        ]
+        activity = f"Score with {version.reference}"
+        done = resumed = listing.files - sum(
+            len(shards.read(output / _SHARDS, shard)) for shard in pending
+        )
+        report(activity, done, listing.files)
+        for shard in pending:
+            done += run(score_shard, settings, version, directory, output, shard, options)
+            report(activity, done, listing.files)
+        scoring = run(summarise, version, output, listing)
+    return replace(scoring, resumed=resumed, seconds=time.perf_counter() - started)
 
 
 def resolve(settings: Settings, model: str) -> ModelVersion:
@@ -123,110 +155,118 @@ def resolve(settings: Settings, model: str) -> ModelVersion:
         return registry.get(full_reference(model))
 
 
-def score_directory(
-    settings: Settings, version: ModelVersion, directory: Path, output: Path
-) -> Scoring:
-    """Score a directory with one version."""
-    started = time.perf_counter()
-    if output.exists() and not output.is_dir():
-        raise OutputError(f"{output}: expected a directory, got a file.")
-    paths = _image_files(directory)
-    labels = read_labels(directory)
+def plan(directory: Path, output: Path, version: ModelVersion, options: Options) -> Listing:
+    """List the files in shards; leave what an earlier run of the same has done, and no other."""
+    files.sweep(output)
+    fresh = output / f"{_SHARDS}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    listing = shards.write(directory, fresh, _SHARD)
+    now: dict[str, Any] = {
+        "input": str(directory.absolute()),
+        "model": version.reference,
+        "sha256": version.sha256,
+        **asdict(options),
+        "labels": digest_of_labels(directory),
+        "shard_size": _SHARD,
+        **asdict(listing),
+    }
+    earlier = _read_json(output / _RUN)
+    if earlier != now:
+        if earlier is not None:
+            changed = sorted(name for name in now if earlier.get(name) != now[name])
+            _log.warning("Starting anew in %s: changed since: %s.", output, ", ".join(changed))
+        # First the word that something is there, then what it is about.
+        (output / _RUN).unlink(missing_ok=True)
+        for part in (output / DATA_SET).glob("part-*.parquet"):
+            part.unlink()
+        (output / SUMMARY).unlink(missing_ok=True)
+        shutil.rmtree(output / _SHARDS, ignore_errors=True)
+        fresh.rename(output / _SHARDS)
+        with files.replacing(output / _RUN) as temporary:
+            temporary.write_text(json.dumps(now, indent=2) + "\n")
+    shutil.rmtree(fresh, ignore_errors=True)
+    (output / DATA_SET).mkdir(exist_ok=True)
+    files.sweep(output / DATA_SET)
+    return listing
+
+
+def score_shard(
+    settings: Settings,
+    version: ModelVersion,
+    directory: Path,
+    output: Path,
+    shard: int,
+    options: Options,
+) -> int:
+    """Score the files of a shard; return how many."""
+    network = _network(settings, version.reference, version.sha256)
+    labels = _labels(directory, digest_of_labels(directory))
+    names = shards.read(output / _SHARDS, shard)
+    # Parquet's text is UTF-8; a name need not be.
+    paths = [name.decode("utf-8", "backslashreplace") for name in names]
+    tally = Tally(files=len(names))
+    reasons: dict[int, str] = {}
+    found: list[NDArray[np.float32]] = [np.empty((0, DIGITS), np.float32)]
+    root = os.fsencode(directory)
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        located = [root + b"/" + name for name in batch]
+        images, why_not = read_images(located, options.normalize, root=root)
+        reasons |= {start + place: reason for place, reason in why_not.items()}
+        if not len(images):
+            continue
+        probabilities = network.predict_proba(images)
+        found.append(probabilities)
+        known = [
+            labels.of(path)
+            for place, path in enumerate(paths[start : start + len(batch)])
+            if place not in why_not
+        ]
+        tally.add_predictions(probabilities.argmax(axis=1), probabilities.max(axis=1), known)
+    tally.errors.update(reasons.values())
+    predictions.write(
+        predictions.path(output / DATA_SET, shard),
+        version,
+        paths,
+        reasons,
+        np.concatenate(found),
+        tally,
+        with_probabilities=options.probabilities,
+    )
+    return len(names)
+
+
+def summarise(version: ModelVersion, output: Path, listing: Listing) -> Scoring:
+    """Add up what the shards come to."""
+    tally = Tally()
+    for shard in range(listing.shards):
+        tally += predictions.read_tally(predictions.path(output / DATA_SET, shard))
+    summary = {
+        "model": version.reference,
+        "sha256": version.sha256,
+        "accuracy": tally.accuracy,
+        **tally.as_json(),
+    }
+    with files.replacing(output / SUMMARY) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    return Scoring(version, output / DATA_SET, tally, resumed=0, seconds=0.0)
+
+
+# A process scores shard after shard with one version, in one directory.
+@lru_cache(maxsize=1)
+def _network(settings: Settings, reference: str, sha256: str) -> NeuralNetwork:  # noqa: ARG001
     with open_registry(settings) as registry:
-        network = NeuralNetwork.from_bytes(registry.load(version.reference))
-
-    confidences: dict[int, list[float]] = {digit: [] for digit in range(10)}
-    errors: Counter[str] = Counter()
-    labelled = correct = 0
-    target = output / FILE_NAME
-    activity = f"Score with {version.reference}"
-    report(activity, 0, len(paths))
-    with files.replacing(target) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
-        for start in range(0, len(paths), _BATCH):
-            names = paths[start : start + _BATCH]
-            rows = list(_score_batch(network, directory, names))
-            writer.write_table(_table(rows, version))
-            for row in rows:
-                if row.prediction is None:
-                    errors[row.error or ""] += 1
-                    continue
-                confidences[row.prediction].append(row.confidence or 0.0)
-                label = labels.get(row.path)
-                labelled += label is not None
-                correct += label == row.prediction
-            report(activity, start + len(names), len(paths))
-    return Scoring(
-        version=version,
-        path=target,
-        files=len(paths),
-        digits={
-            digit: Digit(len(found), float(np.mean(found)) if found else 0.0)
-            for digit, found in confidences.items()
-        },
-        errors=dict(errors),
-        labelled=labelled,
-        correct=correct,
-        seconds=time.perf_counter() - started,
-    )
+        return NeuralNetwork.from_bytes(registry.load(reference))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    path: str
-    prediction: int | None
-    confidence: float | None
-    error: str | None
+@lru_cache(maxsize=1)
+def _labels(directory: Path, digest: str | None) -> Labels:  # noqa: ARG001
+    return read_labels(directory)
 
 
-def _score_batch(network: NeuralNetwork, directory: Path, names: list[str]) -> Iterator[_Row]:
-    images = np.empty((len(names), SIDE, SIDE), np.uint8)
-    reasons: dict[str, str] = {}
-    readable = 0
-    for name in names:
-        try:
-            images[readable] = read_image(directory / name)
-            readable += 1
-        except UnreadableImageError as error:
-            reasons[name] = str(error)
-    probabilities = iter(network.predict_proba(images[:readable])) if readable else iter(())
-    for name in names:
-        # Parquet's text is UTF-8; a name need not be.
-        path = os.fsencode(name).decode("utf-8", "backslashreplace")
-        if name in reasons:
-            yield _Row(path, None, None, reasons[name])
-        else:
-            row = next(probabilities)
-            yield _Row(path, int(row.argmax()), float(row.max()), None)
-
-
-def _table(rows: list[_Row], version: ModelVersion) -> pa.Table:
-    return pa.table(
-        [
-            [row.path for row in rows],
-            [row.prediction for row in rows],
-            [row.confidence for row in rows],
-            [row.error for row in rows],
-            [version.name] * len(rows),
-            [version.number] * len(rows),
-            [version.sha256] * len(rows),
-        ],
-        schema=SCHEMA,
-    )
-
-
-def _image_files(directory: Path) -> list[str]:
-    """Return the paths of the image files below a directory, relative to it, sorted."""
-    if not directory.is_dir():
-        got = "a file" if directory.exists() else "nothing there"
-        raise InputError(f"{directory}: expected a directory of images, got {got}.")
-    found = [
-        os.path.relpath(entry, directory)
-        for parent, _, names in os.walk(directory)
-        for entry in (Path(parent, name) for name in names)
-        if entry.suffix.lower() in SUFFIXES
-    ]
-    if not found:
-        raise InputError(
-            f"{directory}: expected image files ({', '.join(sorted(SUFFIXES))}), got none."
-        )
-    return sorted(found)
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -6,7 +6,8 @@ from rich.text import Text
 
 from pipeline.retraining import Retraining
 from pipeline.scoring import Scoring
-from pipeline.terminal import card
+from pipeline.tally import DIGITS, Tally
+from pipeline.terminal import card, sparkline
 
 
 def retraining_card(retraining: Retraining) -> RenderableType:
@@ -27,19 +28,46 @@ def retraining_card(retraining: Retraining) -> RenderableType:
 
 def scoring_table(scoring: Scoring) -> RenderableType:
     """Return the counts of a scoring, by digit, and what could not be scored."""
+    tally = scoring.tally
     table = Table(title=f"Scored with {scoring.version.reference}", title_justify="left", box=None)
     for heading in ("digit", "images", "mean confidence"):
         table.add_column(heading, justify="right")
-    for digit, found in scoring.digits.items():
-        confidence = f"{found.mean_confidence:.3f}" if found.count else ""
-        table.add_row(str(digit), f"{found.count:,}", confidence)
-    rate = scoring.files / scoring.seconds
-    lines = [f"{scoring.files:,} files in {scoring.seconds:.1f} s ({rate:,.0f} a second)"]
-    if scoring.accuracy is not None:
+    for digit, (count, total) in enumerate(zip(tally.digits, tally.confidence, strict=True)):
+        table.add_row(str(digit), f"{count:,}", f"{total / count:.3f}" if count else "")
+    parts: list[RenderableType] = [table]
+    if tally.labelled:
+        parts.append(_confusion(tally))
+    parts.append(Text("\n".join(_lines(scoring))))
+    return Group(*parts)
+
+
+def _lines(scoring: Scoring) -> list[str]:
+    tally = scoring.tally
+    done = tally.files - scoring.resumed
+    rate = done / scoring.seconds
+    resumed = f", {scoring.resumed:,} more were scored before" if scoring.resumed else ""
+    lines = [f"{done:,} files in {scoring.seconds:.1f} s ({rate:,.0f} a second){resumed}"]
+    if tally.accuracy is not None:
         lines.append(
-            f"{scoring.correct:,} of {scoring.labelled:,} labelled images right: "
-            f"accuracy {scoring.accuracy:.4f}"
+            f"{tally.correct:,} of {tally.labelled:,} labelled images right: "
+            f"accuracy {tally.accuracy:.4f}"
         )
-    lines += [f"{count:,} not scored: {reason}" for reason, count in sorted(scoring.errors.items())]
+    lines += [f"{count:,} not scored: {reason}" for reason, count in sorted(tally.errors.items())]
+    lines.append(f"confidence, 0 to 1: {sparkline(tally.histogram.tolist())}")
     lines.append(f"Predictions: {scoring.path}")
-    return Group(table, Text("\n".join(lines)))
+    return lines
+
+
+def _confusion(tally: Tally) -> Table:
+    """Return what labels were taken for; right ones are bold."""
+    table = Table(title="label, and what it was taken for", title_justify="left", box=None)
+    table.add_column("", justify="right", style="dim")
+    for digit in range(DIGITS):
+        table.add_column(str(digit), justify="right")
+    for label, row in enumerate(tally.confusion):
+        cells = [
+            Text(f"{count:,}" if count else "·", style="bold" if label == digit else "")
+            for digit, count in enumerate(row)
+        ]
+        table.add_row(str(label), *cells)
+    return table

@@ -2,11 +2,14 @@
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
+
+_BARS = "▁▂▃▄▅▆▇█"
 
 # Columns where there is no terminal to fit: enough for every line to stay whole.
 _WIDE = 200
@@ -36,6 +39,12 @@ def card(title: str, style: str = "bold") -> Table:
 def moment(value: datetime) -> str:
     """Return a time for people, in UTC."""
     return f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def sparkline(figures: Sequence[float], low: float = 0.0) -> str:
+    """Return a bar for each figure, from `low` to the largest of them."""
+    span = (max(figures) - low) or 1.0
+    return "".join(_BARS[round((figure - low) / span * (len(_BARS) - 1))] for figure in figures)
 
 
 def plain(value: object) -> str:

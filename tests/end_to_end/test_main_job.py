@@ -62,7 +62,7 @@ def test_from_nothing_to_a_champion_that_scores_a_directory(environment, tmp_pat
     )
     assert scored.returncode == 0, scored.stderr
     assert "Scored with mnist/1" in scored.stdout
-    rows = pq.read_table(tmp_path / "scores" / "predictions.parquet").to_pylist()
+    rows = pq.read_table(tmp_path / "scores" / "predictions").to_pylist()
     labels = dict(
         line.split(",") for line in (tmp_path / "sample" / "labels.csv").read_text().splitlines()
     )

@@ -129,7 +129,7 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     ended = on_server("score", tmp_path / "in", "--output", tmp_path / "out")
     assert ended.status == 0, ended.err
     assert "1 not scored: not an image" in ended.out
-    rows = pq.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+    rows = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
     assert len(rows) == 31
     (artifact,) = ask("artifacts", key="scoring")
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]

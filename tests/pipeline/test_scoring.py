@@ -1,6 +1,7 @@
 """Scoring real files with a registered version."""
 
 import csv
+import json
 import os
 import shutil
 
@@ -14,8 +15,9 @@ from mnist_sample import SAMPLE
 from nn import NeuralNetwork
 from pipeline import open_registry, sample, score
 from pipeline.errors import InputError, OutputError, SettingsError
-from pipeline.images import UnreadableImageError, png, read_image
-from pipeline.scoring import SCHEMA
+from pipeline.images import png, read_images
+from pipeline.predictions import SCHEMA
+from pipeline.scoring import Options
 from pipeline.stages import directly
 from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError
 
@@ -52,7 +54,7 @@ def directory(tmp_path):
 
 
 def _rows(output):
-    return pq.read_table(output / "predictions.parquet").to_pylist()
+    return pq.read_table(output / "predictions").to_pylist()
 
 
 def test_every_image_gets_what_predict_says(champion, directory, tmp_path, networks):
@@ -72,10 +74,10 @@ def test_every_image_gets_what_predict_says(champion, directory, tmp_path, netwo
         assert row["error"] is None
         assert (row["model_name"], row["model_version"]) == ("mnist", 1)
         assert row["model_sha256"] == champion.sha256
-    assert pq.read_schema(done.path).equals(SCHEMA)
-    assert (done.files, done.errors, done.version) == (20, {}, champion)
-    assert sum(digit.count for digit in done.digits.values()) == 20
-    assert done.accuracy is None
+    assert pq.read_schema(done.path / "part-000000.parquet").equals(SCHEMA)
+    assert (done.tally.files, done.tally.errors, done.version) == (20, {}, champion)
+    assert done.tally.digits.sum() == done.tally.histogram.sum() == 20
+    assert done.tally.accuracy is None
 
 
 def test_a_version_can_be_named(champion, directory, tmp_path):
@@ -112,26 +114,32 @@ def test_files_that_cannot_be_scored_have_a_row_with_the_reason(champion, direct
     (directory / "cut.png").write_bytes(png(IMAGES[0])[:60])
     (directory / "empty.jpg").write_bytes(b"")
     (directory / "text.png").write_text("not an image")
-    (directory / "large.jpeg").write_bytes(
-        cv2.imencode(".jpg", np.zeros((30, 40), np.uint8))[1].tobytes()
+    (directory / "blank.jpeg").write_bytes(
+        cv2.imencode(".jpg", np.full((30, 40), 200, np.uint8))[1].tobytes()
     )
-    (directory / "gone.png").symlink_to(tmp_path / "nowhere")
+    (directory / "one.png").write_bytes(png(np.zeros((1, 1), np.uint8)))
+    (directory / "gone.png").symlink_to(tmp_path / "images" / "nowhere.png")
+    (tmp_path / "outside.png").write_bytes(png(IMAGES[0]))
+    (directory / "out.png").symlink_to(tmp_path / "outside.png")
+    (directory / "in.png").symlink_to(directory / "1.png")
+    os.mkfifo(directory / "pipe.png")
     done = score(directory, tmp_path / "out")
-    reasons = {row["path"]: row["error"] for row in _rows(tmp_path / "out") if row["error"]}
-    assert reasons == {
-        "cut.png": "not an image",
-        "empty.jpg": "not an image",
+    rows = {row["path"]: row for row in _rows(tmp_path / "out")}
+    assert {path: row["error"] for path, row in rows.items() if row["error"]} == {
+        "cut.png": "truncated image",
+        "empty.jpg": "empty file",
         "text.png": "not an image",
-        "large.jpeg": "40×30 pixels, expected 28×28",
+        "blank.jpeg": "blank image",
+        "one.png": "blank image",
         "gone.png": "cannot be opened",
+        "out.png": "link out of the directory",
+        "pipe.png": "not a file",
     }
-    assert done.files == 25
-    assert done.errors == {
-        "not an image": 3,
-        "40×30 pixels, expected 28×28": 1,
-        "cannot be opened": 1,
-    }
-    for row in _rows(tmp_path / "out"):
+    assert rows["in.png"]["prediction"] == rows["1.png"]["prediction"]
+    assert done.tally.files == len(rows) == 29
+    assert done.tally.errors["blank image"] == 2
+    assert done.tally.errors.total() == 8
+    for row in rows.values():
         assert (row["error"] is None) == (row["prediction"] is not None)
         assert (row["error"] is None) == (row["confidence"] is not None)
 
@@ -139,8 +147,33 @@ def test_files_that_cannot_be_scored_have_a_row_with_the_reason(champion, direct
 def test_a_directory_of_nothing_but_bad_files_is_still_scored(champion, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_text("")
-    assert score(tmp_path / "in", tmp_path / "out").errors == {"not an image": 1}
+    assert score(tmp_path / "in", tmp_path / "out").tally.errors == {"empty file": 1}
     assert len(_rows(tmp_path / "out")) == 1
+
+
+def test_probabilities_are_kept_where_they_are_asked_for(champion, directory, tmp_path, networks):
+    (directory / "a.png").write_text("")
+    score(directory, tmp_path / "out", options=Options(probabilities=True))
+    rows = [row for row in _rows(tmp_path / "out") if row["error"] is None]
+    expected = networks[0].predict_proba(IMAGES[:20])
+    np.testing.assert_allclose([row["probabilities"] for row in rows], expected, rtol=1e-5)
+    [bad] = [row for row in _rows(tmp_path / "out") if row["error"]]
+    assert bad["probabilities"] is None
+
+
+def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_path, networks):
+    """Never: other sizes have a reason. Always: even MNIST's own is made anew."""
+    (directory / "large.png").write_bytes(png(255 - cv2.resize(IMAGES[3], (112, 140))))
+
+    def large(normalize):
+        output = tmp_path / normalize
+        score(directory, output, options=Options(normalize=normalize))
+        return {row["path"]: row for row in _rows(output)}["large.png"]
+
+    assert large("auto")["prediction"] == large("always")["prediction"]
+    assert large("never")["error"] == "not 28×28 pixels"
+    with pytest.raises(SettingsError, match="normalize: expected auto, always, never, got 'no'"):
+        large("no")
 
 
 def test_names_that_are_no_utf8_have_a_row_too(champion, directory, tmp_path):
@@ -157,7 +190,7 @@ def test_known_labels_give_an_accuracy(champion, directory, tmp_path, networks):
         rows.writerow(["not-there.png", 3])
     done = score(directory, tmp_path / "out")
     right = int((networks[0].predict(IMAGES[:10]) == LABELS[:10]).sum())
-    assert (done.labelled, done.correct, done.accuracy) == (10, right, right / 10)
+    assert (done.tally.labelled, done.tally.correct, done.tally.accuracy) == (10, right, right / 10)
 
 
 @pytest.mark.parametrize(
@@ -170,29 +203,97 @@ def test_labels_that_are_none_are_refused_with_their_line(champion, directory, t
     assert not (tmp_path / "out").exists()
 
 
-def test_a_second_scoring_replaces_the_first_whole(champion, directory, tmp_path):
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Three files in a shard."""
+    monkeypatch.setattr("pipeline.scoring._SHARD", 3)
+
+
+def _no_space(*_arguments, **_options):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("killed_at", range(7))
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    champion, directory, tmp_path, small_shards, killed_at
+):
+    """No finished shard is scored again, and the rows are those of a run in one go."""
+    score(directory, tmp_path / "whole")
+
+    def counting(stage, /, *args, **kwargs):
+        if stage.__name__ == "score_shard":
+            scored.append(args[4])
+            if len(scored) > killed_at:
+                raise KeyboardInterrupt
+        return stage(*args, **kwargs)
+
+    scored = []
+    with pytest.raises(KeyboardInterrupt):
+        score(directory, tmp_path / "out", run=counting)
+    scored, first = [], scored[:-1]
+    killed_at = 1000
+    done = score(directory, tmp_path / "out", run=counting)
+    assert sorted(first + scored) == list(range(7))
+    assert done.resumed == 3 * len(first)
+    assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
+    whole, parts = (
+        json.loads((tmp_path / n / "summary.json").read_text()) for n in ("whole", "out")
+    )
+    assert whole == parts
+    assert score(directory, tmp_path / "out", run=counting).resumed == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda directory: (directory / "0.png").unlink(), "files, fingerprint"),
+        (lambda directory: os.utime(directory / "0.png", (1, 1)), "fingerprint"),
+        (
+            lambda directory: (directory / "labels.csv").write_text("path,label\n0.png,1\n"),
+            "labels",
+        ),
+    ],
+)
+def test_what_has_changed_is_scored_anew_and_told(
+    champion, directory, tmp_path, small_shards, caplog, change, name
+):
     score(directory, tmp_path / "out")
-    (directory / "0.png").unlink()
+    change(directory)
+    done = score(directory, tmp_path / "out")
+    assert done.resumed == 0
+    assert f"changed since: {name}" in caplog.text
+    assert len(_rows(tmp_path / "out")) == done.tally.files
+
+
+def test_another_version_or_another_way_is_scored_anew(champion, directory, tmp_path, caplog):
+    score(directory, tmp_path / "out")
     score(directory, tmp_path / "out", model="2")
-    rows = _rows(tmp_path / "out")
-    assert len(rows) == 19
-    assert {row["model_version"] for row in rows} == {2}
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions.parquet"]
+    assert {row["model_version"] for row in _rows(tmp_path / "out")} == {2}
+    assert "changed since: model, sha256." in caplog.text
+    score(directory, tmp_path / "out", model="2", options=Options(normalize="never"))
+    assert "changed since: normalize." in caplog.text
 
 
-def test_a_scoring_that_fails_leaves_what_was_there(champion, directory, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_whole_shards(champion, directory, tmp_path, small_shards, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr("pipeline.predictions.pq.write_table", _no_space)
+        with pytest.raises(OSError, match="No space left"):
+            score(directory, tmp_path / "out")
+    assert list((tmp_path / "out" / "predictions").iterdir()) == []
     score(directory, tmp_path / "out")
-    before = (tmp_path / "out" / "predictions.parquet").read_bytes()
-    (directory / "1.png").unlink()
+    assert len(_rows(tmp_path / "out")) == 20
 
-    def fail(*_args):
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.scoring._table", fail)
-    with pytest.raises(OSError, match="No space left"):
-        score(directory, tmp_path / "out")
-    assert (tmp_path / "out" / "predictions.parquet").read_bytes() == before
-    assert len(list((tmp_path / "out").iterdir())) == 1
+def test_directories_called_by_digits_are_labels(champion, tmp_path, networks):
+    for number in range(30):
+        place = tmp_path / "in" / str(LABELS[number])
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.png").write_bytes(png(IMAGES[number]))
+    tally = score(tmp_path / "in", tmp_path / "out").tally
+    expected = np.zeros((10, 10), int)
+    np.add.at(expected, (LABELS[:30], networks[0].predict(IMAGES[:30])), 1)
+    assert (tally.confusion == expected).all()
+    assert tally.accuracy == np.trace(expected) / 30
 
 
 def test_what_cannot_be_scored_at_all_is_one_clear_error(champion, directory, tmp_path):
@@ -226,35 +327,6 @@ def test_weights_that_are_not_the_ones_registered_score_nothing(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [
-        lambda grey: cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR),
-        lambda grey: cv2.cvtColor(grey, cv2.COLOR_GRAY2BGRA),
-        lambda grey: grey.astype(np.uint16) * 257,
-    ],
-    ids=["colour", "alpha", "16 bit"],
-)
-def test_colours_and_depths_of_png_come_out_grey(tmp_path, convert):
-    path = tmp_path / "x.png"
-    path.write_bytes(cv2.imencode(".png", convert(IMAGES[0]))[1].tobytes())
-    assert (read_image(path) == IMAGES[0]).all()
-
-
-def test_jpeg_comes_out_nearly_the_same(tmp_path):
-    path = tmp_path / "x.jpg"
-    path.write_bytes(cv2.imencode(".jpg", IMAGES[0], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
-    assert np.abs(read_image(path).astype(int) - IMAGES[0]).mean() < 3
-
-
-def test_png_holds_the_very_pixels(tmp_path):
-    path = tmp_path / "x.png"
-    path.write_bytes(png(IMAGES[3]))
-    assert (read_image(path) == IMAGES[3]).all()
-    with pytest.raises(UnreadableImageError, match="cannot be opened"):
-        read_image(tmp_path)
-
-
 @pytest.mark.usefixtures("sources")
 def test_a_sample_is_the_test_set_with_its_labels(tmp_path):
     assert sample(50, tmp_path / "out") == 50
@@ -267,7 +339,7 @@ def test_a_sample_is_the_test_set_with_its_labels(tmp_path):
     }
     for row in rows:
         index = int(row["path"].removesuffix(".png"))
-        assert (read_image(tmp_path / "out" / row["path"]) == IMAGES[index]).all()
+        assert (read_images([tmp_path / "out" / row["path"]])[0] == IMAGES[index]).all()
         assert int(row["label"]) == LABELS[index]
 
 

@@ -1,0 +1,95 @@
+"""Predictions as a Parquet data set: a file for each shard, which tells what it comes to."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import files
+from pipeline.tally import DIGITS, Tally
+from registry import ModelVersion
+
+_TALLY = b"digits.tally"
+
+_FIELDS = [
+    pa.field("path", pa.string(), nullable=False),
+    pa.field("prediction", pa.uint8()),
+    pa.field("confidence", pa.float32()),
+    pa.field("error", pa.string()),
+    pa.field("model_name", pa.string(), nullable=False),
+    pa.field("model_version", pa.int64(), nullable=False),
+    pa.field("model_sha256", pa.string(), nullable=False),
+]
+
+SCHEMA = pa.schema(_FIELDS)
+"""Of every file."""
+
+_PROBABILITIES = pa.field("probabilities", pa.list_(pa.float32(), DIGITS))
+
+WITH_PROBABILITIES = pa.schema([*_FIELDS[:3], _PROBABILITIES, *_FIELDS[3:]])
+"""Of every file, where probabilities were asked for."""
+
+
+def path(directory: Path, shard: int) -> Path:
+    """Return the file of a shard."""
+    return directory / f"part-{shard:06}.parquet"
+
+
+def write(
+    target: Path,
+    version: ModelVersion,
+    paths: Sequence[str],
+    reasons: dict[int, str],
+    probabilities: NDArray[np.float32],
+    tally: Tally,
+    *,
+    with_probabilities: bool,
+) -> None:
+    """Write a shard: a row for every path, in order.
+
+    Parameters
+    ----------
+    reasons : dict of int to str
+        Why files have no prediction, by their places in `paths`.
+    probabilities : ndarray, shape (n, 10)
+        Of the other files, in order.
+    """
+    missing = np.zeros(len(paths), bool)
+    missing[list(reasons)] = True
+    scored = ~missing
+    prediction = np.zeros(len(paths), np.uint8)
+    prediction[scored] = probabilities.argmax(axis=1)
+    confidence = np.zeros(len(paths), np.float32)
+    confidence[scored] = probabilities.max(axis=1)
+    columns = {
+        "path": paths,
+        "prediction": pa.array(prediction, mask=missing),
+        "confidence": pa.array(confidence, mask=missing),
+        "error": [reasons.get(place) for place in range(len(paths))],
+        "model_name": [version.name] * len(paths),
+        "model_version": [version.number] * len(paths),
+        "model_sha256": [version.sha256] * len(paths),
+    }
+    schema = SCHEMA
+    if with_probabilities:
+        schema = WITH_PROBABILITIES
+        every = np.zeros((len(paths), DIGITS), np.float32)
+        every[scored] = probabilities
+        values = pa.array(every.ravel())
+        columns["probabilities"] = pa.FixedSizeListArray.from_arrays(
+            values, DIGITS, mask=pa.array(missing)
+        )
+    schema = schema.with_metadata({_TALLY: json.dumps(tally.as_json()).encode()})
+    table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
+    with files.replacing(target) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_tally(part: Path) -> Tally:
+    """Return what a shard comes to."""
+    metadata = pq.read_schema(part).metadata
+    return Tally.from_json(json.loads(metadata[_TALLY]))

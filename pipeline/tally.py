@@ -1,0 +1,94 @@
+"""What the predictions of many images come to, in numbers that add up."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIGITS = 10
+
+BINS = 20
+"""Of confidence, each 0.05 wide."""
+
+
+def _zeros(*shape: int) -> NDArray[np.int64]:
+    return np.zeros(shape, np.int64)
+
+
+@dataclass
+class Tally:
+    """Counts of one shard, or of all."""
+
+    files: int = 0
+    digits: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS))
+    """Images that were taken for each digit."""
+    confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(DIGITS))
+    """The sums of their confidence."""
+    histogram: NDArray[np.int64] = field(default_factory=lambda: _zeros(BINS))
+    """Images by confidence."""
+    confusion: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS, DIGITS))
+    """Labelled images: rows by label, columns by prediction."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """Files without a prediction, by reason."""
+
+    def add_predictions(
+        self,
+        predictions: NDArray[np.intp],
+        confidence: NDArray[np.float32],
+        labels: Sequence[int | None],
+    ) -> None:
+        """Count images; a label may be None."""
+        self.digits += np.bincount(predictions, minlength=DIGITS)
+        self.confidence += np.bincount(predictions, weights=confidence, minlength=DIGITS)
+        bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
+        self.histogram += np.bincount(bins, minlength=BINS)
+        for label, prediction in zip(labels, predictions, strict=True):
+            if label is not None:
+                self.confusion[label, prediction] += 1
+
+    def __iadd__(self, other: Self) -> Self:
+        self.files += other.files
+        self.digits += other.digits
+        self.confidence += other.confidence
+        self.histogram += other.histogram
+        self.confusion += other.confusion
+        self.errors += other.errors
+        return self
+
+    @property
+    def labelled(self) -> int:
+        """How many of the scored images have a label."""
+        return int(self.confusion.sum())
+
+    @property
+    def correct(self) -> int:
+        """How many of those were predicted right."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float | None:
+        """A fraction in [0, 1]; None where no label is known."""
+        return self.correct / self.labelled if self.labelled else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the tally that gave these values."""
+        return cls(
+            files=values["files"],
+            digits=np.array(values["digits"], np.int64),
+            confidence=np.array(values["confidence"], np.float64),
+            histogram=np.array(values["histogram"], np.int64),
+            confusion=np.array(values["confusion"], np.int64),
+            errors=Counter(values["errors"]),
+        )
