@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,13 +164,30 @@ def _configure(connection: Any, _record: Any) -> None:
     connection.text_factory = _TEXT
     # The time-out first: the change to WAL is the first thing that may have to wait.
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _change_to_wal(connection)
     # NORMAL can lose an acknowledged commit on power loss, and a number would be given twice.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     # As in PostgreSQL.
     connection.execute("PRAGMA case_sensitive_like = ON")
+
+
+def _change_to_wal(connection: Any) -> None:
+    """Change a new file to WAL; where it is so already, nothing is changed.
+
+    Of several that change it, SQLite refuses all but one at once, whatever the time-out.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _begin(connection: Connection) -> None:
