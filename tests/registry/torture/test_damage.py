@@ -101,7 +101,9 @@ def test_a_bit_flipped_in_an_event_is_found(registry, edit, request, torture, me
         for value in _edited(row[column.name], database)
     ]
     tried = 0
-    for row, column, value in edits[:: 1 if torture else 499]:
+    # Odd, so that the bits of the bytes take turns; no byte is left out of the whole torture.
+    step = {"sqlite": 3, "postgresql": 7}[database] if torture else 499
+    for row, column, value in edits[::step]:
         # What the database refuses, as two events of one number, it does not hold either.
         if edit(sa.update(schema.events).where(_is(row)).values({column: value})):
             tried += 1
@@ -109,7 +111,7 @@ def test_a_bit_flipped_in_an_event_is_found(registry, edit, request, torture, me
             assert edit(sa.delete(schema.events), sa.insert(schema.events).values(rows))
     check_it_is_whole(registry)
     assert tried > 0
-    measured(f"bits flipped in {len(rows)} events, {database}: {tried}, all found")
+    measured(f"bits flipped in {len(rows)} events, {database}: {tried} of {len(edits)}, all found")
 
 
 def _edited(value, database):

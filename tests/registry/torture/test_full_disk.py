@@ -14,7 +14,7 @@ from registry import UnavailableError
 
 _SIZE = "4m"
 
-# Pages that are free when an action has been done without an error so often is enough for it.
+# So many times in a row done without an error: with more pages free, nothing is left to refuse.
 _ENOUGH = 5
 
 
