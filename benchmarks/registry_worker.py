@@ -24,6 +24,8 @@ class Answer:
 
     seconds: list[float]
     """Of the times that succeeded."""
+    processor: list[float]
+    """Seconds of the processor's time, of the same."""
     errors: dict[str, int]
     value: Any
 
@@ -90,17 +92,19 @@ def work(operations: Mapping[str, Callable[..., Any]]) -> None:
 def timed(operation: Callable[[], Any], times: int, seconds: float) -> Answer:
     """Do something, at most so many times, or until so many seconds are over."""
     found: list[float] = []
+    processor: list[float] = []
     errors: Counter[str] = Counter()
     value = None
     until = time.perf_counter() + seconds
     for _ in range(times):
-        started = time.perf_counter()
+        started, at_work = time.perf_counter(), time.thread_time()
         try:
             value = operation()
         except Exception as error:
             errors[type(error).__name__] += 1
         else:
+            processor.append(time.thread_time() - at_work)
             found.append(time.perf_counter() - started)
         if time.perf_counter() > until:
             break
-    return Answer(found, dict(errors), value)
+    return Answer(found, processor, dict(errors), value)
