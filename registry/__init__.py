@@ -4,6 +4,7 @@
 >>> registry = Registry("sqlite:///registry.db", "blobs")
 """
 
+from registry.blobs import open_blobs
 from registry.errors import (
     AliasMovedError,
     ArchivedError,
@@ -66,4 +67,5 @@ __all__ = [
     "RegistryError",
     "UnavailableError",
     "UnsupportedError",
+    "open_blobs",
 ]

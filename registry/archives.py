@@ -5,13 +5,15 @@ of them or those of the chosen versions. After it come the weights, as ``blobs/<
 a file claims is believed only as far as digests and hashes bear it out.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,18 @@ from registry import details, events, registration, schema
 from registry.blobs import Blobs
 from registry.blobs.base import is_digest
 from registry.databases import Database
-from registry.details import Document
+from registry.details import Document, canonical
 from registry.errors import (
     ArchiveError,
     CollisionError,
+    DamagedHistoryError,
     InvalidArgumentError,
     NotFoundError,
     UnavailableError,
 )
 from registry.events import Entry, Replay
 from registry.queries import WHAT_THERE_IS, lock_model, model_id_of, require_version
-from registry.records import Imported, Reference, model_name, now
+from registry.records import HIGHEST, LATEST, Imported, Reference, alias_name, model_name, now
 
 FORMAT = "digits-registry-export"
 FORMAT_VERSION = 1
@@ -52,7 +55,13 @@ def write(database: Database, blobs: Blobs, selection: str, file: str | Path) ->
             raise NotFoundError(f"model {name}", WHAT_THERE_IS)
         conditions = [] if number is None else [schema.events.c.number == number]
         chain = list(events.entries(connection, model.id, *conditions))
-    documents = Replay(chain).documents
+    replay = Replay(chain)
+    documents = replay.documents
+    if replay.unreadable or any(e.hash != e.expected_hash(name) for e in chain):
+        raise DamagedHistoryError(
+            f"The history of {name} was edited, and nobody could import it. `digits verify` says "
+            "where; restore the database from a backup."
+        )
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -74,7 +83,8 @@ def write(database: Database, blobs: Blobs, selection: str, file: str | Path) ->
     except OSError as error:
         raise UnavailableError(f"{path} cannot be written ({error.strerror}).") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return tuple(f"{name}/{number}" for number in sorted(documents))
 
 
@@ -82,12 +92,15 @@ def read(database: Database, blobs: Blobs, file: str | Path, *, actor: str) -> I
     """Add the versions of a file, all of them or none."""
     path = Path(file)
     try:
-        with tarfile.open(path, mode="r:") as archive:
+        with (
+            _Reader(io.FileIO(path)) as file_,
+            tarfile.open(fileobj=file_, mode="r:") as archive,
+        ):
             contents = _manifest(archive)
             with database.read() as connection:
                 _Plan(connection, contents)
             _store(archive, blobs, contents)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         raise ArchiveError(f"{path} is not an export, or is damaged ({error}).") from None
     except OSError as error:
         reason = error.strerror or str(error)
@@ -107,6 +120,16 @@ def read(database: Database, blobs: Blobs, file: str | Path, *, actor: str) -> I
         else:
             _add_versions(connection, model_id, contents, plan.added, actor)
     return plan.outcome
+
+
+class _Reader(io.BufferedReader):
+    """A file of which never more is asked than it has: a header can claim any size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read some bytes, or all that are left."""
+        if size is not None:
+            size = min(size, os.fstat(self.fileno()).st_size)
+        return super().read(size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +254,8 @@ def _manifest(archive: tarfile.TarFile) -> _Contents:
         Where it says nothing that an export would.
     """
     first = archive.next()
-    if first is None or first.name != _MANIFEST or not 0 < first.size <= _BIGGEST_MANIFEST:
+    is_manifest = first is not None and first.name == _MANIFEST and not first.issparse()
+    if first is None or not is_manifest or not 0 < first.size <= _BIGGEST_MANIFEST:
         raise ArchiveError("This is not an export of a registry: it does not begin as one.")
     try:
         manifest = json.loads(_contents_of(archive, first))
@@ -246,7 +270,10 @@ def _manifest(archive: tarfile.TarFile) -> _Contents:
         chain = [_entry(fields) for fields in manifest["events"]]
         contents = _Contents(name, manifest["complete"] is True, chain, Replay(chain))
         _check(contents)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        *(ValueError, KeyError, TypeError, AttributeError, RecursionError),
+        DamagedHistoryError,
+    ) as error:
         raise ArchiveError(f"The export is damaged: its manifest is not valid ({error}).") from None
     return contents
 
@@ -257,15 +284,28 @@ def _entry(fields: Any) -> Entry:
     for value, expected in zip(entry, types, strict=True):
         if not isinstance(value, expected) or isinstance(value, bool):
             raise ArchiveError(f"The export is damaged: event {entry.seq!r} is not one.")
-    if max(entry.seq, entry.number or 0) >= 1 << 31 or not 0 <= entry.at < 1 << 62:
+    is_of_alias = entry.kind in events.ALIAS_KINDS
+    has_number = entry.kind != events.ALIAS_REMOVED
+    if (
+        not 1 <= entry.seq < 1 << 31
+        or not 0 <= entry.at <= LATEST
+        or entry.kind not in events.KINDS
+        or (entry.alias is not None) != is_of_alias
+        or (entry.number is not None) != has_number
+        or not 1 <= (entry.number or 1) <= HIGHEST
+    ):
         raise ArchiveError(f"The export is damaged: event {entry.seq} is out of bounds.")
+    details.text("actor", entry.actor, schema.NAME_LIMIT)
+    if entry.alias is not None:
+        alias_name(entry.alias)
+    events.read_body(entry.body)
     return entry
 
 
 def _check(contents: _Contents) -> None:
     """Hold what a file says against its own hashes, and against the rules for versions."""
-    chain = contents.chain
-    if not contents.replay.documents or contents.replay.unreadable:
+    chain, documents = contents.chain, contents.replay.documents
+    if not documents or contents.replay.unreadable:
         raise ArchiveError("The export is damaged: its events register no version.")
     if contents.complete:
         wrong = list(events.broken(contents.name, chain, head=chain[-1].hash, length=chain[-1].seq))
@@ -275,15 +315,32 @@ def _check(contents: _Contents) -> None:
             for entry in chain
             if entry.hash != entry.expected_hash(contents.name)
         ]
+    for _, document in documents.values():
+        _check_document(document)
+    wrong += _contradictions(contents)
     if wrong:
         raise ArchiveError(f"The export is damaged: {'; '.join(wrong[:5])}.")
-    for number, (_, document) in contents.replay.documents.items():
-        if number < 1:
-            raise ArchiveError(f"The export is damaged: it has a version {number}.")
-        _check_document(document)
-    for entry in contents.replay.aliases.values():
-        if contents.complete and entry.number not in contents.replay.documents:
-            raise ArchiveError(f"The export is damaged: event {entry.seq} moves to no version.")
+
+
+def _contradictions(contents: _Contents) -> Iterator[str]:
+    """Say what no registry would hold at once."""
+    chain, replay = contents.chain, contents.replay
+    documents = [document for _, document in replay.documents.values()]
+    if len(documents) != sum(entry.kind in events.VERSION_KINDS for entry in chain):
+        yield "a version is registered twice"
+    keys = [document["idempotency_key"] for document in documents if document["idempotency_key"]]
+    if len(keys) != len(set(keys)):
+        yield "two versions have one idempotency key"
+    sizes = {document["sha256"]: document["size"] for document in documents}
+    if any(sizes[document["sha256"]] != document["size"] for document in documents):
+        yield "the same weights have two sizes"
+    if any(earlier.at > later.at for earlier, later in pairwise(chain)):
+        yield "events are not in the order of their times"
+    if contents.complete:
+        if {entry.number for entry in chain} - {None, *replay.documents}:
+            yield "it tells of a version that it has not"
+        if replay.archived.intersection(entry.number for entry in replay.aliases.values()):
+            yield "an alias is at an archived version"
 
 
 def _check_document(document: Document) -> None:
@@ -291,13 +348,14 @@ def _check_document(document: Document) -> None:
     rest = dict(document)
     weights = {name: rest.pop(name) for name in ("sha256", "size", "created_at", "created_by")}
     details.digest("sha256", weights["sha256"])
-    for name in ("size", "created_at"):
-        if not isinstance(weights[name], int) or not 0 <= weights[name] < 1 << 62:
+    for name, most in (("size", (1 << 62) - 1), ("created_at", LATEST)):
+        if type(weights[name]) is not int or not 0 <= weights[name] <= most:
             raise InvalidArgumentError(name, "a whole number", weights[name])
     if weights["created_by"] is not None:
         details.text("created_by", weights["created_by"], schema.NAME_LIMIT)
     gate = details.checks_of(rest["gate"])
-    if details.document_of(**{**rest, "gate": gate}) != rest:
+    # Not only equal: as JSON the same, for that is what hashes and tables are made of.
+    if canonical(details.document_of(**{**rest, "gate": gate})) != canonical(rest):
         raise ArchiveError("The export is damaged: it holds a version that is not valid.")
 
 
@@ -309,7 +367,8 @@ def _store(archive: tarfile.TarFile, blobs: Blobs, contents: _Contents) -> None:
     missing = set(sizes)
     while (member := archive.next()) is not None:
         sha256 = member.name.removeprefix("blobs/")
-        if not is_digest(sha256) or sizes.get(sha256) != member.size or not member.isreg():
+        is_file = member.isreg() and not member.issparse()
+        if not is_digest(sha256) or sizes.get(sha256) != member.size or not is_file:
             raise ArchiveError("The export is damaged: it holds something it does not tell of.")
         weights = _contents_of(archive, member)
         if hashlib.sha256(weights).hexdigest() != sha256:

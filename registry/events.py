@@ -30,6 +30,8 @@ RESTORED = "restored"
 
 # Those that a version begins with.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
+ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
+KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED}
 
 
 class Entry(NamedTuple):

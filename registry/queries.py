@@ -142,7 +142,7 @@ def _record(
     try:
         document = read_body(body or "")["version"]
         version = version_of(name, number, state, aliases, document)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, OverflowError, DamagedHistoryError):
         version = None
     if version is None or version.sha256 != sha256:
         raise DamagedHistoryError(

@@ -3,8 +3,9 @@
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Self
 
 from registry.errors import InvalidArgumentError
@@ -16,7 +17,11 @@ READY = "ready"
 ARCHIVED = "archived"
 CHAMPION = "champion"
 
+# The highest number a reference can name, and the last time, in microseconds, there is a datetime
+# for.
+HIGHEST = 999_999_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,12 @@ class ModelVersion:
     """In UTC."""
     created_by: str | None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping that cannot be changed cannot be sent to another process either.
+        values = (getattr(self, field.name) for field in fields(self))
+        plain = (dict(v) if isinstance(v, MappingProxyType) else v for v in values)
+        return _unpickled, tuple(plain)
+
     @property
     def reference(self) -> str:
         """The reference that always means this version."""
@@ -79,6 +90,11 @@ class ModelVersion:
     def gate_passed(self) -> bool | None:
         """Whether every check of its gate passed; None where no gate was recorded."""
         return all(check.passed for check in self.gate) if self.gate else None
+
+
+def _unpickled(*values: Any) -> ModelVersion:
+    frozen: list[Any] = [MappingProxyType(v) if isinstance(v, dict) else v for v in values]
+    return ModelVersion(*frozen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -448,7 +448,7 @@ class Registry:
         """
         parsed = None if reference is None else Reference.parse(reference)
         if parsed is not None and parsed.number is None:
-            parsed = Reference.parse(self.get(str(parsed)).reference)
+            parsed = Reference.parse(self.alias(parsed.name, str(parsed.alias)).reference)
         return verify(self._database, self._blobs, parsed)
 
     def gc(self, *, grace: timedelta = timedelta(hours=1), dry_run: bool = False) -> Collected:

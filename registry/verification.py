@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from registry import details, events, schema
 from registry.blobs import Blobs
 from registry.databases import Database
-from registry.errors import BlobError
-from registry.queries import require_version
+from registry.errors import BlobError, NotFoundError
+from registry.queries import WHAT_THERE_IS, model_id_of
 from registry.records import Finding, Reference
 
 # Seconds. A registration under way has its weights stored and no version as yet.
@@ -27,7 +27,7 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
     with database.read() as connection:
         query = sa.select(schema.models).order_by(schema.models.c.name)
         if reference is not None:
-            require_version(connection, reference)
+            _require(connection, reference)
             query = query.where(schema.models.c.name == reference.name)
         for model in connection.execute(query).all():
             yield from _model_findings(connection, model, reference)
@@ -35,10 +35,7 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
         if reference is not None:
             digests = digests.where(
                 _versions.number == reference.number,
-                _versions.model_id
-                == sa.select(schema.models.c.id)
-                .where(schema.models.c.name == reference.name)
-                .scalar_subquery(),
+                _versions.model_id == model_id_of(reference.name),
             )
         used = list(connection.scalars(digests))
     for sha256 in used:
@@ -48,6 +45,15 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
             yield Finding("error", f"blob {sha256[:12]}", str(error))
     if reference is None:
         yield from _orphans(blobs, set(used))
+
+
+def _require(connection: Connection, reference: Reference) -> None:
+    """Raise where there is no such version. Its record may be what is wrong with it."""
+    query = sa.select(_versions.id).where(
+        _versions.model_id == model_id_of(reference.name), _versions.number == reference.number
+    )
+    if connection.scalar(query) is None:
+        raise NotFoundError(str(reference), WHAT_THERE_IS)
 
 
 def _model_findings(
@@ -126,16 +132,18 @@ def _alias_findings(
 ) -> Iterator[Finding]:
     columns = schema.aliases.c
     rows = connection.execute(
-        sa.select(columns.alias, columns.number, columns.generation).where(
+        sa.select(columns.alias, columns.number, columns.generation, columns.updated_at).where(
             columns.model_id == model.id
         )
     )
-    held = {alias: (number, generation) for alias, number, generation in rows}
-    moved = {alias: (entry.number, entry.seq) for alias, entry in told.aliases.items()}
+    held = {alias: tuple(place) for alias, *place in rows}
+    moved = {alias: (entry.number, entry.seq, entry.at) for alias, entry in told.aliases.items()}
     for alias in sorted(held.keys() | moved.keys()):
         if held.get(alias) != moved.get(alias):
             is_at, was_moved = (
-                f"at version {place[0]}" if place else "not set"
+                f"at version {place[0]} since event {place[1]}, time {place[2]}"
+                if place
+                else "not set"
                 for place in (held.get(alias), moved.get(alias))
             )
             text = f"it is {is_at}, and the last event says {was_moved}"

@@ -1,0 +1,584 @@
+"""History, and what finds that it, or anything else, was edited."""
+
+import contextlib
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from registry_contents import FAILED, PASSED, errors, execute, tables
+
+from registry import (
+    ArchivedError,
+    Check,
+    DamagedHistoryError,
+    InvalidArgumentError,
+    NotFoundError,
+    Registry,
+    schema,
+)
+from registry.events import Entry
+
+
+def _fill(registry):
+    registry.register(
+        "mnist",
+        b"one",
+        metrics={"accuracy": 0.98},
+        params={"size": 30, "preset": "quick"},
+        tags={"team": "ocr"},
+        inputs={"train": "ab" * 32},
+        environment={"numpy": "2.1"},
+        gate=PASSED,
+        code_version="1.0",
+        run_id="run-1",
+        idempotency_key="key-1",
+    )
+    registry.register("mnist", b"two", parent="mnist/1", gate=FAILED)
+    registry.register("other", b"three")
+    registry.set_alias("mnist", "champion", 1)
+    registry.set_alias("mnist", "live", 2)
+    registry.set_alias("mnist", "live", 1)
+    registry.rollback("mnist", "live")
+    registry.remove_alias("mnist", "live")
+    registry.archive("mnist/2")
+    registry.restore("mnist/2")
+
+
+def test_everything_that_happens_to_a_model_is_an_event(registry, opened):
+    before = datetime.now(UTC) - timedelta(microseconds=1)
+    _fill(registry)
+    opened().archive("mnist/2")
+    history = registry.history("mnist")
+    told = [(e.seq, e.kind, e.alias, e.number, e.actor) for e in reversed(history)]
+    assert told == [
+        (1, "registered", None, 1, "ann"),
+        (2, "registered", None, 2, "ann"),
+        (3, "alias_moved", "champion", 1, "ann"),
+        (4, "alias_moved", "live", 2, "ann"),
+        (5, "alias_moved", "live", 1, "ann"),
+        (6, "alias_rolled_back", "live", 2, "ann"),
+        (7, "alias_removed", "live", None, "ann"),
+        (8, "archived", None, 2, "ann"),
+        (9, "restored", None, 2, "ann"),
+        (10, "archived", None, 2, None),
+    ]
+    moves = [dict(e.details) for e in reversed(registry.history("mnist", alias="live"))]
+    assert moves == [
+        *({"from": None, "forced": False}, {"from": 2, "forced": False}),
+        *({"from": 1, "forced": False}, {"from": 2}),
+    ]
+    moments = [e.at for e in reversed(history)]
+    assert moments == sorted(moments)
+    assert before <= moments[0]
+    assert moments[-1] <= datetime.now(UTC)
+    assert {e.name for e in history} == {"mnist"}
+    assert [e.kind for e in registry.history("other")] == ["registered"]
+    record = history[-1].details["version"]
+    assert (record["metrics"], record["idempotency_key"]) == ({"accuracy": 0.98}, "key-1")
+    with pytest.raises(TypeError):
+        history[0].details["from"] = 1
+
+
+def test_history_is_read_in_pages(registry):
+    _fill(registry)
+    whole = registry.history("mnist")
+    seen, before = [], None
+    while page := registry.history("mnist", limit=2, before=before):
+        seen += page
+        before = page[-1].seq
+    assert seen == whole
+    live = registry.history("mnist", alias="live", limit=2, before=7)
+    assert [e.seq for e in live] == [6, 5]
+    assert registry.history("mnist", alias="never") == []
+    with pytest.raises(NotFoundError, match="no model never"):
+        registry.history("never")
+    with pytest.raises(InvalidArgumentError):
+        registry.history("../mnist")
+
+
+def test_each_event_holds_the_hash_of_the_one_before(registry):
+    _fill(registry)
+    with registry._database.read() as connection:
+        columns = [schema.events.c[name] for name in Entry._fields]
+        query = sa.select(*columns).join(schema.models).where(schema.models.c.name == "mnist")
+        chain = [Entry(*row) for row in connection.execute(query.order_by(schema.events.c.seq))]
+    previous = "0" * 64
+    for entry in chain:
+        assert entry.prev_hash == previous
+        assert entry.hash == entry.expected_hash("mnist")
+        assert entry.hash != entry.expected_hash("other")
+        previous = entry.hash
+    assert [e.hash for e in registry.history("mnist")] == [e.hash for e in reversed(chain)]
+
+
+def test_what_changes_nothing_is_no_event(registry):
+    _fill(registry)
+    before = registry.history("mnist")
+    registry.restore("mnist/2")
+    registry.register("mnist", b"one", idempotency_key="key-1")
+    for refused in (
+        lambda: registry.set_alias("mnist", "champion", 2),
+        lambda: registry.set_alias("mnist", "champion", 3),
+        lambda: registry.register("mnist", b"x", parent="mnist/9"),
+        lambda: registry.register("mnist", b"x", idempotency_key="key-1"),
+        lambda: registry.archive("mnist/1"),
+        lambda: registry.remove_alias("mnist", "never"),
+        lambda: registry.rollback("mnist"),
+    ):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each of its own kind
+            refused()
+    assert registry.history("mnist") == before
+    assert [v.number for v in registry.versions("mnist")] == [2, 1]
+
+
+def test_the_order_of_events_is_that_of_the_chain_whatever_the_clocks(registry, monkeypatch):
+    """A clock that is set back does not make an event earlier than the one before it."""
+    times = iter([5_000_000, 9_000_000, 3_000_000, 7_000_000, 11_000_000])
+    for module in ("registry.registration.now", "registry.aliases.now", "registry.registry.now"):
+        monkeypatch.setattr(module, lambda: next(times, 12_000_000))
+    registry.register("mnist", b"one")
+    registry.set_alias("mnist", "live", 1)
+    registry.archive(registry.register("mnist", b"two").reference)
+    moments = [e.at for e in reversed(registry.history("mnist"))]
+    assert moments == sorted(moments)
+    assert errors(registry) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("UPDATE events SET actor = 'eve'", "UPDATE events SET seq = seq + 100"),
+        *("DELETE FROM events", "DELETE FROM events WHERE seq = 1"),
+    ],
+)
+def test_the_database_refuses_to_change_an_event(registry, statement):
+    _fill(registry)
+    before = tables(registry)
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="events are append-only"),
+        registry._database._engine.begin() as connection,
+    ):
+        connection.execute(sa.text(statement))
+    assert tables(registry) == before
+
+
+def test_postgresql_refuses_to_empty_the_events(registry):
+    if registry._database._engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has no TRUNCATE")
+    _fill(registry)
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="events are append-only"),
+        registry._database._engine.begin() as connection,
+    ):
+        connection.execute(sa.text("TRUNCATE events"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def edited(request, tmp_path_factory):
+    """A registry to edit; each test leaves it as it was."""
+    place = tmp_path_factory.mktemp("edited")
+    url = f"sqlite:///{place}/registry.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").new_database()
+    with Registry(url, str(place / "blobs"), actor="ann") as registry:
+        _fill(registry)
+        yield registry
+
+
+@contextlib.contextmanager
+def _edit(registry, *statements):
+    """Change the tables, and put them back afterwards."""
+    assert errors(registry) == []
+    before = {}
+    with registry._database.read() as connection:
+        for table in schema.metadata.sorted_tables:
+            before[table] = [dict(r) for r in connection.execute(sa.select(table)).mappings()]
+    for statement in statements:
+        execute(registry, statement)
+    try:
+        yield
+    finally:
+        for table in reversed(schema.metadata.sorted_tables):
+            execute(registry, f"DELETE FROM {table.name}")
+        for table, rows in before.items():
+            if rows:
+                with registry._database._engine.begin() as connection:
+                    connection.execute(sa.insert(table), rows)
+    assert errors(registry) == []
+
+
+FIRST = "seq = 1 AND model_id = (SELECT id FROM models WHERE name = 'mnist')"
+VERSION = "number = 1 AND model_id = (SELECT id FROM models WHERE name = 'mnist')"
+OF_VERSION = f"version_id = (SELECT id FROM versions WHERE {VERSION})"
+ALIAS = "alias = 'champion'"
+
+EDITS = [
+    # The history.
+    (f"UPDATE events SET actor = 'eve' WHERE {FIRST}", "mnist", "event 1 was edited"),
+    (f"UPDATE events SET at = at + 1 WHERE {FIRST}", "mnist", "event 1 was edited"),
+    (f"UPDATE events SET kind = 'imported' WHERE {FIRST}", "mnist", "event 1 was edited"),
+    (f"UPDATE events SET alias = 'x' WHERE {FIRST}", "mnist", "event 1 was edited"),
+    (f"UPDATE events SET number = 3 WHERE {FIRST}", "mnist", "event 1 was edited"),
+    (f"UPDATE events SET number = NULL WHERE {FIRST}", "mnist", "event 1 was edited"),
+    (
+        f"UPDATE events SET body = replace(body, '0.98', '0.99') WHERE {FIRST}",
+        *("mnist", "event 1 was edited"),
+    ),
+    (f"UPDATE events SET body = '' WHERE {FIRST}", "mnist", "event 1 does not say"),
+    (f"UPDATE events SET body = '[]' WHERE {FIRST}", "mnist", "event 1 does not say"),
+    (
+        f"""UPDATE events SET body = '{{"version":{{}}}}' WHERE {FIRST}""",
+        *("mnist/1", "event 1 does not say"),
+    ),
+    (f"UPDATE events SET hash = '{'a' * 64}' WHERE {FIRST}", "mnist", "event 2 does not follow"),
+    (f"UPDATE events SET prev_hash = '{'a' * 64}' WHERE {FIRST}", "mnist", "event 1 does not"),
+    (f"DELETE FROM events WHERE {FIRST}", "mnist", "events 1 to 1 are missing"),
+    ("DELETE FROM events WHERE seq IN (4, 5)", "mnist", "events 4 to 5 are missing"),
+    ("DELETE FROM events WHERE seq >= 8", "mnist", "events 8 to 9 are missing"),
+    ("DELETE FROM events", "mnist", "events 1 to 9 are missing"),
+    ("UPDATE models SET event_head = name", "mnist", "event 9 is not the one"),
+    ("UPDATE models SET next_event = 9", "mnist", "events 10 to 8 are missing"),
+    ("UPDATE models SET name = 'minst' WHERE name = 'mnist'", "minst", "event 1 was edited"),
+    ("UPDATE models SET next_version = 2", "mnist/2", "would be given once more"),
+    # What is searched.
+    *(
+        (f"UPDATE versions SET {column} = {value} WHERE {VERSION}", "mnist/1", text)
+        for column, value, text in (
+            ("state", "'archived'", "its state is 'archived', and the event says 'ready'"),
+            ("run_id", "'x'", "its run_id is 'x', and the event says 'run-1'"),
+            ("run_id", "NULL", "its run_id is None"),
+            ("idempotency_key", "'x'", "its idempotency_key is 'x'"),
+            ("created_at", "1", "its created_at is 1"),
+            ("created_by", "'eve'", "its created_by is 'eve', and the event says 'ann'"),
+            ("code_version", "'2.0'", "its code_version is '2.0'"),
+            ("parent", "'mnist/2'", "its parent is 'mnist/2'"),
+            ("gate", "'failed'", "its gate is 'failed', and the event says 'passed'"),
+            ("event_seq", "2", "it refers to event 2, and was registered by event 1"),
+            ("event_seq", "NULL", "it refers to event None"),
+            (
+                "blob_sha256",
+                "(SELECT max(sha256) FROM blobs WHERE size = 5)",
+                "its blob_sha256 is",
+            ),
+        )
+    ),
+    (f"UPDATE versions SET number = 7 WHERE {VERSION}", "mnist/7", "no event tells of its reg"),
+    (
+        "UPDATE versions SET gate = 'passed' WHERE gate = 'failed'",
+        *("mnist/2", "its gate is 'passed', and the event says 'failed'"),
+    ),
+    ("UPDATE blobs SET size = size + 1", "mnist/1", "its size is 4, and the event says 3"),
+    *(
+        (f"UPDATE version_{part} SET {change} WHERE {OF_VERSION}", "mnist/1", f"its version_{part}")
+        for part, change in (
+            ("metrics", "value = 0.99"),
+            ("metrics", "name = 'a'"),
+            ("params", "value = '31', number = 31"),
+            ("params", "number = NULL"),
+            ("tags", "value = 'others'"),
+            ("environment", "value = '3.0'"),
+            ("inputs", f"sha256 = '{'cd' * 32}'"),
+            ("inputs", "role = 'test'"),
+        )
+    ),
+    *(
+        (f"DELETE FROM version_{part}", "mnist/1", f"its version_{part} are not those")
+        for part in ("metrics", "params", "tags", "environment", "inputs")
+    ),
+    (
+        "INSERT INTO version_tags SELECT id, 'new', 'tag' FROM versions WHERE number = 2",
+        *("mnist/2", "its version_tags are not those"),
+    ),
+    # Aliases.
+    (f"UPDATE aliases SET number = 2 WHERE {ALIAS}", "mnist@champion", "it is at version 2"),
+    (f"UPDATE aliases SET generation = 1 WHERE {ALIAS}", "mnist@champion", "since event 1"),
+    (f"UPDATE aliases SET updated_at = 1 WHERE {ALIAS}", "mnist@champion", "time 1,"),
+    (f"UPDATE aliases SET alias = 'live' WHERE {ALIAS}", "mnist@live", "last event says not set"),
+    (f"DELETE FROM aliases WHERE {ALIAS}", "mnist@champion", "it is not set"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(EDITS)))
+def test_whatever_is_edited_or_lost_is_found(edited, number):
+    statement, subject, text = EDITS[number]
+    with _edit(edited, statement):
+        found = [(finding.subject, finding.text) for finding in errors(edited)]
+        assert any(s == subject and text in t for s, t in found), found
+        # A version alone tells of its own, and of the chain it stands in.
+        if subject == "mnist/1":
+            assert any(text in finding.text for finding in errors(edited, "mnist/1"))
+
+
+def test_versions_that_are_lost_are_found(edited):
+    details = [f"DELETE FROM version_{p}" for p in ("metrics", "params", "tags", "inputs")]
+    rest = ["DELETE FROM version_environment", "DELETE FROM aliases", "DELETE FROM versions"]
+    with _edit(edited, *details, *rest):
+        found = {finding.subject: finding.text for finding in errors(edited)}
+        for reference in ("mnist/1", "mnist/2", "other/1"):
+            assert found[reference] == "it was registered and is not there"
+
+
+def test_a_record_that_is_another_s_or_none_is_not_handed_out(edited):
+    """What is read is the event; where that is not the version's, reading fails."""
+    for statement in (
+        f"UPDATE events SET body = '' WHERE {FIRST}",
+        f"""UPDATE events SET body = '{{"version":{{}}}}' WHERE {FIRST}""",
+        f"""UPDATE events SET body = replace(body, '"created_at"\\:', '"created_at"\\:9999999999')"""
+        f" WHERE {FIRST}",
+        f"DELETE FROM events WHERE {FIRST}",
+        f"UPDATE versions SET event_seq = 2 WHERE {VERSION}",
+        f"UPDATE versions SET blob_sha256 = (SELECT max(sha256) FROM blobs WHERE size = 5)"
+        f" WHERE {VERSION}",
+    ):
+        with _edit(edited, statement):
+            for ask in (edited.get, edited.load):
+                with pytest.raises(DamagedHistoryError, match="mnist/1 was edited or lost"):
+                    ask("mnist/1")
+            with pytest.raises(DamagedHistoryError):
+                edited.versions()
+            # What is wrong with it can still be asked, by number and by alias.
+            assert errors(edited, "mnist/1")
+            assert errors(edited, "mnist@champion")
+            assert edited.get("other/1").number == 1
+
+
+def test_searching_an_edited_table_never_changes_a_record(edited):
+    """A figure that was edited may be found by, and is shown as it was registered."""
+    with _edit(edited, "UPDATE version_metrics SET value = 0.999"):
+        found = edited.versions(where="metrics.accuracy > 0.99")
+        assert [v.metrics["accuracy"] for v in found] == [0.98]
+
+
+def test_a_gate_that_was_edited_lets_nobody_pass(edited):
+    """Who may be champion is decided by the record, not by the column that is searched."""
+    with _edit(edited, "UPDATE versions SET gate = 'passed'"):
+        assert edited.get("mnist/2").gate_passed is False
+
+
+def _path(tmp_path, sha256):
+    return tmp_path / "blobs" / "sha256" / sha256[:2] / sha256
+
+
+@pytest.mark.parametrize("damage", ["missing", "emptied", "others"])
+def test_weights_that_are_missing_or_damaged_are_found(registry, tmp_path, damage):
+    _fill(registry)
+    sha256 = registry.get("mnist/1").sha256
+    path = _path(tmp_path, sha256)
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(b"" if damage == "emptied" else b"eno")
+    word = "missing" if damage == "missing" else "damaged"
+    for reference in (None, "mnist/1", "mnist@champion"):
+        (found,) = errors(registry, reference)
+        assert found.subject == f"blob {sha256[:12]}"
+        assert f"Weights {sha256} are {word}" in found.text
+        assert str(found).startswith("error: blob ")
+    assert errors(registry, "mnist/2") == []
+    registry.register("mnist", b"one")
+    assert errors(registry) == []
+
+
+def test_what_nothing_refers_to_is_a_warning(sqlite, tmp_path):
+    """Nothing that was registered is wrong, and a registration may be under way."""
+    _fill(sqlite)
+    sha256 = sqlite._blobs.put(b"orphan")
+    left = tmp_path / "blobs" / "tmp" / "left"
+    left.write_bytes(b"half")
+    subjects = {f"blob {sha256[:12]}", "temporary file left"}
+    assert subjects.isdisjoint(finding.subject for finding in sqlite.verify())
+    for path in (left, _path(tmp_path, sha256)):
+        os.utime(path, (0, 0))
+    found = {f.subject: f for f in sqlite.verify()}
+    assert subjects <= found.keys()
+    assert {found[subject].severity for subject in subjects} == {"warning"}
+    assert all("`digits gc` removes it" in found[subject].text for subject in subjects)
+    # A version alone does not tell of what is not its own.
+    assert subjects.isdisjoint(f.subject for f in sqlite.verify("mnist/1"))
+    sqlite.gc()
+    assert subjects.isdisjoint(finding.subject for finding in sqlite.verify())
+
+
+def test_a_damaged_file_of_the_database_is_found(sqlite, tmp_path):
+    _fill(sqlite)
+    execute(sqlite, "DELETE FROM models WHERE name = 'other'")
+    found = [finding.text for finding in errors(sqlite) if finding.subject == "database"]
+    assert any("refers to a row of models that is not there" in text for text in found)
+
+
+@pytest.mark.parametrize("reference", ["mnist/9", "never/1", "mnist@never"])
+def test_what_is_not_there_cannot_be_verified(edited, reference):
+    with pytest.raises(NotFoundError, match=reference):
+        list(edited.verify(reference))
+
+
+# Lineage, idempotency, comparison, state, collection.
+
+
+def test_lineage_is_kept_and_found(registry):
+    _fill(registry)
+    first, second = registry.get("mnist/1"), registry.get("mnist/2")
+    assert (second.parent, first.parent) == ("mnist/1", None)
+    assert (first.code_version, first.run_id, first.created_by) == ("1.0", "run-1", "ann")
+    assert first.environment == {"numpy": "2.1"}
+    assert first.inputs == {"train": "ab" * 32}
+    assert (first.gate, first.gate_passed) == (PASSED, True)
+    assert (second.gate, second.gate_passed) == (FAILED, False)
+    assert registry.get("other/1").gate_passed is None
+    for where in (
+        *("parent = 'mnist/1'", "parent like 'mnist/%'", "not gate = 'passed' and name = 'mnist'"),
+        "environment.numpy not in ('2.1') and name = 'mnist'",
+    ):
+        assert [v.number for v in registry.versions(where=where)] == [2]
+    assert [v.number for v in registry.versions(where=f"inputs.train = '{'ab' * 32}'")] == [1]
+    # A parent may be of another model.
+    assert registry.register("other", b"", parent="mnist/2").parent == "mnist/2"
+
+
+@pytest.mark.parametrize("parent", ["mnist/9", "never/1", "mnist/2"])
+def test_a_parent_is_there_before_its_child(registry, parent):
+    registry.register("mnist", b"one")
+    with pytest.raises(NotFoundError, match=parent):
+        registry.register("mnist", b"two", parent=parent)
+    assert [v.number for v in registry.versions()] == [1]
+    assert registry.register("mnist", b"two", parent="mnist/1").number == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("parent", "mnist@champion"),
+        ("parent", "mnist"),
+        ("parent", 1),
+        ("gate", ["passed"]),
+        ("gate", [Check("", 1, 1, passed=True)]),
+        ("gate", [Check("a", float("nan"), 1, passed=True)]),
+        ("gate", [Check("a", 1, float("inf"), passed=True)]),
+        ("gate", [Check("a", 1, 1, passed=1)]),
+        ("gate", [Check("a", True, 1, passed=True)]),
+        ("environment", {"a": 1}),
+        ("environment", {"a": "\0"}),
+        ("code_version", ""),
+        ("code_version", "x" * 251),
+        ("tags", {"a": "\ud800"}),
+        ("params", {"a": "\0"}),
+        ("params", {"a": ["\ud800"]}),
+        ("params", {"a": {"\0": 1}}),
+        ("metrics", {"x" * 251: 1.0}),
+        ("metrics", {"a": 10**400}),
+        ("metrics", [("a", 1.0)]),
+    ],
+)
+def test_lineage_that_neither_database_could_keep_is_refused(sqlite, tmp_path, argument, value):
+    with pytest.raises(InvalidArgumentError):
+        sqlite.register("mnist", b"", **{argument: value})
+    assert sqlite.versions() == []
+    assert not (tmp_path / "blobs").exists()
+
+
+def test_a_registration_that_is_tried_again_says_what_the_first_one_did(registry):
+    """Whatever else it says: its key and its weights decide."""
+    _fill(registry)
+    before = tables(registry)
+    again = registry.register(
+        "mnist", b"one", metrics={"other": 1.0}, parent="mnist/2", idempotency_key="key-1"
+    )
+    assert again == registry.get("mnist/1")
+    assert tables(registry) == before
+
+
+def test_a_comparison_tells_what_differs_and_nothing_else(registry):
+    registry.register(
+        "m",
+        b"one",
+        metrics={"a": 0.5, "same": 1.0, "gone": 2.0},
+        params={"size": 30, "kind": "a", "null": None, "flag": True},
+        tags={"team": "ocr"},
+        inputs={"train": "ab" * 32},
+        environment={"numpy": "2.1"},
+    )
+    registry.register(
+        "m",
+        b"two",
+        metrics={"a": 0.75, "same": 1.0},
+        params={"size": 32, "kind": "b", "flag": False},
+        tags={"team": "ocr"},
+        inputs={"train": "cd" * 32},
+        environment={"numpy": "2.2"},
+    )
+    compared = registry.compare("m/1", "m/2")
+    assert (compared.first.number, compared.second.number) == (1, 2)
+    assert compared.same_weights is False
+    assert [(d.name, *d.values, d.change) for d in compared.metrics] == [
+        *(("a", 0.5, 0.75, 0.25), ("gone", 2.0, None, None))
+    ]
+    # A parameter that is null differs from none; true is no number.
+    assert [(d.name, *d.values, d.change) for d in compared.params] == [
+        ("flag", True, False, None),
+        ("kind", "a", "b", None),
+        ("null", None, None, None),
+        ("size", 30, 32, 2.0),
+    ]
+    assert compared.tags == ()
+    assert [d.values for d in compared.inputs] == [("ab" * 32, "cd" * 32)]
+    assert [d.name for d in compared.environment] == ["numpy"]
+    itself = registry.compare("m/1", "m/1")
+    assert itself.same_weights
+    assert itself.metrics == itself.params == itself.inputs == ()
+    with pytest.raises(NotFoundError):
+        registry.compare("m/1", "m/3")
+
+
+VALUES = st.dictionaries(st.sampled_from("abc"), st.sampled_from([0, 1, 1.0, True, None, "x", [1]]))
+
+
+@given(first=VALUES, second=VALUES)
+@settings(max_examples=25)
+def test_a_comparison_the_other_way_round_is_the_same_the_other_way_round(edited, first, second):
+    one, two = (edited.register("compared", b"", params=params) for params in (first, second))
+    there = edited.compare(one.reference, two.reference)
+    back = edited.compare(two.reference, one.reference)
+    assert [(d.name, d.first, d.second) for d in there.params] == [
+        (d.name, d.second, d.first) for d in back.params
+    ]
+    equal = {n for n in first if n in second and first[n] == second[n]}
+    assert {d.name for d in there.params} == (first.keys() | second.keys()) - equal
+
+
+def test_an_archived_version_is_kept_found_and_taken_back(registry):
+    _fill(registry)
+    assert registry.archive("mnist/2").state == "archived"
+    assert registry.load("mnist/2") == b"two"
+    assert [v.number for v in registry.versions(where="state = 'archived'")] == [2]
+    assert registry.latest("mnist").number == 2
+    with pytest.raises(ArchivedError):
+        registry.set_alias("mnist", "live", 2)
+    seq = registry.history("mnist")[0].seq
+    assert registry.archive("mnist/2").state == "archived"
+    assert registry.history("mnist")[0].seq == seq
+    assert registry.restore("mnist/2").state == "ready"
+    assert registry.set_alias("mnist", "live", 2).number == 2
+    for act in (registry.archive, registry.restore):
+        with pytest.raises(NotFoundError):
+            act("mnist/9")
+    assert errors(registry) == []
+
+
+def test_collection_takes_what_nothing_refers_to_and_nothing_else(registry, tmp_path):
+    _fill(registry)
+    kept = {p: p.read_bytes() for p in (tmp_path / "blobs").rglob("*") if p.is_file()}
+    sha256 = registry._blobs.put(b"orphan")
+    left = tmp_path / "blobs" / "tmp" / "left"
+    left.write_bytes(b"half")
+    nothing = registry.gc()
+    assert (nothing.blobs, nothing.temporary_files, nothing.size) == (0, 0, 0)
+    at_once = timedelta(seconds=-10)
+    for dry_run in (True, False):
+        collected = registry.gc(grace=at_once, dry_run=dry_run)
+        assert (collected.blobs, collected.temporary_files, collected.size) == (1, 1, 10)
+        assert (left.exists(), _path(tmp_path, sha256).exists()) == (dry_run, dry_run)
+    assert registry.gc(grace=at_once).blobs == 0
+    assert {p: p.read_bytes() for p in (tmp_path / "blobs").rglob("*") if p.is_file()} == kept
+    assert errors(registry) == []
