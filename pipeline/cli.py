@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs when it runs, to start at once."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -140,9 +141,10 @@ def score(
 
     parameters = {"model": model, "options": Options(normalize, probabilities)}
     if direct:
+        from pipeline.processes import in_processes
         from pipeline.scoring import score as job
 
-        scored = _directly(job, directory, output, **parameters)
+        scored = _directly(job, directory, output, spread=in_processes, **parameters)
     else:
         scored = _as_flow("score", directory.absolute(), output.absolute(), **parameters)
 
@@ -184,7 +186,6 @@ def serve(
 
     Where PREFECT_API_URL names no server, one is started on this machine and stopped again.
     """
-    import contextlib
     import signal
 
     from pipeline.prefect_server import prefect_server
@@ -241,15 +242,22 @@ def _as_flow(name: str, *args: Any, **parameters: Any) -> Any:
     from pipeline.console import working
 
     # Prefect would print the traceback of every failure; `main` says what there is to say.
-    _prepare_prefect(console_level="CRITICAL")
+    settings = _prepare_prefect(console_level="CRITICAL")
+    from pipeline.prefect_server import free_port, prefect_server
     from pipeline.prefect_settings import has_server
 
-    if not has_server():
-        typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
-    from pipeline import flows
+    with contextlib.ExitStack() as stack:
+        if not has_server():
+            typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
+            if settings.task_runner != "threads":
+                # Prefect's own would be started once more by each worker.
+                log = settings.home / "prefect-server.log"
+                address = stack.enter_context(prefect_server(free_port(), log))
+                os.environ["PREFECT_API_URL"] = address
+        from pipeline import flows
 
-    with working():
-        return getattr(flows, name)(*args, **parameters)
+        with working():
+            return getattr(flows, name)(*args, **parameters)
 
 
 def _prepare_prefect(*, console_level: str) -> "Settings":

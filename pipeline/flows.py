@@ -9,7 +9,7 @@ settings when it is imported.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 
@@ -28,6 +28,9 @@ from pipeline.gate import judge
 from pipeline.ingestion import DataReference
 from pipeline.retraining import Retraining
 from pipeline.scoring import Scoring
+from pipeline.settings import load_settings
+from pipeline.stages import side_by_side
+from pipeline.task_runners import task_runner
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -38,6 +41,10 @@ def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bo
     error = state.result(raise_on_failure=False)
     return isinstance(error, NoSourceLeftError) and error.transient
 
+
+# Shards submitted before the first of them is waited for: enough for a small cluster, and few
+# enough for ten million files.
+_UNDER_WAY = 64
 
 _STAGES: tuple[Callable[..., Any], ...] = (
     ingestion.convert,
@@ -67,6 +74,10 @@ _TASKS[ingestion.download] = task(
 
 def _as_task(stage: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     return cast(_T, _TASKS[stage](*args, **kwargs))
+
+
+def _as_tasks(stage: Callable[..., _T], calls: Iterable[tuple[Any, ...]], /) -> Iterator[_T]:
+    return side_by_side(_TASKS[stage].submit, calls, _UNDER_WAY)
 
 
 @flow
@@ -104,7 +115,7 @@ def retrain(
     return Completed(message=f"{outcome.version.reference} {outcome.outcome}", data=outcome)
 
 
-@flow
+@flow(task_runner=task_runner(load_settings()))
 def score(
     directory: Path,
     output: Path,
@@ -113,7 +124,9 @@ def score(
 ) -> Scoring:
     """Score the image files in a directory with one version, into a Parquet data set."""
     _pass_on_logs()
-    scored = scoring.score(directory, output, model=model, options=options, run=_as_task)
+    scored = scoring.score(
+        directory, output, model=model, options=options, run=_as_task, spread=_as_tasks
+    )
     create_markdown_artifact(reports.scoring_markdown(scored), key="scoring")
     return scored
 

@@ -85,7 +85,9 @@ def are_normalized(images: Grey) -> NDArray[np.bool_]:
         mass = images.sum(axis=3 - axis, dtype=np.float32)
         places.append(mass @ np.arange(SIDE, dtype=np.float32) / np.maximum(mass.sum(axis=1), 1))
     longest = np.maximum(*lengths)
-    found &= (longest >= _INK_SIDE - 2) & (longest <= _INK_SIDE) & np.logical_or.reduce(ink, axis=(1, 2))
+    found &= (
+        (longest >= _INK_SIDE - 2) & (longest <= _INK_SIDE) & np.logical_or.reduce(ink, axis=(1, 2))
+    )
     for place in places:
         found &= np.abs(place - _CENTRE) < 0.6
     return found

@@ -69,6 +69,13 @@ def prefect_server(port: int, log: Path) -> Iterator[str]:
             process.kill()
 
 
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT
     while time.monotonic() < deadline:

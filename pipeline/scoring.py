@@ -28,9 +28,9 @@ from pipeline.progress import report
 from pipeline.references import full_reference, open_registry
 from pipeline.settings import Settings, load_settings
 from pipeline.shards import Listing
-from pipeline.stages import Runner, directly
+from pipeline.stages import Runner, Spread, directly, in_turn
 from pipeline.tally import DIGITS, Tally
-from registry import ModelVersion
+from registry import ModelVersion, open_blobs
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ SUMMARY = "summary.json"
 _RUN = "run.json"
 _SHARDS = ".shards"
 
-# Files in a shard: some seconds of work, and a file of a few hundred kilobytes.
-_SHARD = 10_000
+# Files in a shard: some seconds of work for scans, and a file of a hundred kilobytes.
+_SHARD = 5_000
 
 # Images decoded and scored at once: enough to keep BLAS busy, small beside the rest.
 _BATCH = 1024
@@ -84,6 +84,7 @@ def score(
     options: Options | None = None,
     settings: Settings | None = None,
     run: Runner = directly,
+    spread: Spread = in_turn,
 ) -> Scoring:
     """Score the image files in a directory and below it.
 
@@ -104,6 +105,8 @@ def score(
         Of the environment where not given.
     run : Runner
         Calls the stages.
+    spread : Spread
+        Calls the one that there is for every shard.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def score(
     # All that can be refused is, before anything is written.
     shards.require_images(directory)
     _labels(directory, digest_of_labels(directory))
-    _network(settings, version.reference, version.sha256)
+    _network(settings.blobs_url, version.sha256)
     # Two runs into one directory: the second waits, and finds everything done.
     with files.locked(output):
         listing = run(plan, directory, output, version, options)
@@ -142,8 +145,9 @@ def score(
             len(shards.read(output / _SHARDS, shard)) for shard in pending
         )
         report(activity, done, listing.files)
-        for shard in pending:
-            done += run(score_shard, settings, version, directory, output, shard, options)
+        calls = [(settings, version, directory, output, shard, options) for shard in pending]
+        for count in spread(score_shard, calls):
+            done += count
             report(activity, done, listing.files)
         scoring = run(summarise, version, output, listing)
     return replace(scoring, resumed=resumed, seconds=time.perf_counter() - started)
@@ -199,7 +203,7 @@ def score_shard(
     options: Options,
 ) -> int:
     """Score the files of a shard; return how many."""
-    network = _network(settings, version.reference, version.sha256)
+    network = _network(settings.blobs_url, version.sha256)
     labels = _labels(directory, digest_of_labels(directory))
     names = shards.read(output / _SHARDS, shard)
     # Parquet's text is UTF-8; a name need not be.
@@ -254,9 +258,9 @@ def summarise(version: ModelVersion, output: Path, listing: Listing) -> Scoring:
 
 # A process scores shard after shard with one version, in one directory.
 @lru_cache(maxsize=1)
-def _network(settings: Settings, reference: str, sha256: str) -> NeuralNetwork:  # noqa: ARG001
-    with open_registry(settings) as registry:
-        return NeuralNetwork.from_bytes(registry.load(reference))
+def _network(blobs_url: str, sha256: str) -> NeuralNetwork:
+    # From the store itself: a worker on another machine need not reach the database.
+    return NeuralNetwork.from_bytes(open_blobs(blobs_url).get(sha256))
 
 
 @lru_cache(maxsize=1)

@@ -34,6 +34,17 @@ class Settings(BaseSettings):
     mirrors: Annotated[tuple[str, ...], NoDecode] = MIRRORS
     """Base URLs or directories that MNIST is looked for at, in order; comma-separated."""
 
+    task_runner: str = "threads"
+    """What the shards of a scoring run on: ``threads``, ``processes``, ``dask`` (a cluster on
+    this machine), or ``dask://HOST:PORT``."""
+
+    @field_validator("task_runner")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in {"threads", "processes", "dask"} and not name.startswith("dask://"):
+            raise ValueError(f"expected threads, processes, dask or dask://HOST:PORT, got {name!r}")
+        return name
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:

@@ -220,19 +220,19 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     """No finished shard is scored again, and the rows are those of a run in one go."""
     score(directory, tmp_path / "whole")
 
-    def counting(stage, /, *args, **kwargs):
-        if stage.__name__ == "score_shard":
-            scored.append(args[4])
+    def counting(stage, calls):
+        for call in calls:
+            scored.append(call[4])
             if len(scored) > killed_at:
                 raise KeyboardInterrupt
-        return stage(*args, **kwargs)
+            yield stage(*call)
 
     scored = []
     with pytest.raises(KeyboardInterrupt):
-        score(directory, tmp_path / "out", run=counting)
+        score(directory, tmp_path / "out", spread=counting)
     scored, first = [], scored[:-1]
     killed_at = 1000
-    done = score(directory, tmp_path / "out", run=counting)
+    done = score(directory, tmp_path / "out", spread=counting)
     assert sorted(first + scored) == list(range(7))
     assert done.resumed == 3 * len(first)
     assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
@@ -240,7 +240,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         json.loads((tmp_path / n / "summary.json").read_text()) for n in ("whole", "out")
     )
     assert whole == parts
-    assert score(directory, tmp_path / "out", run=counting).resumed == 20
+    assert score(directory, tmp_path / "out", spread=counting).resumed == 20
 
 
 @pytest.mark.parametrize(
