@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -13,6 +14,7 @@ import web_mirror
 from mnist_sample import SAMPLE, gzipped
 
 from pipeline import open_registry
+from pipeline.prefect_server import free_port
 
 FINAL = {"Completed", "Failed", "Crashed"}
 RETRAIN = ("retrain", "--preset", "quick", "--min-accuracy", "0.3")
@@ -249,3 +251,52 @@ def test_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
 def test_prefect_is_not_imported_by_the_tests_themselves():
     """So that no setting of this process decides what the flows above see."""
     assert "prefect" not in sys.modules
+
+
+@pytest.fixture
+def dask_cluster(server, home):
+    """A Dask scheduler and two worker processes; the scheduler's address and the workers."""
+    port = free_port()
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {**os.environ, "PREFECT_API_URL": server}
+    here = ["--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = subprocess.Popen([*dask, "scheduler", *here, "--port", str(port)], **quiet)
+    worker = [*dask, "worker", f"tcp://127.0.0.1:{port}", *here, "--no-nanny", "--nthreads", "1"]
+    workers = [subprocess.Popen(worker, env=environment, **quiet) for _ in range(2)]
+    yield f"dask://127.0.0.1:{port}", workers
+    for process in (*workers, scheduler):
+        process.terminate()
+    for process in (*workers, scheduler):
+        process.wait(30)
+
+
+def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
+    start_digits, digits_apart, server, dask_cluster, tmp_path
+):
+    """Every file has its row, once, and the same as without Prefect."""
+    address, workers = dask_cluster
+    assert digits_apart(*RETRAIN, "--direct").status == 0
+    assert digits_apart("sample", "--count", "100", "--output", tmp_path / "sample").status == 0
+    source = tmp_path / "in"
+    for copy in range(110):
+        (source / f"copy {copy}").mkdir(parents=True)
+        for image in (tmp_path / "sample").glob("*.png"):
+            os.link(image, source / f"copy {copy}" / image.name)
+    running = start_digits(
+        *("score", source, "--output", tmp_path / "out"),
+        PREFECT_API_URL=server,
+        DIGITS_TASK_RUNNER=address,
+    )
+    parts = tmp_path / "out" / "predictions"
+    while running.poll() is None and not list(parts.glob("part-*")):
+        time.sleep(0.02)
+    assert running.poll() is None
+    workers[0].kill()
+    out, err = running.communicate(timeout=150)
+    assert running.returncode == 0, err
+    assert "11,000 files in" in out
+    assert digits_apart("score", source, "--output", tmp_path / "alone", "--direct").status == 0
+    expected = pq.read_table(tmp_path / "alone" / "predictions")
+    assert pq.read_table(parts).equals(expected)
+    assert expected.num_rows == 11_000
