@@ -1,6 +1,7 @@
 """Weights as files in a directory."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 from registry.blobs.base import Blobs, Stored, is_digest
 from registry.errors import UnavailableError
 
-# How often a file is written that a gc without grace took away before it had its name.
+# How often a file is written that a gc without grace took away before it was locked.
 _TRIES = 10
 
 
@@ -52,7 +53,9 @@ class DirectoryBlobs(Blobs):
         with self._translated():
             for entry in _entries(self._tmp):
                 found = _status(entry)
-                if found is not None and stat.S_ISREG(found.st_mode) and found.st_mtime < before:
+                if found is None or not stat.S_ISREG(found.st_mode) or found.st_mtime >= before:
+                    continue
+                if not _is_being_written(Path(entry.path)):
                     yield entry.name, found.st_size
 
     def delete_temporary_file(self, name: str) -> None:
@@ -87,13 +90,13 @@ class DirectoryBlobs(Blobs):
     def _put_at(self, path: Path, data: bytes, sha256: str) -> None:
         temporary = self._tmp / str(uuid.uuid4())
         try:
-            _write(temporary, data)
-            try:
-                # Unlike a rename, a link fails where the name is taken.
-                path.hardlink_to(temporary)
-            except FileExistsError:
-                if not _holds(path, sha256):
-                    temporary.replace(path)
+            with _written(temporary, data):
+                try:
+                    # Unlike a rename, a link fails where the name is taken.
+                    path.hardlink_to(temporary)
+                except FileExistsError:
+                    if not _holds(path, sha256):
+                        temporary.replace(path)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -132,12 +135,30 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
         return None
 
 
-def _write(path: Path, data: bytes) -> None:
+@contextlib.contextmanager
+def _written(path: Path, data: bytes) -> Iterator[None]:
+    """Write a file; until the end of the block its lock says that somebody is at it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o444), "wb") as output:
+        # Where there are no locks, the grace of gc has to do.
+        with contextlib.suppress(OSError):
+            fcntl.flock(output, fcntl.LOCK_SH)
         output.write(data)
         output.flush()
         os.fsync(output.fileno())
+        yield
+
+
+def _is_being_written(path: Path) -> bool:
+    """Tell whether the writer of a temporary file is alive."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _read(path: Path) -> bytes:
