@@ -1,8 +1,10 @@
 """Processes that use one registry at once, or are killed while they do."""
 
 import multiprocessing
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
@@ -82,17 +84,38 @@ def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         raise
 
 
+# Calls that change nothing outside the process: killed at one of them, it leaves behind what it
+# leaves at the next call that does. Any call that is not among these is one to be killed at.
+_SILENT = """
+access brk clock_gettime clock_nanosleep epoll_wait fstat fstatfs futex getcwd getdents64 getegid
+geteuid getgid getpeername getpid getppid getrandom getsockname getsockopt gettid getuid ioctl lseek
+lstat madvise mmap mprotect munmap newfstatat poll ppoll prctl pread64 read readlink recvfrom recvmsg
+restart_syscall rt_sigaction rt_sigprocmask select stat statfs statx sysinfo uname
+"""
+
+
 class Killed(NamedTuple):
     """How it went with a process that was to be killed."""
 
     survived: bool
-    """It had no more system calls to make."""
+    """It did not make that many calls."""
     acknowledged: Any
-    """What its call returned; None where it was killed before it could say."""
+    """What its action returned; None where it was killed before it could say."""
 
 
-def killed_at(step: int, act: Callable[[Registry], Any], place: Place, *, opened: bool) -> Killed:
-    """Kill a process when it enters its `step`th system call.
+def calls_of(act: Callable[[Registry], Any], place: Place, *, opened: bool) -> list[str]:
+    """Return the names of the system calls of an action that change anything."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        killed = _traced(["-o", log.name], act, place, opened=opened)
+        assert killed.survived
+        made = re.findall(r"^(?:\d+ +)?(\w+)\(", log.read(), re.MULTILINE)
+    return sorted(set(made) - set(_SILENT.split()))
+
+
+def killed_at(
+    call: str, time: int, act: Callable[[Registry], Any], place: Place, *, opened: bool
+) -> Killed:
+    """Kill a process when it enters a system call for so manyth a time.
 
     Parameters
     ----------
@@ -101,6 +124,15 @@ def killed_at(step: int, act: Callable[[Registry], Any], place: Place, *, opened
     opened : bool
         Whether it has opened the registry before its calls are counted.
     """
+    # strace counts each call for itself, so that there is no such thing as the nth of all.
+    kill = f"inject={call}:signal=KILL:when={time}"
+    options = ["-o", "/dev/null", "-e", f"trace={call}", "-e", kill]
+    return _traced(options, act, place, opened=opened)
+
+
+def _traced(
+    options: list[str], act: Callable[[Registry], Any], place: Place, *, opened: bool
+) -> Killed:
     assert STRACE is not None
     pipe, its_end = _context.Pipe()
     process = _context.Process(target=_act, args=(act, place, opened, its_end))
@@ -108,11 +140,8 @@ def killed_at(step: int, act: Callable[[Registry], Any], place: Place, *, opened
     its_end.close()
     with pipe:
         pipe.recv()
-        # All calls: which of them matter is what the test is to find out.
-        kill = f"inject=all:signal=KILL:when={step}"
-        command = [STRACE, "-f", "-o", "/dev/null", "-e", "trace=all", "-e", kill]
         with subprocess.Popen(
-            [*command, "-p", str(process.pid)], stderr=subprocess.PIPE, text=True
+            [STRACE, "-f", *options, "-p", str(process.pid)], stderr=subprocess.PIPE, text=True
         ) as strace:
             assert strace.stderr is not None
             said = strace.stderr.readline()

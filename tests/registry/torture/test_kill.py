@@ -2,11 +2,12 @@
 
 import shutil
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from registry_actions import ACTIONS, check_after, check_it_is_whole, prepare
-from registry_processes import NO_STRACE, STRACE, Place, killed_at
+from registry_processes import NO_STRACE, STRACE, Place, calls_of, killed_at
 
 from registry import MissingBlobError
 
@@ -87,22 +88,25 @@ def test_killed_at_any_call_nothing_is_half_done(database, name, torture, measur
     directory.mkdir()
     prepare(name, place, directory)
     action = ACTIONS[name]
-    step, points, acknowledged = 1 if torture else 5, 0, 0
-    while True:
-        place, directory = copies.copy()
-        killed = killed_at(step, action.act, place, opened=action.opened)
-        check_after(name, place, directory, killed.acknowledged)
-        copies.remove()
-        if killed.survived:
-            break
-        points += 1
-        acknowledged += killed.acknowledged is not None
-        step += 1 if torture else step
-    assert killed.acknowledged is not None
-    assert points > 0
+    place, directory = copies.copy()
+    calls = calls_of(action.act, place, opened=action.opened)
+    copies.remove()
+    points, acknowledged = Counter(), 0
+    for call in calls if torture else calls[::4]:
+        time, survived = 1, False
+        while not survived:
+            place, directory = copies.copy()
+            survived, value = killed_at(call, time, action.act, place, opened=action.opened)
+            check_after(name, place, directory, value)
+            copies.remove()
+            if not survived:
+                points[call] += 1
+                acknowledged += value is not None
+            time += 1 if torture else 4 * time
+    assert points.total() > 0
     measured(
-        f"kill -9, {database}, {name}: {points} kill points, {acknowledged} of them after it "
-        "had been acknowledged"
+        f"kill -9, {database}, {name}: {points.total()} kill points, {acknowledged} of them "
+        f"after it had been acknowledged ({', '.join(f'{n} {call}' for call, n in points.items())})"
     )
 
 
