@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from registry.records import Alias
 
 
+def without_secrets(address: str) -> str:
+    """Return an address without what may be a password: user and options."""
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        scheme, rest = "", address
+    return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}"
+
+
 class RegistryError(Exception):
     """Any failure that `registry` foresees; its text says what, expected, got and what next."""
 

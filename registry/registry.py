@@ -90,7 +90,7 @@ class Registry:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Registry({self._database.url.render_as_string(hide_password=True)!r})"
+        return f"Registry({self._database.place!r})"
 
     def close(self) -> None:
         """Close every connection to the database."""

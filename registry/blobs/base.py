@@ -5,7 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from registry.errors import DamagedBlobError, MissingBlobError
+from registry.errors import (
+    DamagedBlobError,
+    MissingBlobError,
+    UnsupportedError,
+    without_secrets,
+)
 
 
 class Stored(NamedTuple):
@@ -77,6 +82,14 @@ class Blobs(ABC):
 
     @abstractmethod
     def _get(self, sha256: str) -> bytes | None: ...
+
+
+def unsupported(address: str) -> UnsupportedError:
+    """Return the error for an address of no store."""
+    return UnsupportedError(
+        "blobs: expected a directory, s3://BUCKET/PREFIX or another address that pyarrow.fs "
+        f"knows, got {without_secrets(address)!r}."
+    )
 
 
 def is_digest(text: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pyarrow
 from pyarrow import fs
 
-from registry.blobs.base import Blobs, Stored, is_digest
-from registry.errors import UnavailableError, UnsupportedError
+from registry.blobs.base import Blobs, Stored, is_digest, unsupported
+from registry.errors import UnavailableError
 
 
 class ObjectBlobs(Blobs):
@@ -19,11 +19,10 @@ class ObjectBlobs(Blobs):
             self._fs, root = fs.FileSystem.from_uri(address)
         except (pyarrow.ArrowException, ValueError):
             # What pyarrow says may hold the whole address.
-            raise UnsupportedError(
-                "blobs: expected a directory, s3://BUCKET/PREFIX or another address that "
-                f"pyarrow.fs knows, got {_without_secrets(address)!r}."
-            ) from None
+            raise unsupported(address) from None
         self._root = root.rstrip("/")
+        if not self._root:
+            raise unsupported(address)
 
     def place_of(self, sha256: str) -> str:
         """Return the path of a blob, bucket first."""
@@ -82,9 +81,3 @@ class ObjectBlobs(Blobs):
             raise UnavailableError(
                 f"The weights in {self._root} cannot be read or written ({error})."
             ) from error
-
-
-def _without_secrets(address: str) -> str:
-    """Return an address without what may be a password: user and options."""
-    scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"

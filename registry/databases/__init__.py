@@ -4,7 +4,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import make_url
 
 from registry.databases.base import Database
-from registry.errors import UnsupportedError
+from registry.errors import UnsupportedError, without_secrets
 
 __all__ = ["Database", "open_database"]
 
@@ -15,7 +15,8 @@ def open_database(url: str) -> Database:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError):
         raise UnsupportedError(
-            f"registry URL: expected sqlite:///PATH or postgresql+psycopg://…, got {url!r}."
+            "registry URL: expected sqlite:///PATH or postgresql+psycopg://…, got "
+            f"{without_secrets(url)!r}."
         ) from None
     if parsed.get_backend_name() == "postgresql":
         from registry.databases.postgresql import PostgreSQL

@@ -49,8 +49,9 @@ class Database(ABC):
 
     @property
     def place(self) -> str:
-        """The address, without a password."""
-        return self.url.render_as_string(hide_password=True)
+        """The address, without a password, wherever it stands."""
+        kept = {name: self.url.query[name] for name in ("host", "port") if name in self.url.query}
+        return self.url.set(query=kept).render_as_string(hide_password=True)
 
     def close(self) -> None:
         """Close every connection."""

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 
 from registry import schema
 from registry.databases.base import Database, schema_version
-from registry.errors import UnavailableError, UnsupportedError
+from registry.errors import UnavailableError, UnsupportedError, without_secrets
 from registry.records import Finding
 
 _log = logging.getLogger(__name__)
@@ -47,9 +47,9 @@ class SQLite(Database):
     """
 
     def __init__(self, url: URL) -> None:
-        is_file = url.database not in {None, "", ":memory:"} and not url.query
+        is_file = url.database not in {None, "", ":memory:"} and not url.query and not url.host
         if url.get_backend_name() != "sqlite" or not is_file:
-            shown = url.render_as_string(hide_password=True)
+            shown = without_secrets(url.render_as_string()) + ("?…" if url.query else "")
             raise UnsupportedError(
                 "registry URL: expected a SQLite file, sqlite:///PATH, or "
                 f"postgresql+psycopg://USER@HOST/DATABASE, got {shown!r}."

@@ -96,7 +96,7 @@ def _rewrite_params(connection: Connection) -> None:
             "id": version_id,
             "name": name,
             "value": _canonical(value),
-            "number": float(value) if type(value) in {int, float} else None,
+            "number": _number(value),
         }
         for version_id, name, value in params
     ]
@@ -108,6 +108,13 @@ def _rewrite_params(connection: Connection) -> None:
             ),
             rows,
         )
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value) if type(value) in {int, float} else None
+    except OverflowError:
+        return None
 
 
 def _write_history(connection: Connection, model_id: int, name: str) -> None:

@@ -326,8 +326,8 @@ def test_a_record_that_is_another_s_or_none_is_not_handed_out(edited):
     for statement in (
         f"UPDATE events SET body = '' WHERE {FIRST}",
         f"""UPDATE events SET body = '{{"version":{{}}}}' WHERE {FIRST}""",
-        f"""UPDATE events SET body = replace(body, '"created_at"\\:', '"created_at"\\:9999999999')"""
-        f" WHERE {FIRST}",
+        f"""UPDATE events SET body = replace(body, 'created_at"\\:', 'created_at"\\:9999999999')
+        WHERE {FIRST}""",
         f"DELETE FROM events WHERE {FIRST}",
         f"UPDATE versions SET event_seq = 2 WHERE {VERSION}",
         f"UPDATE versions SET blob_sha256 = (SELECT max(sha256) FROM blobs WHERE size = 5)"
