@@ -89,8 +89,8 @@ def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 _SILENT = """
 access brk clock_gettime clock_nanosleep epoll_wait fstat fstatfs futex getcwd getdents64 getegid
 geteuid getgid getpeername getpid getppid getrandom getsockname getsockopt gettid getuid ioctl lseek
-lstat madvise mmap mprotect munmap newfstatat poll ppoll prctl pread64 read readlink recvfrom recvmsg
-restart_syscall rt_sigaction rt_sigprocmask select stat statfs statx sysinfo uname
+lstat madvise mmap mprotect munmap newfstatat poll ppoll prctl pread64 read readlink recvfrom
+recvmsg restart_syscall rt_sigaction rt_sigprocmask select stat statfs statx sysinfo uname
 """
 
 
