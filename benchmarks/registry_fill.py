@@ -149,6 +149,9 @@ def _fill_sqlite(path: str, batches: Iterator[Rows]) -> None:
                 connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", some)
         for _, statement in indexes:
             connection.execute(statement)
+        # As `register` does now and then.
+        connection.execute("PRAGMA analysis_limit = 400")
+        connection.execute("ANALYZE")
         connection.execute("COMMIT")
 
 

@@ -15,6 +15,9 @@ from registry.records import READY, ModelVersion, Reference, now
 # are a new file, so that once more is one too many already.
 _TRIES = 10
 
+# Versions of a model, from which on statistics are taken each time that their number doubles.
+_FIRST_STATISTICS = 128
+
 # Put together once, for that takes SQLAlchemy longer than to run them.
 _TAKE_NUMBER = (
     sa.update(schema.models)
@@ -69,6 +72,8 @@ def register(
                 number=number,
             )
             insert(connection, model_id, number, READY, document, entry.seq)
+            if number >= _FIRST_STATISTICS and number.bit_count() == 1:
+                database.take_statistics(connection)
             return require_version(connection, Reference(name, None, number))
     raise UnavailableError(
         f"The weights {sha256} were removed each time before they could be registered. Does "

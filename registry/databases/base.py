@@ -40,6 +40,10 @@ class Database(ABC):
         """Give a connection as `write` does, while nobody else writes."""
 
     @abstractmethod
+    def take_statistics(self, connection: Connection) -> None:
+        """Let the planner of queries know how large the tables are by now."""
+
+    @abstractmethod
     def findings(self) -> Iterator[Finding]:
         """Say what is wrong with the database itself."""
 

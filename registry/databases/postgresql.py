@@ -62,6 +62,9 @@ class PostgreSQL(Database):
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
+    def take_statistics(self, connection: Connection) -> None:
+        """Do nothing: autovacuum does."""
+
     def findings(self) -> Iterator[Finding]:
         """Say what is wrong with the database itself: PostgreSQL keeps its own checks."""
         return iter(())

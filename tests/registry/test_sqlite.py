@@ -3,6 +3,7 @@
 import sqlite3
 
 import pytest
+import sqlalchemy as sa
 
 from registry import NewerRegistryError, Registry, UnavailableError, UnsupportedError
 
@@ -88,3 +89,21 @@ def test_what_this_release_does_not_know_is_refused(tmp_path, monkeypatch, url, 
         Registry(url, blobs)
     assert "secret" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
+    """Without statistics SQLite would read the whole model."""
+    for number in range(1, 129):
+        sqlite.register("mnist", b"", run_id=f"run {number}")
+    asked = []
+    sa.event.listen(
+        sqlite._database._engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)),
+    )
+    [version] = sqlite.versions("mnist", where="run_id = 'run 7'", limit=5)
+    assert version.number == 7
+    statement, values = asked[-1]
+    with sqlite._database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert any("versions_by_run" in row.detail for row in plan)
