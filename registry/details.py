@@ -186,7 +186,8 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(value)
+        # SQLite has no negative zero, and what it returns would not be what the event says.
+        return float(value) + 0.0
     except OverflowError:
         return None
 

@@ -45,7 +45,8 @@ class Blobs(ABC):
         ------
         MissingBlobError, DamagedBlobError
         """
-        data = self._get(sha256)
+        # What stands in a database may be anything, a path among it.
+        data = self._get(sha256) if is_digest(sha256) else None
         if data is None:
             raise MissingBlobError(sha256, self.place_of(sha256))
         got = hashlib.sha256(data).hexdigest()

@@ -478,6 +478,14 @@ def test_lineage_that_neither_database_could_keep_is_refused(sqlite, tmp_path, a
     assert not (tmp_path / "blobs").exists()
 
 
+def test_a_negative_zero_is_zero(registry):
+    """SQLite would return one for the other, and `verify` find a difference."""
+    version = registry.register("m", b"", metrics={"a": -0.0}, params={"a": -0.0, "b": [-0.0]})
+    assert str(version.metrics["a"]) == "0.0"
+    assert len(registry.versions(where="metrics.a = -0.0 and params.a = 0")) == 1
+    assert errors(registry) == []
+
+
 def test_a_registration_that_is_tried_again_says_what_the_first_one_did(registry):
     """Whatever else it says: its key and its weights decide."""
     _fill(registry)
