@@ -1,74 +1,248 @@
 """The registry against a plain dictionary, under random orders of everything it can do."""
 
+import contextlib
 import hashlib
 import shutil
 import tempfile
+from datetime import timedelta
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from postgresql_server import NOT_INSTALLED, postgresql_server, programs
+from registry_contents import FAILED, PASSED
 
-from registry import IdempotencyConflictError, NotFoundError, Registry
+from registry import (
+    AliasMovedError,
+    ArchivedError,
+    CollisionError,
+    GateError,
+    IdempotencyConflictError,
+    NotFoundError,
+    Registry,
+)
 
 NAMES = st.sampled_from(["a", "b"])
-ALIASES = st.sampled_from(["live", "challenger"])
+ALIASES = st.sampled_from(["live", "champion"])
+NUMBERS = st.integers(1, 4)
 WEIGHTS = st.binary(max_size=2)
 KEYS = st.none() | st.sampled_from(["k1", "k2"])
+GATES = st.sampled_from([(), PASSED, FAILED])
 # Neither database keeps a NUL in a text.
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 TAGS = st.dictionaries(st.text(TEXT, min_size=1, max_size=5), st.text(TEXT, max_size=5), max_size=2)
+METRICS = st.dictionaries(
+    st.sampled_from(["accuracy", "é"]), st.floats(allow_nan=False, allow_infinity=False)
+)
+AT_ONCE = timedelta(seconds=-10)
 
 
 class RegistryMachine(RuleBasedStateMachine):
     """Every rule does the same to both; the invariant compares them."""
 
+    def new_url(self):
+        """Return the address of an empty database."""
+        return f"sqlite:///{tempfile.mkdtemp(dir=self.directory)}/r.db"
+
     @initialize()
     def open(self):
         self.directory = tempfile.mkdtemp()
+        self.url = self.new_url()
         self.open_again()
         self.versions = {"a": [], "b": []}
-        self.aliases = {}
         self.keys = {}
+        # Where each alias has been, the last at the end, and its generation.
+        self.been = {}
+        self.generations = {}
+        self.events = {"a": 0, "b": 0}
 
     @rule()
     def open_again(self):
         if hasattr(self, "registry"):
             self.registry.close()
-        self.registry = Registry(f"sqlite:///{self.directory}/r.db", f"{self.directory}/blobs")
+        self.registry = Registry(self.url, f"{self.directory}/blobs")
 
-    @rule(name=NAMES, weights=WEIGHTS, key=KEYS, tags=TAGS)
-    def register(self, name, weights, key, tags):
+    @rule(
+        name=NAMES,
+        weights=WEIGHTS,
+        key=KEYS,
+        tags=TAGS,
+        metrics=METRICS,
+        gate=GATES,
+        parent=st.none() | NUMBERS,
+    )
+    def register(self, name, weights, key, parent, **details):
         number = self.keys.get((name, key))
-        if number is not None and self.versions[name][number - 1][0] != weights:
+        if parent is not None:
+            details["parent"] = f"{name}/{parent}"
+
+        def register():
+            return self.registry.register(name, weights, idempotency_key=key, **details)
+
+        if number is not None and self.versions[name][number - 1]["weights"] != weights:
             with pytest.raises(IdempotencyConflictError):
-                self.registry.register(name, weights, tags=tags, idempotency_key=key)
+                register()
             return
-        version = self.registry.register(name, weights, tags=tags, idempotency_key=key)
+        if number is None and parent is not None and parent > len(self.versions[name]):
+            with pytest.raises(NotFoundError):
+                register()
+            return
+        version = register()
         if number is None:
-            self.versions[name].append((weights, tags))
+            kept = {"parent": None, **details, "weights": weights, "state": "ready"}
+            self.versions[name].append(kept)
+            self.events[name] += 1
             number = len(self.versions[name])
             if key is not None:
                 self.keys[name, key] = number
         assert version.number == number
 
-    @rule(name=NAMES, alias=ALIASES, number=st.integers(1, 4))
-    def set_alias(self, name, alias, number):
-        if number > len(self.versions[name]):
-            with pytest.raises(NotFoundError):
-                self.registry.set_alias(name, alias, number)
+    @rule(
+        name=NAMES,
+        alias=ALIASES,
+        number=NUMBERS,
+        expected=st.sampled_from([None, "right", "wrong"]),
+        force=st.booleans(),
+    )
+    def set_alias(self, name, alias, number, expected, force):
+        options = {"force": force}
+        generation = self.generations.get((name, alias), 0)
+        if expected is not None:
+            options["expected"] = generation + (expected == "wrong")
+        error = self._refusal(name, alias, number, wrong=expected == "wrong", force=force)
+        if error is not None:
+            with pytest.raises(error):
+                self.registry.set_alias(name, alias, number, **options)
             return
-        self.registry.set_alias(name, alias, number)
-        self.aliases[name, alias] = number
+        self.registry.set_alias(name, alias, number, **options)
+        self._moved(name, alias, [*self.been.get((name, alias), []), number])
+
+    def _refusal(self, name, alias, number, *, wrong, force):
+        if number > len(self.versions[name]):
+            return NotFoundError
+        version = self.versions[name][number - 1]
+        if wrong:
+            return AliasMovedError
+        if version["state"] == "archived":
+            return ArchivedError
+        if alias == "champion" and not force and version["gate"] != PASSED:
+            return GateError
+        return None
+
+    def _moved(self, name, alias, been):
+        self.been[name, alias] = been
+        self.events[name] += 1
+        self.generations[name, alias] = self.events[name]
+
+    @rule(name=NAMES, alias=ALIASES)
+    def rollback(self, name, alias):
+        been = list(self.been.get((name, alias), []))
+        left = been[-1] if been else None
+        while been and been[-1] in {left, None}:
+            been.pop()
+        error = NotFoundError if not been else None
+        if been and self.versions[name][been[-1] - 1]["state"] == "archived":
+            error = ArchivedError
+        if error is not None:
+            with pytest.raises(error):
+                self.registry.rollback(name, alias)
+            return
+        assert self.registry.rollback(name, alias).number == been[-1]
+        self._moved(name, alias, been)
+
+    @rule(name=NAMES, alias=ALIASES)
+    def remove_alias(self, name, alias):
+        if self._number(name, alias) is None:
+            with pytest.raises(NotFoundError):
+                self.registry.remove_alias(name, alias)
+            return
+        self.registry.remove_alias(name, alias)
+        self.been[name, alias].append(None)
+        self.generations[name, alias] = 0
+        self.events[name] += 1
+
+    def _number(self, name, alias):
+        been = self.been.get((name, alias))
+        return been[-1] if been else None
+
+    @rule(name=NAMES, number=NUMBERS, state=st.sampled_from(["archived", "ready"]))
+    def archive_or_restore(self, name, number, state):
+        change = self.registry.archive if state == "archived" else self.registry.restore
+        error = None
+        if number > len(self.versions[name]):
+            error = NotFoundError
+        elif state == "archived" and number in (
+            self._number(of, alias) for of, alias in self.been if of == name
+        ):
+            error = ArchivedError
+        if error is not None:
+            with pytest.raises(error):
+                change(f"{name}/{number}")
+            return
+        version = self.versions[name][number - 1]
+        self.events[name] += version["state"] != state
+        version["state"] = state
+        assert change(f"{name}/{number}").state == state
+
+    @rule(weights=WEIGHTS)
+    def collect(self, weights):
+        """What is stored and of no version goes, and nothing else."""
+        used = {v["weights"] for versions in self.versions.values() for v in versions}
+        self.registry._blobs.put(weights)
+        self.registry.gc(grace=AT_ONCE)
+        kept = {stored.sha256 for stored in self.registry._blobs.stored()}
+        assert kept == {hashlib.sha256(weights).hexdigest() for weights in used}
 
     @rule(name=NAMES, alias=ALIASES)
     def load(self, name, alias):
-        number = self.aliases.get((name, alias))
+        number = self._number(name, alias)
         if number is None:
             with pytest.raises(NotFoundError):
                 self.registry.load(f"{name}@{alias}")
             return
-        assert self.registry.load(f"{name}@{alias}") == self.versions[name][number - 1][0]
+        assert self.registry.load(f"{name}@{alias}") == self.versions[name][number - 1]["weights"]
+
+    @precondition(lambda self: any(self.versions.values()))
+    @rule()
+    def move_to_another_registry(self):
+        """And go on there, as if nothing had happened."""
+        url = self.new_url()
+        with contextlib.closing(Registry(url, f"{self.directory}/blobs")) as other:
+            for name, versions in self.versions.items():
+                if not versions:
+                    continue
+                file = f"{self.directory}/{name}"
+                references = tuple(f"{name}/{n}" for n in range(1, len(versions) + 1))
+                assert self.registry.export(name, file) == references
+                assert other.import_(file).added == references
+                assert other.import_(file).present == references
+                assert other.history(name) == self.registry.history(name)
+        self.url = url
+        self.open_again()
+
+    @precondition(lambda self: any(self.versions.values()))
+    @rule(name=NAMES, number=NUMBERS, taken=st.booleans())
+    def copy_to_a_registry_with_versions_of_its_own(self, name, number, taken):
+        file = f"{self.directory}/{name}-{number}"
+        if number > len(self.versions[name]):
+            with pytest.raises(NotFoundError):
+                self.registry.export(f"{name}/{number}", file)
+            return
+        self.registry.export(f"{name}/{number}", file)
+        place = tempfile.mkdtemp(dir=self.directory)
+        with Registry(f"sqlite:///{place}/r.db", f"{place}/blobs") as other:
+            other.register(name if taken and number == 1 else "c", b"own")
+            if taken and number == 1:
+                with pytest.raises(CollisionError):
+                    other.import_(file)
+                return
+            assert other.import_(file).added == (f"{name}/{number}",)
+            there, here = other.get(f"{name}/{number}"), self.registry.get(f"{name}/{number}")
+            assert (there.created_at, there.tags, there.gate, there.state) == (
+                *(here.created_at, here.tags, here.gate, here.state),
+            )
+            assert not [f for f in other.verify() if f.severity == "error"]
 
     @invariant()
     def agrees(self):
@@ -77,16 +251,28 @@ class RegistryMachine(RuleBasedStateMachine):
         for name, expected in self.versions.items():
             found = list(reversed(self.registry.versions(name)))
             assert [v.number for v in found] == list(range(1, len(expected) + 1))
-            for version, (weights, tags) in zip(found, expected, strict=True):
-                assert version.sha256 == hashlib.sha256(weights).hexdigest()
-                assert version.tags == tags
+            for version, kept in zip(found, expected, strict=True):
+                assert version.sha256 == hashlib.sha256(kept["weights"]).hexdigest()
+                assert (version.tags, version.metrics) == (kept["tags"], kept["metrics"])
+                assert (version.gate, version.parent) == (kept["gate"], kept["parent"])
+                assert version.state == kept["state"]
                 assert version.aliases == tuple(
                     sorted(
                         alias
-                        for (of, alias), number in self.aliases.items()
-                        if (of, number) == (name, version.number)
+                        for of, alias in self.been
+                        if of == name and self._number(of, alias) == version.number
                     )
                 )
+            if expected:
+                assert len(self.registry.history(name)) == self.events[name]
+        for (name, alias), generation in self.generations.items():
+            if generation:
+                assert self.registry.alias(name, alias).generation == generation
+
+    @invariant()
+    def verifies(self):
+        if hasattr(self, "registry"):
+            assert not [f for f in self.registry.verify() if f.severity == "error"]
 
     def teardown(self):
         if hasattr(self, "registry"):
@@ -94,5 +280,28 @@ class RegistryMachine(RuleBasedStateMachine):
             shutil.rmtree(self.directory)
 
 
-TestRegistry = RegistryMachine.TestCase
-TestRegistry.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+class PostgreSQLMachine(RegistryMachine):
+    """The same on PostgreSQL."""
+
+    server = None
+
+    def new_url(self):
+        return self.server.new_database()
+
+
+class TestSQLite(RegistryMachine.TestCase):
+    settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.skipif(programs() is None, reason=NOT_INSTALLED)
+class TestPostgreSQL(PostgreSQLMachine.TestCase):
+    settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.running = contextlib.ExitStack()
+        PostgreSQLMachine.server = cls.running.enter_context(postgresql_server())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.running.close()
