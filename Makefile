@@ -5,7 +5,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test torture check lock bench bench-nn bench-nn-best bench-registry clean
+.PHONY: run test torture check lock bench bench-nn bench-nn-best bench-registry bench-scoring clean
 
 # The main job: retrain, then score a directory of images.
 run: .venv/run
@@ -50,6 +50,11 @@ bench-nn-best: .venv-bench/made
 bench-registry: .venv/dev .venv-bench-mlflow/made
 	$(BIN)/python -m benchmarks.registry_against_mlflow $(BENCH_MLFLOW)/python
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry_scale
+
+# Scoring against a bare loop and against PyTorch, its memory, and what scans cost in accuracy: that
+# of the champion under DIGITS_HOME. Five minutes.
+bench-scoring: .venv-bench/made
+	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring
 
 # The locks list every dependency of every dependency, so pip need not resolve anything.
 .venv/run .venv/dev: .venv/%: requirements/%.txt pyproject.toml
