@@ -165,11 +165,10 @@ def test_the_database_refuses_to_change_an_event(registry, statement):
     assert tables(registry) == before
 
 
-def test_postgresql_refuses_to_empty_the_events(registry):
-    if registry._database._engine.dialect.name != "postgresql":
-        pytest.skip("SQLite has no TRUNCATE")
-    _fill(registry)
+def test_postgresql_refuses_to_empty_the_events(postgresql, tmp_path):
+    """SQLite has no TRUNCATE."""
     with (
+        Registry(postgresql.new_database(), str(tmp_path / "blobs")) as registry,
         pytest.raises(sa.exc.DBAPIError, match="events are append-only"),
         registry._database._engine.begin() as connection,
     ):
