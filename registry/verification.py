@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from registry import details, events, schema
 from registry.blobs import Blobs
 from registry.databases import Database
-from registry.errors import BlobError, NotFoundError
+from registry.errors import BlobError, NotFoundError, UnavailableError
 from registry.queries import WHAT_THERE_IS, model_id_of
 from registry.records import Finding, Reference
 
@@ -41,7 +41,8 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
     for sha256 in used:
         try:
             blobs.get(sha256)
-        except BlobError as error:
+        except (BlobError, UnavailableError) as error:
+            # One that cannot be read is one wrong more, and the others are still looked at.
             yield Finding("error", f"blob {sha256[:12]}", str(error))
     if reference is None:
         yield from _orphans(blobs, set(used))

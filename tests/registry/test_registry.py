@@ -239,3 +239,5 @@ def test_weights_are_not_read_through_a_link(registry, tmp_path):
     _blob(tmp_path).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UnavailableError, match="cannot be read or written"):
         registry.load("mnist/1")
+    [finding] = [found for found in registry.verify() if found.severity == "error"]
+    assert finding.subject == f"blob {DIGEST[:12]}"
