@@ -27,7 +27,7 @@ class Spread(Protocol):
     def __call__(
         self, stage: Callable[..., _T], calls: Iterable[tuple[Any, ...]], /
     ) -> Iterator[_T]:
-        """Yield what the calls return, in their order."""
+        """Yield what the calls return, in whatever order they end."""
 
 
 class Future(Protocol[_R]):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import time
 from concurrent.futures import Future
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import open_registry
-from pipeline.processes import in_processes
+from pipeline.processes import available_cores, in_processes
 from pipeline.stages import in_turn, side_by_side
 
 
@@ -39,20 +40,33 @@ def _with_process(number):
     return number, os.getpid()
 
 
-def test_calls_in_processes_come_back_in_order():
-    found = list(in_processes(_with_process, [(n,) for n in range(8)]))
-    assert [number for number, _ in found] == list(range(8))
-    assert os.getpid() not in {process for _, process in found}
+def _slowly(number):
+    time.sleep(0.05)
+    return _with_process(number)
 
 
-def test_one_call_needs_no_other_process():
-    assert list(in_processes(_with_process, [(1,)])) == [(1, os.getpid())]
+def test_calls_are_shared_with_other_processes():
+    """Each is made once; this process does not wait until the others have started."""
+    found = list(in_processes(_slowly, [(n,) for n in range(120)], worthwhile=0))
+    assert sorted(number for number, _ in found) == list(range(120))
+    assert found[0] == (0, os.getpid())
+    if available_cores() > 1:
+        assert len({process for _, process in found}) > 1
+
+
+def test_little_work_needs_no_other_process():
+    assert list(in_processes(_with_process, [(n,) for n in range(3)])) == [
+        (n, os.getpid()) for n in range(3)
+    ]
+    assert list(in_processes(_with_process, [])) == []
     assert list(in_turn(_with_process, [(1,)])) == [(1, os.getpid())]
 
 
-def test_a_call_that_fails_is_told():
+@pytest.mark.parametrize("fails", [0, 1, 100])
+def test_a_call_that_fails_is_told(fails):
+    calls = [(-1 if n == fails else n,) for n in range(101)]
     with pytest.raises(ValueError, match="-1"):
-        list(in_processes(_with_process, [(0,), (-1,), (2,)]))
+        list(in_processes(_slowly, calls, worthwhile=0))
 
 
 def test_a_version_can_be_sent_to_another_process(version):
