@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, to start at once."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -254,10 +255,18 @@ def _as_flow(name: str, *args: Any, **parameters: Any) -> Any:
                 log = settings.home / "prefect-server.log"
                 address = stack.enter_context(prefect_server(free_port(), log))
                 os.environ["PREFECT_API_URL"] = address
+                stack.callback(_send_logs)
         from pipeline import flows
 
         with working():
             return getattr(flows, name)(*args, **parameters)
+
+
+def _send_logs() -> None:
+    """Send the lines that Prefect keeps back, while the server is still there."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            handler.flush()
 
 
 def _prepare_prefect(*, console_level: str) -> "Settings":
