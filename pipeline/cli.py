@@ -125,6 +125,10 @@ def score(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Keep the probability of each digit.")
     ] = False,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="List in review.csv what is less certain than this."),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Draw what becomes of one image file, step by step.")
     ] = False,
@@ -140,7 +144,11 @@ def score(
 
     from pipeline.scoring import Options
 
-    parameters = {"model": model, "options": Options(normalize, probabilities)}
+    parameters = {
+        "model": model,
+        "options": Options(normalize, probabilities),
+        "min_confidence": min_confidence,
+    }
     if direct:
         from pipeline.processes import in_processes
         from pipeline.scoring import score as job

@@ -121,11 +121,18 @@ def score(
     output: Path,
     model: str = "mnist@champion",
     options: scoring.Options | None = None,
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> Scoring:
     """Score the image files in a directory with one version, into a Parquet data set."""
     _pass_on_logs()
     scored = scoring.score(
-        directory, output, model=model, options=options, run=_as_task, spread=_as_tasks
+        directory,
+        output,
+        model=model,
+        options=options,
+        min_confidence=min_confidence,
+        run=_as_task,
+        spread=_as_tasks,
     )
     create_markdown_artifact(reports.scoring_markdown(scored), key="scoring")
     return scored

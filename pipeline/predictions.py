@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -32,6 +33,10 @@ _PROBABILITIES = pa.field("probabilities", pa.list_(pa.float32(), DIGITS))
 
 WITH_PROBABILITIES = pa.schema([*_FIELDS[:3], _PROBABILITIES, *_FIELDS[3:]])
 """Of every file, where probabilities were asked for."""
+
+
+REVIEWED = ("path", "prediction", "confidence")
+"""Columns of what a person should look at."""
 
 
 def path(directory: Path, shard: int) -> Path:
@@ -87,6 +92,12 @@ def write(
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
     with files.replacing(target) as temporary:
         pq.write_table(table, temporary)
+
+
+def less_certain(part: Path, confidence: float) -> list[tuple[str, int, float]]:
+    """Return path, prediction and confidence of a shard's images of less confidence."""
+    table = pq.read_table(part, columns=list(REVIEWED), filters=pc.field("confidence") < confidence)
+    return list(zip(*(table[name].to_pylist() for name in REVIEWED), strict=True))
 
 
 def read_tally(part: Path) -> Tally:

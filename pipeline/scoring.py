@@ -5,11 +5,13 @@ into shards, each of which becomes a file of the data set, written as a whole; s
 killed goes on with the shards that are not there yet.
 """
 
+import csv
 import json
 import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +41,9 @@ DATA_SET = "predictions"
 
 SUMMARY = "summary.json"
 """Of the output: what the predictions come to."""
+
+REVIEW = "review.csv"
+"""Of the output: what a person should look at, where that was asked for."""
 
 _RUN = "run.json"
 _SHARDS = ".shards"
@@ -70,6 +75,8 @@ class Scoring:
     """The Parquet data set."""
     tally: Tally
     """What its rows come to."""
+    review: int
+    """Images less certain than was asked for, listed in ``review.csv``."""
     resumed: int
     """Files that an earlier run had scored already."""
     seconds: float
@@ -82,6 +89,7 @@ def score(
     *,
     model: str = "mnist@champion",
     options: Options | None = None,
+    min_confidence: float | None = None,
     settings: Settings | None = None,
     run: Runner = directly,
     spread: Spread = in_turn,
@@ -101,6 +109,9 @@ def score(
     model : str
         A reference. It is resolved once: a promotion meanwhile changes nothing.
     options : Options, optional
+    min_confidence : float, optional
+        A fraction in [0, 1]. Predictions that are less certain are listed in ``review.csv``, for
+        a person to look at.
     settings : Settings, optional
         Of the environment where not given.
     run : Runner
@@ -125,6 +136,9 @@ def score(
     if options.normalize not in NORMALIZE:
         expected = ", ".join(NORMALIZE)
         raise SettingsError(f"normalize: expected {expected}, got {options.normalize!r}.")
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        expected = "a fraction in [0, 1]"
+        raise SettingsError(f"min_confidence: expected {expected}, got {min_confidence!r}.")
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = run(resolve, settings, model)
@@ -149,7 +163,7 @@ def score(
         for count in spread(score_shard, calls):
             done += count
             report(activity, done, listing.files)
-        scoring = run(summarise, version, output, listing)
+        scoring = run(summarise, version, output, listing, min_confidence)
     return replace(scoring, resumed=resumed, seconds=time.perf_counter() - started)
 
 
@@ -240,11 +254,19 @@ def score_shard(
     return len(names)
 
 
-def summarise(version: ModelVersion, output: Path, listing: Listing) -> Scoring:
-    """Add up what the shards come to."""
+def summarise(
+    version: ModelVersion, output: Path, listing: Listing, min_confidence: float | None
+) -> Scoring:
+    """Add up what the shards come to, and list what a person should look at."""
     tally = Tally()
-    for shard in range(listing.shards):
-        tally += predictions.read_tally(predictions.path(output / DATA_SET, shard))
+    parts = [predictions.path(output / DATA_SET, shard) for shard in range(listing.shards)]
+    for part in parts:
+        tally += predictions.read_tally(part)
+    review = 0
+    if min_confidence is None:
+        (output / REVIEW).unlink(missing_ok=True)
+    else:
+        review = _list_for_review(parts, output / REVIEW, min_confidence)
     summary = {
         "model": version.reference,
         "sha256": version.sha256,
@@ -253,7 +275,23 @@ def summarise(version: ModelVersion, output: Path, listing: Listing) -> Scoring:
     }
     with files.replacing(output / SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    return Scoring(version, output / DATA_SET, tally, resumed=0, seconds=0.0)
+    return Scoring(version, output / DATA_SET, tally, review, resumed=0, seconds=0.0)
+
+
+def _list_for_review(parts: Sequence[Path], target: Path, min_confidence: float) -> int:
+    """Write the predictions that are less certain to a table; return how many."""
+    count = 0
+    with (
+        files.replacing(target) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(predictions.REVIEWED)
+        for part in parts:
+            rows = predictions.less_certain(part, min_confidence)
+            table.writerows(rows)
+            count += len(rows)
+    return count
 
 
 # A process scores shard after shard with one version, in one directory.

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.retraining import Retraining
-from pipeline.scoring import Scoring
+from pipeline.scoring import REVIEW, Scoring
 from pipeline.tally import DIGITS, Tally
 from pipeline.terminal import card, sparkline
 
@@ -54,6 +54,8 @@ def _lines(scoring: Scoring) -> list[str]:
         )
     lines += [f"{count:,} not scored: {reason}" for reason, count in sorted(tally.errors.items())]
     lines.append(f"confidence, 0 to 1: {sparkline(tally.histogram.tolist())}")
+    if scoring.review:
+        lines.append(f"{scoring.review:,} to look at: {scoring.path.parent / REVIEW}")
     lines.append(f"Predictions: {scoring.path}")
     return lines
 

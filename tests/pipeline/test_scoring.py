@@ -161,6 +161,24 @@ def test_probabilities_are_kept_where_they_are_asked_for(champion, directory, tm
     assert bad["probabilities"] is None
 
 
+def test_what_is_less_certain_is_listed_for_a_person(champion, directory, tmp_path):
+    (directory / "a.png").write_text("")
+    score(directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "review.csv").exists()
+    rows = [row for row in _rows(tmp_path / "out") if row["error"] is None]
+    limit = sorted(row["confidence"] for row in rows)[7]
+    done = score(directory, tmp_path / "out", min_confidence=limit)
+    with (tmp_path / "out" / "review.csv").open(newline="") as stream:
+        listed = [(row["path"], int(row["prediction"])) for row in csv.DictReader(stream)]
+    assert listed == [(r["path"], r["prediction"]) for r in rows if r["confidence"] < limit]
+    assert done.review == len(listed) == 7
+    assert done.resumed == 21
+    score(directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "review.csv").exists()
+    with pytest.raises(SettingsError, match="min_confidence: expected a fraction"):
+        score(directory, tmp_path / "out", min_confidence=95)
+
+
 def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_path, networks):
     """Never: other sizes have a reason. Always: even MNIST's own is made anew."""
     (directory / "large.png").write_bytes(png(255 - cv2.resize(IMAGES[3], (112, 140))))
