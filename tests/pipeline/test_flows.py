@@ -279,7 +279,7 @@ def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
     assert digits_apart(*RETRAIN, "--direct").status == 0
     assert digits_apart("sample", "--count", "100", "--output", tmp_path / "sample").status == 0
     source = tmp_path / "in"
-    for copy in range(110):
+    for copy in range(200):
         (source / f"copy {copy}").mkdir(parents=True)
         for image in (tmp_path / "sample").glob("*.png"):
             os.link(image, source / f"copy {copy}" / image.name)
@@ -295,8 +295,8 @@ def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
     workers[0].kill()
     out, err = running.communicate(timeout=150)
     assert running.returncode == 0, err
-    assert "11,000 files in" in out
+    assert "20,000 files in" in out
     assert digits_apart("score", source, "--output", tmp_path / "alone", "--direct").status == 0
     expected = pq.read_table(tmp_path / "alone" / "predictions")
     assert pq.read_table(parts).equals(expected)
-    assert expected.num_rows == 11_000
+    assert expected.num_rows == 20_000
