@@ -265,10 +265,10 @@ def dask_cluster(server, home):
     worker = [*dask, "worker", f"tcp://127.0.0.1:{port}", *here, "--no-nanny", "--nthreads", "1"]
     workers = [subprocess.Popen(worker, env=environment, **quiet) for _ in range(2)]
     yield f"dask://127.0.0.1:{port}", workers
+    # Asked to end, a worker may wait for Prefect's threads; there is nothing to wait for.
     for process in (*workers, scheduler):
-        process.terminate()
-    for process in (*workers, scheduler):
-        process.wait(30)
+        process.kill()
+        process.wait()
 
 
 def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
@@ -279,7 +279,7 @@ def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
     assert digits_apart(*RETRAIN, "--direct").status == 0
     assert digits_apart("sample", "--count", "100", "--output", tmp_path / "sample").status == 0
     source = tmp_path / "in"
-    for copy in range(200):
+    for copy in range(160):
         (source / f"copy {copy}").mkdir(parents=True)
         for image in (tmp_path / "sample").glob("*.png"):
             os.link(image, source / f"copy {copy}" / image.name)
@@ -295,8 +295,8 @@ def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
     workers[0].kill()
     out, err = running.communicate(timeout=150)
     assert running.returncode == 0, err
-    assert "20,000 files in" in out
+    assert "16,000 files in" in out
     assert digits_apart("score", source, "--output", tmp_path / "alone", "--direct").status == 0
     expected = pq.read_table(tmp_path / "alone" / "predictions")
     assert pq.read_table(parts).equals(expected)
-    assert expected.num_rows == 20_000
+    assert expected.num_rows == 16_000
