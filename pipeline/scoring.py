@@ -155,8 +155,9 @@ def score(
             if not predictions.path(output / DATA_SET, shard).exists()
         ]
         activity = f"Score with {version.reference}"
+        # Every shard but the last is full.
         done = resumed = listing.files - sum(
-            len(shards.read(output / _SHARDS, shard)) for shard in pending
+            min(_SHARD, listing.files - shard * _SHARD) for shard in pending
         )
         report(activity, done, listing.files)
         calls = [(settings, version, directory, output, shard, options) for shard in pending]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from registry import records, schema
 from registry.details import Document, canonical
@@ -167,12 +167,7 @@ def entries(
         .order_by(schema.events.c.seq)
         .execution_options(yield_per=1000)
     )
-    return map(entry, connection.execute(query))
-
-
-def entry(row: Row[Any]) -> Entry:
-    """Return a row of the table of events."""
-    return Entry(*row)
+    return map(Entry._make, connection.execute(query))
 
 
 def read_body(body: str) -> dict[str, Any]:

@@ -224,34 +224,19 @@ def _place_of(
     return [sa.literal(value, column.type) for value, column in zip(row, columns, strict=True)]
 
 
-def alias_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Return the query for aliases, with who moved them."""
+def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
+    """Return where an alias points, and who moved it there, if it is set."""
     aliases = schema.aliases.c
-    return (
-        sa.select(
-            schema.models.c.name,
-            aliases.alias,
-            aliases.number,
-            aliases.generation,
-            aliases.updated_at,
-            _events.actor,
-        )
+    row = connection.execute(
+        sa.select(aliases.number, aliases.generation, aliases.updated_at, _events.actor)
         .select_from(schema.aliases)
-        .join(schema.models, schema.models.c.id == aliases.model_id)
         .outerjoin(
             schema.events,
             sa.and_(_events.model_id == aliases.model_id, _events.seq == aliases.generation),
         )
-        .where(*conditions)
-    )
-
-
-def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
-    """Return where an alias points, if it is set."""
-    row = connection.execute(
-        alias_where(schema.aliases.c.model_id == model_id_of(name), schema.aliases.c.alias == alias)
+        .where(aliases.model_id == model_id_of(name), aliases.alias == alias)
     ).one_or_none()
     if row is None:
         return None
-    model, alias, number, generation, moved_at, moved_by = row
-    return Alias(model, alias, number, generation, moment(moved_at), moved_by or None)
+    number, generation, moved_at, moved_by = row
+    return Alias(name, alias, number, generation, moment(moved_at), moved_by or None)

@@ -433,7 +433,7 @@ class Registry:
         with self._database.read() as connection:
             if connection.scalar(sa.select(model_id_of(name))) is None:
                 raise NotFoundError(f"model {name}", WHAT_THERE_IS)
-            return [events.entry(row).event(name) for row in connection.execute(query)]
+            return [events.Entry._make(row).event(name) for row in connection.execute(query)]
 
     def verify(self, reference: str | None = None) -> Iterator[Finding]:
         """Yield what is wrong; of one version's weights and record, or of everything.

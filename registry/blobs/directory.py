@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry.blobs.base import Blobs, Stored, is_digest
+from registry.durability import sync
 from registry.errors import UnavailableError
 
 # How often a file is written that a gc without grace took away before it was locked.
@@ -37,7 +38,7 @@ class DirectoryBlobs(Blobs):
         with self._translated(), contextlib.suppress(FileNotFoundError):
             path = self._path(sha256)
             path.unlink()
-            _sync(path.parent)
+            sync(path.parent)
 
     def stored(self) -> Iterator[Stored]:
         """List what is there, in no order."""
@@ -85,7 +86,7 @@ class DirectoryBlobs(Blobs):
                 except FileNotFoundError:
                     if not tries_left:
                         raise
-            _sync(path.parent)
+            sync(path.parent)
 
     def _put_at(self, path: Path, data: bytes, sha256: str) -> None:
         temporary = self._tmp / str(uuid.uuid4())
@@ -173,12 +174,4 @@ def _make_directories(path: Path) -> None:
     _make_directories(path.parent)
     with contextlib.suppress(FileExistsError):
         path.mkdir()
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Connection
 
 from registry import schema
 from registry.databases.base import Database, schema_version
+from registry.durability import sync
 from registry.errors import UnavailableError, UnsupportedError, without_secrets
 from registry.records import Finding
 
@@ -132,9 +133,9 @@ class SQLite(Database):
             isolation_level="AUTOCOMMIT", sqlite_begin=""
         ) as connection:
             connection.exec_driver_sql("VACUUM INTO ?", (str(temporary),))
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(backup)
-        _sync(backup.parent)
+        sync(backup.parent)
         _log.warning("The registry as it was before its tables change is kept in %s.", backup)
 
     @contextlib.contextmanager
@@ -201,11 +202,3 @@ def _begin(connection: Connection) -> None:
     statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
     if statement:
         connection.exec_driver_sql(statement)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
