@@ -120,6 +120,7 @@ def promote(
         bool,
         typer.Option("--force", help="Even if no gate let it pass. The history will say so."),
     ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
     json: Json = False,
 ) -> None:
     """Point an alias at a version."""
@@ -127,7 +128,9 @@ def promote(
 
     with open_registry() as registry:
         version = registry.get(full_reference(reference))
-        version = registry.set_alias(version.name, alias, version.number, force=force)
+        version = registry.set_alias(
+            version.name, alias, version.number, force=force, reason=reason
+        )
     _tell_version(version.name, alias, version.reference, json=json)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipeline.layers import LayerDifference
 from pipeline.terminal import card, moment, plain, sparkline
-from registry import Comparison, Difference, Event, Finding, ModelVersion
+from registry import Check, Comparison, Difference, Event, Finding, ModelVersion
 
 _PARTS = ("metrics", "params", "tags", "inputs", "environment")
 
@@ -134,6 +134,7 @@ def history_table(history: Sequence[Event]) -> RenderableType:
     if not history:
         return Text("No events.")
     table = Table("event", "when (UTC)", "what", "who", "hash", box=None, pad_edge=False)
+    table.add_column("why", overflow="fold")
     for event in history:
         table.add_row(
             str(event.seq),
@@ -141,6 +142,7 @@ def history_table(history: Sequence[Event]) -> RenderableType:
             _happened(event),
             plain(event.actor or ""),
             event.hash[:12],
+            plain(_why(event)),
         )
     return table
 
@@ -165,6 +167,7 @@ def _happened(event: Event) -> str:
     came_from = f", from {event.name}/{before}" if before else ""
     forced = ", forced: its gate had not passed" if event.details.get("forced") else ""
     return {
+        "refused": "candidate refused by the gate",
         "registered": f"{version} registered",
         "imported": f"{version} imported",
         "migrated": f"{version} taken over from an earlier release",
@@ -174,6 +177,13 @@ def _happened(event: Event) -> str:
         "alias_rolled_back": f"{where} is {version} again{came_from}{forced}",
         "alias_removed": f"{where} removed{came_from}",
     }[event.kind]
+
+
+def _why(event: Event) -> str:
+    if event.kind != "refused":
+        return str(event.details.get("reason", ""))
+    checks = [Check(**check) for check in event.details["candidate"]["gate"]]
+    return "; ".join(str(check) for check in checks if not check.passed)
 
 
 def _sparkline(versions: Sequence[ModelVersion]) -> list[RenderableType]:

@@ -30,6 +30,7 @@ def move(
     kind: str,
     expected: int | None,
     needs_gate: bool,
+    reason: str | None = None,
     actor: str,
 ) -> None:
     """Point an alias at a version, if it is where it is expected to be."""
@@ -42,8 +43,8 @@ def move(
         )
     if needs_gate and not version.gate_passed:
         failed = "; ".join(str(check) for check in version.gate if not check.passed)
-        reason = f"its gate refused it ({failed})" if failed else "no gate is recorded for it"
-        raise GateError(version.reference, alias, reason)
+        why = f"its gate refused it ({failed})" if failed else "no gate is recorded for it"
+        raise GateError(version.reference, alias, why)
     entry = events.append(
         connection,
         model_id,
@@ -51,6 +52,7 @@ def move(
         {
             "from": found.number if found else None,
             "forced": alias == CHAMPION and not version.gate_passed,
+            **({"reason": reason} if reason else {}),
         },
         at=now(),
         actor=actor,

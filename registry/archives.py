@@ -285,7 +285,7 @@ def _entry(fields: Any) -> Entry:
         if not isinstance(value, expected) or isinstance(value, bool):
             raise ArchiveError(f"The export is damaged: event {entry.seq!r} is not one.")
     is_of_alias = entry.kind in events.ALIAS_KINDS
-    has_number = entry.kind != events.ALIAS_REMOVED
+    has_number = entry.kind not in events.NUMBERLESS_KINDS
     if (
         not 1 <= entry.seq < 1 << 31
         or not 0 <= entry.at <= LATEST

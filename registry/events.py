@@ -27,11 +27,14 @@ ALIAS_ROLLED_BACK = "alias_rolled_back"
 ALIAS_REMOVED = "alias_removed"
 ARCHIVED = "archived"
 RESTORED = "restored"
+REFUSED = "refused"
 
 # Those that a version begins with.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
 ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
-KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED}
+# Those that are about no version: of the first there is none, of the second there never was.
+NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED))
+KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED, REFUSED}
 
 
 class Entry(NamedTuple):

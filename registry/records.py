@@ -132,11 +132,14 @@ class Event:
     """Who did it."""
     kind: str
     """``registered``, ``imported``, ``migrated``, ``alias_moved``, ``alias_rolled_back``,
-    ``alias_removed``, ``archived`` or ``restored``."""
+    ``alias_removed``, ``archived``, ``restored``, or ``refused``: a candidate that its gate did
+    not let become a version."""
     alias: str | None
     number: int | None
     """Of the version."""
     details: Mapping[str, Any]
+    """Of a registration ``version``, of a refusal ``candidate``: all that was recorded of it;
+    of an alias ``from``, where it was before, and ``reason``, if one was given."""
     hash: str
     """SHA-256 of all this and of the hash of the event before it."""
 

@@ -81,6 +81,27 @@ def register(
     )
 
 
+def refuse(connection: Connection, name: str, document: Document, *, actor: str) -> events.Entry:
+    """Add the event of a candidate that was refused, unless its run did so before."""
+    model_id = _lock_or_create_model(connection, name)
+    if document["parent"] is not None:
+        require_version(connection, Reference.parse(document["parent"]))
+    if document["run_id"] is not None:
+        # Documents are JSON in one form only, with sorted names.
+        part = details.canonical({name: document[name] for name in ("run_id", "sha256")})[1:-1]
+        columns = schema.events.c
+        earlier = connection.execute(
+            sa.select(*events.COLUMNS)
+            .where(columns.model_id == model_id, columns.kind == events.REFUSED)
+            .where(columns.body.contains(part, autoescape=True))
+        ).first()
+        if earlier is not None:
+            return events.Entry._make(earlier)
+    return events.append(
+        connection, model_id, events.REFUSED, {"candidate": document}, at=now(), actor=actor
+    )
+
+
 def insert(
     connection: Connection,
     model_id: int,

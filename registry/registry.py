@@ -165,6 +165,63 @@ class Registry:
             self._database, self._blobs, name, weights, document, actor=self._actor
         )
 
+    def refuse(
+        self,
+        name: str,
+        sha256: str,
+        *,
+        gate: Sequence[Check],
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, Param] | None = None,
+        tags: Mapping[str, str] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        parent: str | None = None,
+        code_version: str | None = None,
+        run_id: str | None = None,
+    ) -> Event:
+        """Put a candidate that its gate refused on record, in the history of the model.
+
+        It does not become a version: nothing can be promoted by mistake, and its weights are not
+        kept. Told again of the same run and the same weights, the registry returns the event
+        that is there.
+
+        Parameters
+        ----------
+        sha256 : str
+            Of the candidate's weights, in hexadecimal.
+        gate : sequence of Check
+            At least one of them failed.
+        metrics, params, tags, inputs, environment, parent, code_version, run_id
+            As for `register`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            Where an argument is outside its domain, or every check passed. Nothing is recorded.
+        """
+        model_name(name)
+        details.digest("sha256", sha256)
+        document = details.document_of(
+            metrics=metrics or {},
+            params=params or {},
+            tags=tags or {},
+            inputs=inputs or {},
+            environment=environment or {},
+            gate=gate,
+            parent=parent,
+            code_version=code_version,
+            run_id=run_id,
+            idempotency_key=None,
+        )
+        if all(check.passed for check in gate):
+            raise InvalidArgumentError("gate", "a check that failed", list(map(str, gate)))
+        with self._database.write() as connection:
+            entry = registration.refuse(
+                connection, name, {**document, "sha256": sha256}, actor=self._actor
+            )
+        return entry.event(name)
+
     def get(self, reference: str, *, at: datetime | None = None) -> ModelVersion:
         """Return the version that ``name@alias`` or ``name/number`` means.
 
@@ -292,6 +349,7 @@ class Registry:
         *,
         expected: Alias | int | None = None,
         force: bool = False,
+        reason: str | None = None,
     ) -> ModelVersion:
         """Point an alias at a version; return the version.
 
@@ -303,6 +361,8 @@ class Registry:
             this is left out, it is moved from wherever it is.
         force : bool, optional
             Let ``champion`` point at a version that no gate let pass. The history says so.
+        reason : str, optional
+            Why it is moved, for the history.
 
         Raises
         ------
@@ -316,6 +376,8 @@ class Registry:
             Where the version is archived.
         """
         alias_name(alias)
+        if reason is not None:
+            details.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
         generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
@@ -328,6 +390,7 @@ class Registry:
                 kind=events.ALIAS_MOVED,
                 expected=generation,
                 needs_gate=alias == CHAMPION and not force,
+                reason=reason,
                 actor=self._actor,
             )
             return require_version(connection, reference)

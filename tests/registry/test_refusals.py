@@ -1,0 +1,83 @@
+"""Candidates that a gate refused: on record, and never a version."""
+
+import pytest
+from registry_contents import FAILED, PASSED, errors
+
+from registry import InvalidArgumentError, NotFoundError, Registry
+
+SHA256 = "ab" * 32
+
+
+def _refuse(registry, **changes):
+    told = {"gate": FAILED, "metrics": {"accuracy": 0.5}, "run_id": "night-1", **changes}
+    return registry.refuse("mnist", SHA256, **told)
+
+
+def test_a_refusal_is_an_event_and_no_version(registry):
+    registry.register("mnist", b"one", gate=PASSED)
+    event = _refuse(registry, parent="mnist/1", inputs={"train": "cd" * 32})
+    assert (event.kind, event.number, event.alias) == ("refused", None, None)
+    candidate = event.details["candidate"]
+    assert candidate["sha256"] == SHA256
+    assert candidate["metrics"] == {"accuracy": 0.5}
+    assert candidate["parent"] == "mnist/1"
+    assert candidate["inputs"] == {"train": "cd" * 32}
+    assert [check["passed"] for check in candidate["gate"]] == [c.passed for c in FAILED]
+    assert registry.history("mnist")[0] == event
+    assert [version.number for version in registry.versions()] == [1]
+    assert registry.register("mnist", b"two").number == 2
+    assert errors(registry) == []
+
+
+def test_a_model_may_begin_with_a_refusal(registry):
+    _refuse(registry)
+    assert registry.versions("mnist") == []
+    with pytest.raises(NotFoundError):
+        registry.latest("mnist")
+    assert errors(registry) == []
+    assert registry.register("mnist", b"one").number == 1
+
+
+def test_a_refusal_told_again_is_the_same(registry):
+    first = _refuse(registry)
+    assert _refuse(registry) == first
+    assert _refuse(registry, run_id="night-2").seq == 2
+    # A run without a name cannot be known again.
+    assert [_refuse(registry, run_id=None).seq for _ in range(2)] == [3, 4]
+    assert _refuse(registry, run_id='a"%_\\') == _refuse(registry, run_id='a"%_\\')
+    assert len(registry.history("mnist")) == 5
+
+
+def test_who_passed_is_not_refused(registry):
+    for gate in (PASSED, ()):
+        with pytest.raises(InvalidArgumentError, match=r"^gate: expected a check that failed"):
+            _refuse(registry, gate=gate)
+    with pytest.raises(InvalidArgumentError, match="SHA-256"):
+        registry.refuse("mnist", "abc", gate=FAILED)
+    with pytest.raises(NotFoundError):
+        _refuse(registry, parent="mnist/7")
+    with pytest.raises(NotFoundError):
+        registry.history("mnist")
+
+
+def test_refusals_travel_with_their_model(registry, tmp_path):
+    registry.register("mnist", b"one")
+    _refuse(registry, parent="mnist/1")
+    registry.register("mnist", b"two")
+    registry.export("mnist", tmp_path / "all.tar")
+    with Registry(f"sqlite:///{tmp_path}/other.db", str(tmp_path / "others")) as other:
+        assert other.import_(tmp_path / "all.tar").added == ("mnist/1", "mnist/2")
+        kinds = [event.kind for event in other.history("mnist")]
+        assert kinds == [event.kind for event in registry.history("mnist")]
+        assert errors(other) == []
+
+
+def test_why_an_alias_was_moved_is_kept(registry):
+    registry.register("mnist", b"one", gate=PASSED)
+    registry.set_alias("mnist", "champion", 1, reason="the best we have")
+    registry.set_alias("mnist", "live", 1)
+    live, champion = registry.history("mnist")[:2]
+    assert champion.details["reason"] == "the best we have"
+    assert "reason" not in live.details
+    with pytest.raises(InvalidArgumentError, match="reason"):
+        registry.set_alias("mnist", "live", 1, reason="\0")
