@@ -10,6 +10,8 @@
     ├── DamagedDataError    a data file does not hold what it should
     ├── InputError          there is nothing to score where the user pointed
     ├── OutputError         results cannot go where the user pointed
+    ├── BusyError           another process does the same already
+    ├── LineageError        a version cannot be trained again from what is recorded of it
     └── ServerError         a Prefect server could not be started or reached
 
 A candidate that the gate refuses is an outcome, not an error: see `pipeline.retraining`.
@@ -101,6 +103,14 @@ class InputError(PipelineError):
 
 class OutputError(PipelineError):
     """Results cannot go where the user pointed."""
+
+
+class BusyError(PipelineError):
+    """Another process does the same already, and this one was not to wait."""
+
+
+class LineageError(PipelineError):
+    """A version cannot be trained again from what is recorded of it."""
 
 
 class ServerError(PipelineError):

@@ -52,14 +52,24 @@ def temporary_directory(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold a directory for this process, waiting for another that does.
+def locked(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a directory for this process.
 
     The kernel lets go of the lock when its holder dies, however it dies.
+
+    Parameters
+    ----------
+    wait : bool
+        For another process that holds it.
+
+    Raises
+    ------
+    BlockingIOError
+        Where another process holds it, and this one was not to wait.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 

@@ -23,6 +23,7 @@ from prefect.tasks import exponential_backoff
 from pydantic import Field
 
 from pipeline import ingestion, reports, retraining, scoring, training
+from pipeline import labelled as labelled_images
 from pipeline.errors import NoSourceLeftError
 from pipeline.gate import judge
 from pipeline.ingestion import DataReference
@@ -48,9 +49,12 @@ _UNDER_WAY = 64
 
 _STAGES: tuple[Callable[..., Any], ...] = (
     ingestion.convert,
+    labelled_images.collect,
+    retraining.find_champion,
     training.train,
     judge,
     retraining.register,
+    retraining.refuse,
     retraining.promote_version,
     retraining.conclude,
     scoring.resolve,
@@ -92,27 +96,36 @@ def ingest() -> DataReference:
 @flow
 def retrain(
     preset: Literal["quick", "standard", "best"] = "standard",
-    min_accuracy: Annotated[float, Field(ge=0, le=1)] = 0.97,
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
     seed: Annotated[int, Field(ge=0)] = 0,
+    labelled: Path | None = None,
     promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+    force: bool = False,  # noqa: FBT001, FBT002
 ) -> State[Retraining]:
     """Train a candidate and, if the gate lets it pass, register and promote it.
 
     A refusal is the completed state ``Rejected``: an expected outcome, which is not retried.
+    Where nothing has changed the state is ``Unchanged``.
     """
     _pass_on_logs()
-    outcome = retraining.retrain(
+    done = retraining.retrain(
         preset=preset,
         min_accuracy=min_accuracy,
         seed=seed,
+        labelled=labelled,
         promote=promote,
+        force=force,
         run_id=flow_run.get_id(),
         run=_as_task,
     )
-    create_markdown_artifact(reports.retraining_markdown(outcome), key="retraining")
-    if outcome.version is None:
-        return Completed(name="Rejected", message=outcome.verdict.reason, data=outcome)
-    return Completed(message=f"{outcome.version.reference} {outcome.outcome}", data=outcome)
+    if done.outcome == retraining.UNCHANGED:
+        assert done.version is not None
+        return Completed(name="Unchanged", message=f"{done.version.reference} stays", data=done)
+    create_markdown_artifact(reports.retraining_markdown(done), key="retraining")
+    if done.version is None:
+        assert done.verdict is not None
+        return Completed(name="Rejected", message=done.verdict.reason, data=done)
+    return Completed(message=f"{done.version.reference} {done.outcome}", data=done)
 
 
 @flow(task_runner=task_runner(load_settings()))

@@ -45,7 +45,20 @@ def read_labels(directory: Path) -> Labels:
     InputError
         Where the file is not a table of ``path`` and ``label``; it names the line.
     """
-    path = directory / FILE_NAME
+    try:
+        return Labels(read_table(directory / FILE_NAME))
+    except FileNotFoundError:
+        return Labels(None)
+
+
+def read_table(path: Path) -> dict[str, int]:
+    """Return the labels in a table of ``path`` and ``label``.
+
+    Raises
+    ------
+    InputError
+        Where it is none; it names the line.
+    """
     labels: dict[str, int] = {}
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -57,9 +70,11 @@ def read_labels(directory: Path) -> Labels:
                         f"{path}, line {rows.line_num}: expected columns path and label, "
                         f"a label from 0 to 9, got {row!r}."
                     )
-                labels[row["path"]] = int(label)
-    except FileNotFoundError:
-        return Labels(None)
+                if labels.setdefault(row["path"], int(label)) != int(label):
+                    raise InputError(
+                        f"{path}, line {rows.line_num}: expected one label for each path, got "
+                        f"{label} for {row['path']!r}, which is {labels[row['path']]} above."
+                    )
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text ({error}).") from None
-    return Labels(labels)
+    return labels

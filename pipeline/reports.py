@@ -17,14 +17,18 @@ def ingestion_markdown(data: DataReference) -> str:
 
 def retraining_markdown(retraining: Retraining) -> str:
     """Return the outcome, the gate's checks, the figures and the parameters."""
-    candidate = retraining.candidate
+    candidate, verdict = retraining.candidate, retraining.verdict
     version = retraining.version
+    assert candidate is not None
+    assert verdict is not None
     what = f"`{version.reference}`" if version else "the candidate"
     checks = [
         (check.name, f"{check.figure:.4f}", f"{check.threshold:.4f}", _verdict(check.passed))
-        for check in retraining.verdict.checks
+        for check in verdict.checks
     ]
-    metrics = [(name, f"{value:.4f}") for name, value in candidate.metrics.items()]
+    metrics = [
+        (name, f"{value:.4f}") for name, value in {**candidate.metrics, **verdict.metrics}.items()
+    ]
     params = [(name, f"`{value}`") for name, value in candidate.params.items()]
     return "\n".join(
         [

@@ -1,13 +1,14 @@
 """What a user sets through the environment, and the places that follow from it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import SettingsError
 from pipeline.mnist import MIRRORS
+from pipeline.thresholds import Thresholds
 
 PREFIX = "DIGITS_"
 
@@ -23,7 +24,9 @@ def _blobs_under_home(fields: dict[str, Any]) -> str:
 class Settings(BaseSettings):
     """Everything that is set, read from ``DIGITS_…`` variables."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, env_nested_delimiter="__", frozen=True
+    )
 
     home: Path = Field(default=Path("~/.digits"), validate_default=True)
     """Where everything lives that is not told to live elsewhere."""
@@ -33,7 +36,10 @@ class Settings(BaseSettings):
     """Where weights are kept: a directory, or ``s3://…`` and what else pyarrow.fs knows."""
     mirrors: Annotated[tuple[str, ...], NoDecode] = MIRRORS
     """Base URLs or directories that MNIST is looked for at, in order; comma-separated."""
-
+    gate: Thresholds = Thresholds()
+    """What a candidate must show: ``DIGITS_GATE__MIN_RECALL`` and so on."""
+    when_busy: Literal["wait", "leave"] = "wait"
+    """What a retraining does while another is at work under the same home."""
     task_runner: str = "threads"
     """What the shards of a scoring run on: ``threads``, ``processes``, ``dask`` (a cluster on
     this machine), or ``dask://HOST:PORT``."""
@@ -68,9 +74,14 @@ class Settings(BaseSettings):
         return self.home / "runs"
 
     @property
-    def checkpoints(self) -> Path:
-        """Where a training that was stopped goes on from."""
-        return self.home / "checkpoints"
+    def unfinished(self) -> Path:
+        """Where a retraining that was stopped goes on from."""
+        return self.home / "unfinished"
+
+    @property
+    def labelled(self) -> Path:
+        """Where the labelled images of all retrainings are kept, by their SHA-256."""
+        return self.data / "labelled"
 
 
 def load_settings() -> Settings:
@@ -85,7 +96,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"{PREFIX}{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None

@@ -4,25 +4,52 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.reproduction import Reproduction
 from pipeline.retraining import Retraining
 from pipeline.scoring import REVIEW, Scoring
 from pipeline.tally import DIGITS, Tally
-from pipeline.terminal import card, sparkline
+from pipeline.terminal import card, plain, sparkline
 
 
 def retraining_card(retraining: Retraining) -> RenderableType:
     """Return the outcome of a retraining, with its figures."""
-    version = retraining.version
+    version, verdict, candidate = retraining.version, retraining.verdict, retraining.candidate
     title = f"{version.reference} {retraining.outcome}" if version else "Refused by the gate"
     table = card(title, style="bold green" if version else "bold red")
-    for check in retraining.verdict.checks:
+    if verdict is None or candidate is None:
+        assert version is not None
+        table.add_row("why", "the champion was made of the same inputs, configuration and code")
+        table.add_row("sha256", version.sha256)
+        return table
+    for check in verdict.checks:
         table.add_row("gate", Text(str(check), style="green" if check.passed else "red"))
-    for name, value in retraining.candidate.metrics.items():
+    for name, value in {**candidate.metrics, **verdict.metrics}.items():
         table.add_row(name, f"{value:.4f}")
     if version:
         table.add_row("aliases", ", ".join(version.aliases) or "none")
-    table.add_row("sha256", retraining.candidate.sha256)
+    table.add_row("sha256", candidate.sha256)
     table.add_row("record", str(retraining.record))
+    return table
+
+
+def reproduction_card(reproduction: Reproduction) -> RenderableType:
+    """Return whether a version could be trained again to the same bits; what differs, if not."""
+    version, candidate = reproduction.version, reproduction.candidate
+    if reproduction.is_identical:
+        table = card(f"{version.reference}: bit-identical", style="bold green")
+    else:
+        table = card(f"{version.reference}: not the same weights", style="bold red")
+        table.add_row("registered", version.sha256)
+    table.add_row("sha256", candidate.sha256)
+    for name, (then, now) in reproduction.environment.items():
+        table.add_row(name, Text(f"{plain(then or 'not recorded')}, now {plain(now or 'none')}"))
+    for layer in reproduction.layers:
+        distance = "other shapes" if layer.distance is None else f"{layer.distance:.2e} of its norm"
+        table.add_row(layer.layer, f"differs by {distance}")
+    for name, figure in candidate.metrics.items():
+        if name != "training_seconds" and figure != version.metrics.get(name):
+            then = version.metrics.get(name)
+            table.add_row(name, f"{figure:.6f}" + (f", was {then:.6f}" if then is not None else ""))
     return table
 
 

@@ -1,0 +1,296 @@
+"""A user's own labelled images, which join MNIST in training and in the gate.
+
+They are seen as scoring sees them: normalised, 28×28. What is the same then is the same image,
+whatever its file is called, and its SHA-256 decides, for ever, which side it is on: training, or
+held out.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import files, parquet
+from pipeline.decoding import SUFFIXES
+from pipeline.errors import DamagedDataError, InputError
+from pipeline.images import read_images
+from pipeline.ingestion import DataReference
+from pipeline.labels import FILE_NAME, read_labels, read_table
+from pipeline.normalization import SIDE
+from pipeline.progress import report
+
+_log = logging.getLogger(__name__)
+
+# Of 256, how many values of the first byte of an image's SHA-256 hold it out: one in five.
+_HELD_OUT = 51
+
+_BATCH = 1024
+
+_IMAGE = pa.fixed_shape_tensor(pa.uint8(), [SIDE, SIDE])
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An image that was given several labels; it is used with none of them."""
+
+    labels: tuple[int, ...]
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledReference:
+    """Where labelled images are. Tasks hand each other these."""
+
+    path: Path
+    sha256: str
+    """Of the images and their labels, whatever their files are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What was found where a user's labelled images are."""
+
+    reference: LabelledReference | None
+    """None where nothing can be used."""
+    training: int
+    """Images to train on."""
+    held_out: int
+    """Images that no version is trained on."""
+    duplicates: int
+    """Files with an image that another file has as well."""
+    of_mnist: int
+    """Images that MNIST has itself; they are left out."""
+    errors: Mapping[str, int]
+    """Files that could not be used, by reason."""
+    conflicts: tuple[Conflict, ...]
+    """Images with several labels; they are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Labelled images on one side."""
+
+    images: NDArray[np.uint8]
+    """Shape (n, 28, 28): 0 is paper, 255 is ink."""
+    labels: NDArray[np.uint8]
+    """Shape (n,): 0 to 9."""
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Labelled images, ordered by their SHA-256."""
+
+    training: Side
+    held_out: Side
+
+
+def collect(source: Path, data: DataReference, directory: Path) -> Collection:
+    """Read labelled images, and keep them below a directory under their SHA-256.
+
+    Parameters
+    ----------
+    source : Path
+        A directory with directories ``0`` to ``9``, or with a ``labels.csv``, columns path and
+        label; or such a table itself, whose paths are relative to where it is.
+    data : DataReference
+        MNIST: its own images are left out, so that none is trained on that is tested on.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing labelled, or a label is none.
+    """
+    found: dict[bytes, _Found] = {}
+    errors: Counter[str] = Counter()
+    count = 0
+    for path, label, pixels in _read(source, errors):
+        count += 1
+        found.setdefault(pixels, _Found()).add(label, path)
+    mnist = {
+        image.tobytes()
+        for reference in (data.train, data.test)
+        for image in parquet.read(reference.path, reference.split).images
+    }
+    of_mnist = found.keys() & mnist
+    conflicts = tuple(
+        Conflict(tuple(sorted(one.labels)), tuple(sorted(one.paths)))
+        for one in found.values()
+        if len(one.labels) > 1
+    )
+    kept = {
+        hashlib.sha256(pixels).hexdigest(): (pixels, one)
+        for pixels, one in found.items()
+        if pixels not in of_mnist and len(one.labels) == 1
+    }
+    rows = [
+        _Row(digest, pixels, min(one.labels), min(one.paths))
+        for digest, (pixels, one) in sorted(kept.items())
+    ]
+    reference = None
+    if rows:
+        fingerprint = _fingerprint((row.digest, row.label) for row in rows)
+        reference = LabelledReference(path_of(directory, fingerprint), fingerprint)
+        _write(reference.path, rows)
+    held_out = sum(_is_held_out(row.digest) for row in rows)
+    collection = Collection(
+        reference=reference,
+        training=len(rows) - held_out,
+        held_out=held_out,
+        duplicates=count - len(found),
+        of_mnist=len(of_mnist),
+        errors=dict(sorted(errors.items())),
+        conflicts=conflicts,
+    )
+    _tell(source, collection)
+    return collection
+
+
+def path_of(directory: Path, sha256: str) -> Path:
+    """Return where images of a fingerprint are kept."""
+    return directory / f"{sha256}.parquet"
+
+
+def read(path: Path, sha256: str) -> Labelled:
+    """Return the images that `collect` kept, held to their fingerprint.
+
+    Raises
+    ------
+    DamagedDataError
+    """
+    try:
+        table = pq.read_table(path).combine_chunks()
+        images = table.column("image").combine_chunks().to_numpy_ndarray()
+        labels = table.column("label").to_numpy()
+        paths = table.column("path").to_pylist()
+    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+        raise DamagedDataError(f"{path} cannot be read as labelled images ({error}).") from None
+    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+    got = _fingerprint(zip(digests, labels.tolist(), strict=True))
+    if got != sha256:
+        raise DamagedDataError(
+            f"{path} is damaged: expected labelled images with the SHA-256 {sha256}, got {got}. "
+            "Remove it; a retraining on the same images writes it anew."
+        )
+    held_out = np.array([_is_held_out(digest) for digest in digests], bool)
+
+    def side(places: NDArray[np.bool_]) -> Side:
+        return Side(
+            images[places],
+            labels[places],
+            tuple(path for path, taken in zip(paths, places, strict=True) if taken),
+        )
+
+    return Labelled(side(~held_out), side(held_out))
+
+
+class _Found:
+    """The labels and files of one image."""
+
+    def __init__(self) -> None:
+        self.labels: set[int] = set()
+        self.paths: list[str] = []
+
+    def add(self, label: int, path: str) -> None:
+        self.labels.add(label)
+        self.paths.append(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    digest: str
+    pixels: bytes
+    label: int
+    path: str
+
+
+def _is_held_out(digest: str) -> bool:
+    return int(digest[:2], 16) < _HELD_OUT
+
+
+def _fingerprint(rows: Iterable[tuple[str, int]]) -> str:
+    digest = hashlib.sha256()
+    for image, label in rows:
+        digest.update(f"{image} {label}\n".encode())
+    return digest.hexdigest()
+
+
+def _read(source: Path, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]]:
+    """Yield path, label and pixels of every image; count those that cannot be used."""
+    root = source.parent if source.suffix == ".csv" else source
+    listed = _listed(source)
+    if not listed:
+        raise InputError(
+            f"{source}: expected images in directories 0 to 9, or a {FILE_NAME} with the columns "
+            "path and label, got no labelled image."
+        )
+    for start in range(0, len(listed), _BATCH):
+        report("Read labelled images", start, len(listed))
+        batch = listed[start : start + _BATCH]
+        images, reasons = read_images([root / path for path, _ in batch], root=root)
+        errors.update(reasons.values())
+        read = (one for place, one in enumerate(batch) if place not in reasons)
+        for (path, label), image in zip(read, images, strict=True):
+            yield path, label, image.tobytes()
+    report("Read labelled images", len(listed), len(listed))
+
+
+def _listed(source: Path) -> list[tuple[str, int]]:
+    """Return the paths, relative to the source, and the labels of images that have one."""
+    if source.suffix == ".csv":
+        return sorted(read_table(source).items())
+    if not source.is_dir():
+        got = "a file" if source.exists() else "nothing there"
+        raise InputError(f"{source}: expected a directory of labelled images, got {got}.")
+    labels = read_labels(source)
+    if labels.table is not None:
+        return sorted(labels.table.items())
+    return [
+        (path, label)
+        for path in sorted(
+            str(found.relative_to(source))
+            for found in source.rglob("*")
+            if found.suffix.lower() in SUFFIXES
+        )
+        if (label := labels.of(path)) is not None
+    ]
+
+
+def _write(path: Path, rows: Sequence[_Row]) -> None:
+    pixels = np.frombuffer(b"".join(row.pixels for row in rows), np.uint8)
+    storage = pa.FixedSizeListArray.from_arrays(pixels, SIDE * SIDE)
+    table = pa.table(
+        {
+            "image": pa.ExtensionArray.from_storage(_IMAGE, storage),
+            "label": pa.array([row.label for row in rows], pa.uint8()),
+            "path": [row.path.encode("utf-8", "backslashreplace").decode() for row in rows],
+        }
+    )
+    with files.replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _tell(source: Path, found: Collection) -> None:
+    _log.info(
+        "%s: %d labelled images to train on, %d held out; %d files have an image twice.",
+        source,
+        found.training,
+        found.held_out,
+        found.duplicates,
+    )
+    if found.of_mnist:
+        _log.warning("%s: %d images are MNIST's own, and left out.", source, found.of_mnist)
+    for reason, count in found.errors.items():
+        _log.warning("%s: %d files not used: %s.", source, count, reason)
+    for conflict in found.conflicts[:5]:
+        labels, paths = (", ".join(map(str, some)) for some in (conflict.labels, conflict.paths))
+        _log.warning("One image, labels %s, left out: %s.", labels, paths)
+    if len(found.conflicts) > 5:
+        _log.warning("And %d more with several labels.", len(found.conflicts) - 5)
