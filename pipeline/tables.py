@@ -47,9 +47,9 @@ def reproduction_card(reproduction: Reproduction) -> RenderableType:
         distance = "other shapes" if layer.distance is None else f"{layer.distance:.2e} of its norm"
         table.add_row(layer.layer, f"differs by {distance}")
     for name, figure in candidate.metrics.items():
-        if name != "training_seconds" and figure != version.metrics.get(name):
-            then = version.metrics.get(name)
-            table.add_row(name, f"{figure:.6f}" + (f", was {then:.6f}" if then is not None else ""))
+        before = version.metrics.get(name)
+        if name != "training_seconds" and before not in {None, figure}:
+            table.add_row(name, f"{figure:.6f}, was {before:.6f}")
     return table
 
 
