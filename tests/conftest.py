@@ -1,6 +1,7 @@
 """What every test stands on: a home of its own, and no source but those it names."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def torture(pytestconfig: pytest.Config) -> bool:
     """Whether the registry is to be tortured in full; by a short sample otherwise."""
     return bool(pytestconfig.getoption("torture"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Matplotlib looks for fonts once, not in every home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+        yield
 
 
 @pytest.fixture
