@@ -4,16 +4,18 @@ Matplotlib is imported when the first picture is drawn: it takes a second. pyplo
 keep every figure, and look for a display.
 """
 
+import base64
 import contextlib
 import io
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn import Epoch
-from pipeline.evaluation import Mistake
+from pipeline.evaluation import Evaluation, Mistake
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -59,6 +61,28 @@ _LINE = 10
 
 # Epochs up to which each is a point of its own.
 _FEW = 30
+
+
+@lru_cache(maxsize=1)
+def of_retraining(history: tuple[Epoch, ...], evaluation: Evaluation | None) -> dict[str, str]:
+    """Return the pictures that there are of a retraining, by title, as ``data:`` URIs.
+
+    Those drawn last are kept: a page and an artifact of the same run show the same.
+    """
+    pictures = {}
+    if history:
+        pictures["Learning curves"] = data_uri(learning_curves(history))
+    if evaluation:
+        pictures["Confusion matrix"] = data_uri(confusion_picture(evaluation.confusion))
+    if evaluation and evaluation.mistakes:
+        pictures["Worst mistakes"] = data_uri(mistakes_picture(evaluation.mistakes))
+    return pictures
+
+
+def data_uri(picture: bytes) -> str:
+    """Return a picture as an address that holds all of it."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "svg+xml"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def learning_curves(history: Sequence[Epoch]) -> bytes:

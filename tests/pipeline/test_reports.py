@@ -1,0 +1,162 @@
+"""What reports show of a retraining, whatever is in its names."""
+
+import base64
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from nn import Epoch
+from pipeline.evaluation import Evaluation, Mistake
+from pipeline.gate import Verdict
+from pipeline.report_page import retraining_html
+from pipeline.retraining import Retraining
+from pipeline.training import Candidate
+from registry import Check, ModelVersion
+
+pytestmark = pytest.mark.usefixtures("home")
+
+SHA256 = "63f9699fecc89f4a5910b941b0c0b88f2ab949d6af30544d53311017e646891b"
+PASSED = Check("validation_accuracy", 0.9899, 0.97, passed=True)
+FAILED = Check("not_worse_than_champion", 0.9899, 0.9934, passed=False)
+HISTORY = tuple(Epoch(n, 1 / n, 0.9, 1.2 / n, 1 - 0.1 / n, 0.1, 1.0) for n in range(1, 4))
+HOSTILE = "<script src='http://evil'>alert(1)</script>|\"&\n\x1b[31m"
+
+
+def _evaluation(place="validation image 17"):
+    confusion = [[0] * 10 for _ in range(10)]
+    confusion[7][7], confusion[7][2] = 98, 1
+    mistake = Mistake(bytes(784), 7, 2, 0.98, place)
+    return Evaluation(tuple(map(tuple, confusion)), (mistake,), bytes([1] * 98 + [0]))
+
+
+def _retraining(text="relu"):
+    metrics = {"validation_accuracy": 0.9899, "test_accuracy": 0.9912}
+    params = {"activation": text, text: 1, "distortion": {"alpha": 24.0}}
+    inputs = {"train_images": "ba89" * 16}
+    version = ModelVersion(
+        name="mnist",
+        number=7,
+        state="ready",
+        sha256=SHA256,
+        size=941_616,
+        metrics=metrics,
+        params=params,
+        tags={},
+        inputs=inputs,
+        environment={"numpy": text},
+        gate=(PASSED,),
+        aliases=("champion",),
+        parent="mnist/6",
+        code_version="0.1.0",
+        run_id=text,
+        created_at=datetime(2026, 11, 24, 21, 23, 29, tzinfo=UTC),
+        created_by=text,
+    )
+    candidate = Candidate(Path("candidate"), SHA256, metrics, params, inputs)
+    return Retraining("promoted", text, Verdict((PASSED,)), candidate, version, Path("record.json"))
+
+
+def _refused(retraining):
+    return replace(retraining, outcome="refused", version=None, verdict=Verdict((PASSED, FAILED)))
+
+
+class _Page(HTMLParser):
+    """The elements of a page, whether they nest, and its text."""
+
+    ALONE = frozenset({"meta", "img"})
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.elements, self.rows, self.text = [], [], [], ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in self.ALONE:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if "tr" in self.open:
+            self.rows[-1][-1] += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def test_the_page_says_what_came_of_it_and_of_what():
+    page = _Page(retraining_html(_retraining(), history=HISTORY, evaluation=_evaluation()))
+    assert "mnist/7 promoted" in page.text
+    for row in (
+        ["validation_accuracy", "0.9899", "0.9700", "passed"],
+        ["weights, SHA-256", SHA256],
+        ["aliases", "champion"],
+        ["test_accuracy", "0.9912"],
+        ["distortion.alpha", "24.0"],
+        ["train_images", "ba89" * 16],
+        ["numpy", "relu"],
+        ["7", "2", "0.9800", "validation image 17"],
+    ):
+        assert row in page.rows
+    assert [image["alt"] for image in page.all("img")] == [
+        "Learning curves",
+        "Confusion matrix",
+        "Worst mistakes",
+    ]
+
+
+def test_on_the_page_of_a_refusal_the_failed_check_stands_out():
+    page = _Page(retraining_html(_refused(_retraining())))
+    assert "Candidate refused" in page.text
+    assert "not_worse_than_champion 0.9899 < 0.9934. The champion stays." in page.text
+    assert [row["class"] for row in page.all("tr") if "class" in row] == ["passed", "failed"]
+    assert page.all("img") == []
+
+
+@pytest.mark.parametrize("change", [lambda retraining: retraining, _refused])
+def test_the_page_is_whole_and_asks_nothing_of_a_network_whatever_a_name_holds(change):
+    page = retraining_html(
+        change(_retraining(HOSTILE)), history=HISTORY, evaluation=_evaluation(HOSTILE)
+    )
+    parsed = _Page(page)
+    assert {tag for tag, _ in parsed.elements} <= {
+        *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "span", "code"),
+        *("table", "tr", "th", "td", "img", "details", "summary"),
+    }
+    assert parsed.rows.count(["activation", HOSTILE]) == 1
+    assert ["7", "2", "0.9800", HOSTILE] in parsed.rows
+    for _, attributes in parsed.elements:
+        assert not attributes.keys() & {"href", "srcset", "onclick", "onerror", "onload"}
+        assert attributes.get("src", "data:").startswith("data:")
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_a_picture_on_the_page_is_the_one_that_was_drawn():
+    from pipeline.pictures import confusion_picture
+
+    evaluation = _evaluation()
+    page = retraining_html(_retraining(), evaluation=evaluation)
+    (source,) = (i["src"] for i in _Page(page).all("img") if i["alt"] == "Confusion matrix")
+    encoded = re.fullmatch(r"data:image/svg\+xml;base64,(.*)", source)[1]
+    assert base64.b64decode(encoded) == confusion_picture(evaluation.confusion)
+
+
+def test_equal_runs_have_equal_pages():
+    first, second = (
+        retraining_html(_retraining(), history=HISTORY, evaluation=_evaluation()) for _ in range(2)
+    )
+    assert first == second
