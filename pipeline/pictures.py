@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WIDTH = 6.25
 
 # So that a sheet of images is sharp on a screen of any density.
-_DOTS_PER_INCH = 192
+_DOTS_PER_INCH = 144
 
 _INK = "#222222"
 _FAINT = "#8a8a8a"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from pipeline.ingestion import DataReference
+from pipeline.pictures import confidence_picture, confusion_picture, data_uri, of_retraining
 from pipeline.retraining import Retraining
 from pipeline.scoring import Scoring
-from pipeline.tally import DIGITS
 
 
 def ingestion_markdown(data: DataReference) -> str:
@@ -16,60 +16,71 @@ def ingestion_markdown(data: DataReference) -> str:
 
 
 def retraining_markdown(retraining: Retraining) -> str:
-    """Return the outcome, the gate's checks, the figures and the parameters."""
+    """Return the outcome, the gate's checks, the pictures, the figures and the parameters."""
     candidate, verdict = retraining.candidate, retraining.verdict
-    version = retraining.version
     assert candidate is not None
     assert verdict is not None
+    version = retraining.version
     what = f"`{version.reference}`" if version else "the candidate"
     checks = [
         (check.name, f"{check.figure:.4f}", f"{check.threshold:.4f}", _verdict(check.passed))
         for check in verdict.checks
     ]
+    lines = [
+        f"# Retraining: {what} {retraining.outcome}",
+        "",
+        f"Weights: SHA-256 `{candidate.sha256}`. Record: `{retraining.record}`.",
+    ]
+    if version:
+        lines += ["", f"All about the version: `digits show {version.reference}`."]
+    lines += ["", "## The gate", *_table(("check", "figure", "threshold", "verdict"), checks)]
+    for title, uri in of_retraining(candidate.history, verdict.validation).items():
+        lines += ["", f"## {title}", _picture(title, uri)]
     metrics = [
         (name, f"{value:.4f}") for name, value in {**candidate.metrics, **verdict.metrics}.items()
     ]
     params = [(name, f"`{value}`") for name, value in candidate.params.items()]
-    return "\n".join(
-        [
-            f"# Retraining: {what} {retraining.outcome}",
-            "",
-            f"Weights: SHA-256 `{candidate.sha256}`. Record: `{retraining.record}`.",
-            "",
-            "## The gate",
-            *_table(("check", "figure", "threshold", "verdict"), checks),
-            "",
-            "## Figures",
-            *_table(("metric", "value"), metrics),
-            "",
-            "## Parameters",
-            *_table(("parameter", "value"), params),
-        ]
-    )
+    lines += ["", "## Figures", *_table(("metric", "value"), metrics)]
+    lines += ["", "## Parameters", *_table(("parameter", "value"), params)]
+    return "\n".join(lines)
 
 
 def scoring_markdown(scoring: Scoring) -> str:
-    """Return the counts by digit and by error."""
+    """Return the counts by digit, by confidence and by error, and the rate."""
     tally = scoring.tally
     digits = [
         (digit, f"{count:,}", f"{total / count:.3f}" if count else "")
         for digit, (count, total) in enumerate(zip(tally.digits, tally.confidence, strict=True))
     ]
+    done = tally.files - scoring.resumed
     lines = [
         f"# Scored {tally.files:,} files with `{scoring.version.reference}`",
+        "",
+        f"{done:,} in {scoring.seconds:.1f} s, {done / scoring.seconds:,.0f} a second"
+        + (f"; {scoring.resumed:,} more were scored before." if scoring.resumed else "."),
         "",
         f"Predictions: `{scoring.path}`. Weights: SHA-256 `{scoring.version.sha256}`.",
         "",
         *_table(("digit", "images", "mean confidence"), digits),
+        "",
+        "## Confidence",
+        _picture("Images by confidence", data_uri(confidence_picture(tally.histogram.tolist()))),
     ]
     if tally.accuracy is not None:
-        lines += ["", f"Accuracy on {tally.labelled:,} labelled images: {tally.accuracy:.4f}.", ""]
-        rows = [(label, *row) for label, row in enumerate(tally.confusion)]
-        lines += _table(("label", *map(str, range(DIGITS))), rows)
+        matrix = data_uri(confusion_picture(tally.confusion.tolist()))
+        lines += [
+            "",
+            f"## Accuracy on {tally.labelled:,} labelled images: {tally.accuracy:.4f}",
+            _picture("Confusion matrix", matrix),
+        ]
     if tally.errors:
         errors = [(reason, f"{count:,}") for reason, count in sorted(tally.errors.items())]
         lines += ["", "## Not scored", *_table(("reason", "files"), errors)]
     return "\n".join(lines)
+
+
+def _picture(title: str, uri: str) -> str:
+    return f"![{title}]({uri})"
 
 
 def _verdict(passed: bool) -> str:  # noqa: FBT001
@@ -80,5 +91,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
     return [
         "| " + " | ".join(header) + " |",
         "|" + " --- |" * len(header),
-        *("| " + " | ".join(map(str, row)) + " |" for row in rows),
+        *("| " + " | ".join(map(_cell, row)) + " |" for row in rows),
     ]
+
+
+def _cell(value: object) -> str:
+    # What would end the cell, or the row.
+    return " ".join(str(value).replace("|", "\\|").split())

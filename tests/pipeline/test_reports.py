@@ -13,6 +13,7 @@ from nn import Epoch
 from pipeline.evaluation import Evaluation, Mistake
 from pipeline.gate import Verdict
 from pipeline.report_page import retraining_html
+from pipeline.reports import retraining_markdown
 from pipeline.retraining import Retraining
 from pipeline.training import Candidate
 from registry import Check, ModelVersion
@@ -160,3 +161,31 @@ def test_equal_runs_have_equal_pages():
         retraining_html(_retraining(), history=HISTORY, evaluation=_evaluation()) for _ in range(2)
     )
     assert first == second
+
+
+def test_the_markdown_holds_its_pictures_and_names_the_version():
+    text = retraining_markdown(_retraining(), history=HISTORY, evaluation=_evaluation())
+    assert "# Retraining: `mnist/7` promoted" in text
+    assert "`digits show mnist/7`" in text
+    assert "| validation_accuracy | 0.9899 | 0.9700 | passed |" in text
+    found = re.findall(
+        r"^!\[(.+)\]\(data:image/(.+);base64,([A-Za-z0-9+/=]+)\)$", text, re.MULTILINE
+    )
+    assert [(title, kind) for title, kind, _ in found] == [
+        ("Learning curves", "svg+xml"),
+        ("Confusion matrix", "svg+xml"),
+        ("Worst mistakes", "png"),
+    ]
+
+
+def test_the_markdown_of_a_refusal_names_no_version_and_marks_what_failed():
+    text = retraining_markdown(_refused(_retraining()))
+    assert "# Retraining: the candidate refused" in text
+    assert "| not_worse_than_champion | 0.9899 | 0.9934 | **failed** |" in text
+    assert "digits show" not in text
+    assert "![" not in text
+
+
+def test_a_name_cannot_end_a_row_of_the_markdown():
+    text = retraining_markdown(_retraining("a|b\nc"))
+    assert "| activation | `a\\|b c` |" in text
