@@ -12,9 +12,14 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
+from uuid import UUID
 
 from prefect import Task, flow, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
@@ -27,11 +32,14 @@ from pipeline import labelled as labelled_images
 from pipeline.errors import NoSourceLeftError
 from pipeline.gate import judge
 from pipeline.ingestion import DataReference
+from pipeline.progress import reporting_to
 from pipeline.retraining import Retraining
 from pipeline.scoring import Scoring
 from pipeline.settings import load_settings
 from pipeline.stages import side_by_side
 from pipeline.task_runners import task_runner
+
+_log = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -108,24 +116,23 @@ def retrain(
     Where nothing has changed the state is ``Unchanged``.
     """
     _pass_on_logs()
-    done = retraining.retrain(
-        preset=preset,
-        min_accuracy=min_accuracy,
-        seed=seed,
-        labelled=labelled,
-        promote=promote,
-        force=force,
-        run_id=flow_run.get_id(),
-        run=_as_task,
-    )
+    with reporting_to(_ProgressArtifact("retraining-progress")):
+        done = retraining.retrain(
+            preset=preset,
+            min_accuracy=min_accuracy,
+            seed=seed,
+            labelled=labelled,
+            promote=promote,
+            force=force,
+            run_id=flow_run.get_id(),
+            run=_as_task,
+        )
     if done.outcome == retraining.UNCHANGED:
-        assert done.version is not None
-        return Completed(name="Unchanged", message=f"{done.version.reference} stays", data=done)
-    create_markdown_artifact(reports.retraining_markdown(done), key="retraining")
-    if done.version is None:
-        assert done.verdict is not None
-        return Completed(name="Rejected", message=done.verdict.reason, data=done)
-    return Completed(message=f"{done.version.reference} {done.outcome}", data=done)
+        return Completed(name="Unchanged", message=done.message, data=done)
+    report = reports.retraining_markdown(done)
+    create_markdown_artifact(report, key="retraining", description=done.message)
+    name = "Rejected" if done.outcome == retraining.REFUSED else None
+    return Completed(name=name, message=done.message, data=done)
 
 
 @flow(task_runner=task_runner(load_settings()))
@@ -149,6 +156,35 @@ def score(
     )
     create_markdown_artifact(reports.scoring_markdown(scored), key="scoring")
     return scored
+
+
+class _ProgressArtifact:
+    """Listens to the work of a run, and keeps an artifact of what it does and how far it is."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._id: UUID | None = None
+        self._shown: tuple[str, int] | None = None
+
+    def __call__(self, activity: str, done: float, total: float, remark: str) -> None:
+        percent = int(100 * done / total) if total else 0
+        # Each is a request, and of more than a hundred nobody would see more.
+        if self._shown == (activity, percent):
+            return
+        self._shown = (activity, percent)
+        description = f"{activity}, {remark}" if remark else activity
+        try:
+            if self._id is None:
+                # Outside an event loop this is the identifier itself, not a promise of it.
+                self._id = cast(
+                    UUID,
+                    create_progress_artifact(percent, key=self._key, description=description),
+                )
+            else:
+                update_progress_artifact(self._id, percent, description=description)
+        except Exception as error:
+            # An hour's training does not end because a server does not answer.
+            _log.warning("Progress could not be told to Prefect: %s", error)
 
 
 def _pass_on_logs() -> None:

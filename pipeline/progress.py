@@ -24,8 +24,15 @@ def report(activity: str, done: float, total: float, remark: str = "") -> None:
 
 @contextlib.contextmanager
 def reporting_to(listener: Listener) -> Iterator[None]:
-    """Send the reports made in this block to `listener`."""
-    token = _listener.set(listener)
+    """Send the reports made in this block to `listener`, after whoever listens already."""
+    outer = _listener.get()
+
+    def tell_both(activity: str, done: float, total: float, remark: str) -> None:
+        if outer is not None:
+            outer(activity, done, total, remark)
+        listener(activity, done, total, remark)
+
+    token = _listener.set(tell_both)
     try:
         yield
     finally:

@@ -105,6 +105,13 @@ class Retraining:
     labelled: Collection | None
     """The user's own images, if any were given."""
 
+    @property
+    def message(self) -> str:
+        """What it came to, in a line."""
+        if self.version is not None:
+            return f"{self.version.reference} {self.outcome}"
+        return self.verdict.reason if self.verdict else self.outcome
+
 
 def retrain(
     *,

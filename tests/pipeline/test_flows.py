@@ -1,11 +1,13 @@
 """The jobs as Prefect runs them: with a real server, and with none set up."""
 
+import base64
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ET
 
 import pyarrow.parquet as pq
 import pytest
@@ -50,8 +52,8 @@ def _flow_run(ask, run_id):
     return run
 
 
-def _artifact(ask, run_id):
-    (artifact,) = ask("artifacts", flow_run_id=run_id)
+def _artifact(ask, run_id, key="retraining"):
+    (artifact,) = (a for a in ask("artifacts", flow_run_id=run_id) if a["key"] == key)
     return artifact
 
 
@@ -68,9 +70,13 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
     assert run["state"]["message"] == "mnist/1 promoted"
     assert run["parameters"]["preset"] == "quick"
     artifact = _artifact(ask, version.run_id)
-    assert (artifact["key"], artifact["type"]) == ("retraining", "markdown")
+    assert artifact["type"] == "markdown"
     assert "# Retraining: `mnist/1` promoted" in artifact["data"]
     assert version.sha256 in artifact["data"]
+    progress = _artifact(ask, version.run_id, "retraining-progress")
+    assert (progress["type"], progress["data"]) == ("progress", 100)
+    assert re.fullmatch(r"Train, validation accuracy 0\.\d{4}", progress["description"])
+    assert "Train: 100%" in ended.err
     assert not (home / "prefect").exists()
 
 
@@ -136,6 +142,17 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     (artifact,) = ask("artifacts", key="scoring")
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]
     assert "| not an image | 1 |" in artifact["data"]
+    assert re.search(r"31 in \d+\.\d s, [\d,]+ a second", artifact["data"])
+    pictures = _pictures(artifact["data"])
+    assert list(pictures) == ["Images by confidence", "Confusion matrix"]
+    # Whole, as the server gave them back.
+    for picture in pictures.values():
+        assert ET.fromstring(picture).tag.endswith("svg")
+
+
+def _pictures(markdown):
+    found = re.findall(r"!\[(.*)\]\(data:image/svg\+xml;base64,(.*)\)", markdown)
+    return {title: base64.b64decode(encoded, validate=True) for title, encoded in found}
 
 
 def test_with_no_server_set_up_a_flow_runs_all_the_same(digits_apart, home):
