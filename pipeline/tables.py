@@ -1,34 +1,66 @@
 """What the jobs came to, as Rich tables."""
 
+import math
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.evaluation import Evaluation
+from pipeline.gate import Verdict
 from pipeline.reproduction import Reproduction
 from pipeline.retraining import Retraining
 from pipeline.scoring import REVIEW, Scoring
-from pipeline.tally import DIGITS, Tally
+from pipeline.tally import DIGITS
 from pipeline.terminal import card, plain, sparkline
+
+# Of many mistakes; the page has more.
+_MOST_MISTAKES = 5
+
+# Bars in a curve.
+_WIDEST = 60
 
 
 def retraining_card(retraining: Retraining) -> RenderableType:
-    """Return the outcome of a retraining, with its figures."""
+    """Return the outcome of a retraining: the gate, the figures, and what went wrong."""
     version, verdict, candidate = retraining.version, retraining.verdict, retraining.candidate
-    title = f"{version.reference} {retraining.outcome}" if version else "Refused by the gate"
-    table = card(title, style="bold green" if version else "bold red")
     if verdict is None or candidate is None:
-        assert version is not None
-        table.add_row("why", "the champion was made of the same inputs, configuration and code")
-        table.add_row("sha256", version.sha256)
-        return table
-    for check in verdict.checks:
-        table.add_row("gate", Text(str(check), style="green" if check.passed else "red"))
+        return _unchanged(retraining)
+    title = f"{version.reference} {retraining.outcome}" if version else "Refused by the gate"
+    figures = card("figures")
     for name, value in {**candidate.metrics, **verdict.metrics}.items():
-        table.add_row(name, f"{value:.4f}")
+        figures.add_row(name, f"{value:.4f}")
+    losses = [epoch.loss for epoch in candidate.history]
+    figures.add_row("loss by epoch", _curve(losses, "{:.4f}"))
+    wrong = [
+        100 * (1 - epoch.validation_accuracy)
+        for epoch in candidate.history
+        if epoch.validation_accuracy is not None
+    ]
+    figures.add_row("wrong in validation", _curve(wrong, "{:.2f} %"))
     if version:
-        table.add_row("aliases", ", ".join(version.aliases) or "none")
-    table.add_row("sha256", candidate.sha256)
-    table.add_row("record", str(retraining.record))
+        figures.add_row("aliases", ", ".join(version.aliases) or "none")
+    figures.add_row("sha256", candidate.sha256)
+    figures.add_row("record", str(retraining.record))
+    figures.add_row("report", str(retraining.report))
+    parts: list[RenderableType] = [
+        Text(title, style="bold green" if version else "bold red"),
+        _gate(verdict),
+        figures,
+        _confusion(verdict.validation.confusion),
+    ]
+    if verdict.validation.mistakes:
+        parts.append(_mistakes(verdict.validation))
+    return Group(*parts)
+
+
+def _unchanged(retraining: Retraining) -> RenderableType:
+    champion = retraining.version
+    assert champion is not None
+    table = card(retraining.message, style="bold green")
+    table.add_row("why", "it was made of the same inputs, configuration and code")
+    table.add_row("sha256", champion.sha256)
     return table
 
 
@@ -63,7 +95,7 @@ def scoring_table(scoring: Scoring) -> RenderableType:
         table.add_row(str(digit), f"{count:,}", f"{total / count:.3f}" if count else "")
     parts: list[RenderableType] = [table]
     if tally.labelled:
-        parts.append(_confusion(tally))
+        parts.append(_confusion(tally.confusion.tolist()))
     parts.append(Text("\n".join(_lines(scoring))))
     return Group(*parts)
 
@@ -87,13 +119,49 @@ def _lines(scoring: Scoring) -> list[str]:
     return lines
 
 
-def _confusion(tally: Tally) -> Table:
+def _gate(verdict: Verdict) -> Table:
+    table = Table(box=None)
+    table.add_column("gate", style="dim")
+    for heading in ("figure", "threshold"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for check in verdict.checks:
+        word, style = ("passed", "green") if check.passed else ("failed", "bold red")
+        figures = (f"{check.figure:.4f}", f"{check.threshold:.4f}")
+        table.add_row(plain(check.name), *figures, Text(word, style=style))
+    return table
+
+
+def _curve(figures: Sequence[float], form: str) -> str:
+    """Return the first figure, a bar for each by its logarithm, and the last."""
+    # None has a logarithm; it is drawn as less than all the others.
+    least = min((figure for figure in figures if figure > 0), default=1.0) / 2
+    logarithms = [math.log(max(figure, least)) for figure in figures]
+    every = -(-len(figures) // _WIDEST)
+    bars = sparkline(logarithms[::-every][::-1], min(logarithms))
+    return f"{form.format(figures[0])} {bars} {form.format(figures[-1])}"
+
+
+def _mistakes(evaluation: Evaluation) -> Table:
+    shown = evaluation.mistakes[:_MOST_MISTAKES]
+    title = f"worst mistakes, {len(shown)} of {evaluation.wrong:,}"
+    table = Table(title=title, title_justify="left", box=None)
+    for heading in ("label", "taken for", "confidence"):
+        table.add_column(heading, justify="right")
+    table.add_column("image", overflow="fold")
+    for mistake in shown:
+        digits = (str(mistake.label), str(mistake.prediction))
+        table.add_row(*digits, f"{mistake.confidence:.4f}", Text(plain(mistake.place)))
+    return table
+
+
+def _confusion(confusion: Sequence[Sequence[int]]) -> Table:
     """Return what labels were taken for; right ones are bold."""
     table = Table(title="label, and what it was taken for", title_justify="left", box=None)
     table.add_column("", justify="right", style="dim")
     for digit in range(DIGITS):
         table.add_column(str(digit), justify="right")
-    for label, row in enumerate(tally.confusion):
+    for label, row in enumerate(confusion):
         cells = [
             Text(f"{count:,}" if count else "·", style="bold" if label == digit else "")
             for digit, count in enumerate(row)

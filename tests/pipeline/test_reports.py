@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from nn import Epoch
 from pipeline.evaluation import Evaluation, Mistake
@@ -15,6 +16,7 @@ from pipeline.gate import Verdict
 from pipeline.report_page import retraining_html
 from pipeline.reports import retraining_markdown
 from pipeline.retraining import Retraining
+from pipeline.tables import retraining_card
 from pipeline.training import Candidate
 from registry import Check, ModelVersion
 
@@ -189,3 +191,51 @@ def test_the_markdown_of_a_refusal_names_no_version_and_marks_what_failed():
 def test_a_name_cannot_end_a_row_of_the_markdown():
     text = retraining_markdown(_retraining("a|b\nc"))
     assert "| activation | `a\\|b c` |" in text
+
+
+def _printed(renderable, width=80):
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(renderable)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_the_terminal_shows_the_same_on_one_screen():
+    card = retraining_card(_retraining(), history=HISTORY, evaluation=_evaluation())
+    lines = _printed(card)
+    assert lines[0] == "mnist/7 promoted"
+    for words in (
+        ["validation_accuracy", "0.9899", "0.9700", "passed"],
+        ["test_accuracy", "0.9912"],
+        ["loss", "by", "epoch", "1.0000", "█▄▁", "0.3333"],
+        ["wrong", "in", "validation", "10.00", "%", "█▄▁", "3.33", "%"],
+        ["7", "·", "·", "1", "·", "·", "·", "·", "98", "·", "·"],
+        ["worst", "mistakes,", "1", "of", "1"],
+        ["7", "2", "0.9800", "validation", "image", "17"],
+    ):
+        assert words in [line.split() for line in lines]
+    assert len(lines) < 40
+
+
+def test_the_terminal_shows_which_check_failed():
+    lines = _printed(retraining_card(_refused(_retraining())))
+    assert lines[0] == "Refused by the gate"
+    assert ["not_worse_than_champion", "0.9899", "0.9934", "failed"] in [
+        line.split() for line in lines
+    ]
+
+
+@pytest.mark.parametrize("accuracy", [0.9, 1.0])
+def test_the_curves_of_a_long_training_fit_the_terminal(accuracy):
+    history = [Epoch(n, 1 / n, 0.9, 0.1, accuracy, 0.1, 1.0) for n in range(1, 301)]
+    lines = _printed(retraining_card(_retraining(), history=history), width=120)
+    (loss,) = (line for line in lines if line.startswith(" loss by epoch"))
+    assert re.search(r" 1\.0000 █[▁-█]{58}▁ 0\.0033$", loss)
+    (wrong,) = (line for line in lines if line.startswith(" wrong in validation"))
+    assert re.search(r"% ▁{60} ", wrong)
+
+
+def test_a_name_cannot_give_orders_to_the_terminal():
+    card = retraining_card(_retraining(), evaluation=_evaluation("a\x1b[31mb [bold]c"))
+    (line,) = (line for line in _printed(card) if line.startswith("     7          2"))
+    assert line.endswith("a[31mb [bold]c")
