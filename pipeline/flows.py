@@ -165,11 +165,12 @@ class _ProgressArtifact:
         self._key = key
         self._id: UUID | None = None
         self._shown: tuple[str, int] | None = None
+        self._answers = True
 
     def __call__(self, activity: str, done: float, total: float, remark: str) -> None:
         percent = int(100 * done / total) if total else 0
         # Each is a request, and of more than a hundred nobody would see more.
-        if self._shown == (activity, percent):
+        if not self._answers or self._shown == (activity, percent):
             return
         self._shown = (activity, percent)
         description = f"{activity}, {remark}" if remark else activity
@@ -183,8 +184,10 @@ class _ProgressArtifact:
             else:
                 update_progress_artifact(self._id, percent, description=description)
         except Exception as error:
-            # An hour's training does not end because a server does not answer.
-            _log.warning("Progress could not be told to Prefect: %s", error)
+            # An hour's training does not end because a server does not answer, nor waits for it
+            # again and again.
+            self._answers = False
+            _log.warning("Prefect's server is told of no more progress: %s", error)
 
 
 def _pass_on_logs() -> None:

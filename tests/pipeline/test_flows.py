@@ -80,6 +80,20 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
     assert not (home / "prefect").exists()
 
 
+def test_progress_that_no_server_takes_is_one_warning():
+    script = (
+        "import warnings; from pipeline.flows import _ProgressArtifact;"
+        "warnings.simplefilter('ignore'); listener = _ProgressArtifact('progress');"
+        "[listener('Train', epoch, 3, '') for epoch in range(4)]"
+    )
+    nobody = {**os.environ, "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=nobody, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("told of no more progress") == 1
+
+
 def test_a_refusal_is_the_completed_state_rejected(on_server, ask, home):
     ended = on_server("retrain", "--preset", "quick", "--min-accuracy", "1")
     assert ended.status == 3
