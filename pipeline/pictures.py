@@ -201,8 +201,8 @@ def confidence_picture(histogram: Sequence[int]) -> bytes:
         axes.set_xlim(0, 1)
         axes.set_xlabel("confidence")
         axes.set_title("Images by confidence (logarithmic)")
-        # Less than one image is none; a bar for one must be seen.
-        axes.set_ylim(bottom=0.5, top=2 * max(1, *histogram))
+        # Less than one image is none, but a bar for one must be seen; ticks are whole images.
+        axes.set_ylim(bottom=0.5, top=2 * max(30, *histogram))
         _logarithmic(axes)
         return _svg(figure)
 
