@@ -4,6 +4,7 @@ Prefect reads its settings when it is imported, so the server is started before 
 """
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -55,6 +56,8 @@ def prefect_server(port: int, log: Path) -> Iterator[str]:
             [*command, "--host", _HOST, "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
+            # Its pages would ask the default port otherwise.
+            env={**os.environ, "PREFECT_UI_API_URL": address},
             # Ctrl-C is for this process, which stops the server when its work is done.
             start_new_session=True,
         )

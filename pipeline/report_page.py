@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from nn import Epoch
-from pipeline.evaluation import Evaluation, Mistake
+from pipeline.evaluation import Mistake
 from pipeline.pictures import of_retraining
-from pipeline.retraining import Retraining
 from pipeline.terminal import moment
+
+if TYPE_CHECKING:
+    from pipeline.gate import Verdict
+    from pipeline.labelled import Collection
+    from pipeline.retraining import Retraining
+    from pipeline.training import Candidate
 
 # Nothing but what is in the page itself may be shown, whatever got into it.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -33,44 +38,33 @@ img { display: block; width: 600px; max-width: 100%; height: auto; background: #
 """
 
 
-def retraining_html(
-    retraining: Retraining,
-    *,
-    history: Sequence[Epoch] = (),
-    evaluation: Evaluation | None = None,
-) -> str:
-    """Return a page with the outcome, the gate, figures and pictures, and all it was made of.
-
-    Parameters
-    ----------
-    history : sequence of Epoch
-        Of the training.
-    evaluation : Evaluation, optional
-        Of the candidate, on validation images.
-    """
-    candidate, version = retraining.candidate, retraining.version
+def retraining_html(retraining: "Retraining") -> str:
+    """Return a page with the outcome, the gate, figures and pictures, and all it was made of."""
+    candidate, verdict, version = retraining.candidate, retraining.verdict, retraining.version
+    assert candidate is not None
+    assert verdict is not None
     what = version.reference if version else "Candidate"
+    evaluation = verdict.validation
     parts = [
         f'<h1>{escape(what)} <span class="{retraining.outcome}">{retraining.outcome}</span></h1>',
-        *_about(retraining),
+        *_about(retraining, candidate, verdict),
         "<h2>Gate</h2>",
-        *_gate(retraining),
+        *_gate(verdict),
+        f"<p>{evaluation.wrong:,} of {evaluation.images:,} validation images "
+        "were taken for another digit.</p>",
     ]
-    if evaluation:
-        parts.append(
-            f"<p>{evaluation.wrong:,} of {evaluation.images:,} images "
-            "were taken for another digit.</p>"
-        )
-    for title, uri in of_retraining(tuple(history), evaluation).items():
+    for title, uri in of_retraining(candidate.history, evaluation).items():
         parts += [f"<h2>{title}</h2>", f'<img alt="{title}" src="{uri}">']
-    if evaluation and evaluation.mistakes:
+    if evaluation.mistakes:
         parts += _where(evaluation.mistakes)
-    environment = version.environment if version else {}
+    if retraining.labelled:
+        parts += ["<h2>Own labelled images</h2>", *_own(retraining.labelled, verdict)]
+    figures = {**candidate.metrics, **verdict.metrics}
     for title, values in (
-        ("Figures", {name: f"{value:.4f}" for name, value in candidate.metrics.items()}),
+        ("Figures", {name: f"{value:.4f}" for name, value in figures.items()}),
         ("Parameters", dict(_flat(candidate.params))),
         ("Inputs, SHA-256", candidate.inputs),
-        ("Environment", environment),
+        ("Environment", version.environment if version else {}),
     ):
         if values:
             parts += [f"<h2>{title}</h2>", *_table(values.items())]
@@ -94,27 +88,51 @@ def retraining_html(
     )
 
 
-def _about(retraining: Retraining) -> Iterator[str]:
+def _about(retraining: "Retraining", candidate: "Candidate", verdict: "Verdict") -> Iterator[str]:
     version = retraining.version
-    facts = {"run": retraining.run_id, "weights, SHA-256": retraining.candidate.sha256}
+    facts = {"run": retraining.run_id, "weights, SHA-256": candidate.sha256}
     if version:
         command = f"digits show {version.reference}"
         yield f'<p class="faint">{moment(version.created_at)} UTC · <code>{command}</code></p>'
         facts["aliases"] = ", ".join(version.aliases) or "none"
         facts["parent"] = version.parent or "none"
     else:
-        yield f'<p class="faint">{escape(retraining.verdict.reason)}. The champion stays.</p>'
+        yield f'<p class="faint">{escape(verdict.reason)}. The champion stays.</p>'
     yield from _table(facts.items())
 
 
-def _gate(retraining: Retraining) -> Iterator[str]:
+def _gate(verdict: "Verdict") -> Iterator[str]:
+    if verdict.champion:
+        yield f'<p class="faint">Held against {escape(verdict.champion)} on the same images.</p>'
     yield "<table>"
     yield _row("th", "check", "figure", "threshold", "verdict")
-    for check in retraining.verdict.checks:
-        verdict = "passed" if check.passed else "failed"
+    for check in verdict.checks:
+        word = "passed" if check.passed else "failed"
         figures = (f"{check.figure:.4f}", f"{check.threshold:.4f}")
-        yield _row("td", check.name, *figures, verdict, kind=verdict)
+        yield _row("td", check.name, *figures, word, kind=word)
     yield "</table>"
+
+
+def _own(collection: "Collection", verdict: "Verdict") -> Iterator[str]:
+    facts: dict[str, object] = {
+        "trained on": f"{collection.training:,}",
+        "held out": f"{collection.held_out:,}",
+        "files with an image that another has": f"{collection.duplicates:,}",
+        "MNIST's own, left out": f"{collection.of_mnist:,}",
+    }
+    if verdict.held_out:
+        facts["accuracy on those held out"] = f"{verdict.held_out.accuracy:.4f}"
+    if verdict.champion_held_out:
+        facts[f"that of {verdict.champion}"] = f"{verdict.champion_held_out.accuracy:.4f}"
+    for reason, count in collection.errors.items():
+        facts[f"not used: {reason}"] = f"{count:,}"
+    yield from _table(facts.items())
+    if collection.conflicts:
+        yield "<details><summary>Images with several labels, left out</summary><table>"
+        yield _row("th", "labels", "files")
+        for conflict in collection.conflicts:
+            yield _row("td", ", ".join(map(str, conflict.labels)), ", ".join(conflict.paths))
+        yield "</table></details>"
 
 
 def _where(mistakes: Sequence[Mistake]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def retraining_markdown(retraining: Retraining) -> str:
     lines = [
         f"# Retraining: {what} {retraining.outcome}",
         "",
-        f"Weights: SHA-256 `{candidate.sha256}`. Record: `{retraining.record}`.",
+        f"Weights: SHA-256 `{candidate.sha256}`. Record and report: `{retraining.directory}`.",
     ]
     if version:
         lines += ["", f"All about the version: `digits show {version.reference}`."]

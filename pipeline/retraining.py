@@ -25,6 +25,7 @@ from pipeline.ingestion import ingest
 from pipeline.labelled import Collection, collect
 from pipeline.provenance import code_version, environment
 from pipeline.references import CHAMPION, MODEL, open_registry
+from pipeline.report_page import retraining_html
 from pipeline.settings import Settings, load_settings
 from pipeline.stages import Runner, directly
 from pipeline.thresholds import Thresholds
@@ -44,6 +45,12 @@ PROMOTED = "promoted"
 REGISTERED = "registered"
 REFUSED = "refused"
 UNCHANGED = "unchanged"
+
+RECORD = "record.json"
+"""Of a run: all that is known of it, as JSON."""
+
+REPORT = "report.html"
+"""Of a run: the same for people, with pictures, in one file."""
 
 # Seconds after which what a killed run left is not gone on with, unless it is asked for again.
 _KEPT = 7 * 24 * 3600
@@ -100,8 +107,8 @@ class Retraining:
     verdict: Verdict | None
     """None where nothing was trained; so are the next two."""
     candidate: Candidate | None
-    record: Path | None
-    """The run's record, as JSON."""
+    directory: Path | None
+    """It has the run's ``record.json`` and ``report.html``."""
     labelled: Collection | None
     """The user's own images, if any were given."""
 
@@ -220,8 +227,8 @@ def retrain(
                     outcome = PROMOTED
         else:
             run(refuse, settings, lineage, candidate, verdict, run_id)
-        record = settings.runs / run_id / "record.json"
-        retraining = Retraining(outcome, run_id, version, verdict, candidate, record, collection)
+        directory = settings.runs / run_id
+        retraining = Retraining(outcome, run_id, version, verdict, candidate, directory, collection)
         run(conclude, retraining, work)
     return retraining
 
@@ -292,10 +299,12 @@ def promote_version(
 
 
 def conclude(retraining: Retraining, work: Path) -> None:
-    """Keep the run's record; the training's own files are of no further use."""
-    assert retraining.record is not None
-    with files.replacing(retraining.record) as temporary:
+    """Keep the run's record and report; the training's own files are of no further use."""
+    assert retraining.directory is not None
+    with files.replacing(retraining.directory / RECORD) as temporary:
         temporary.write_text(json.dumps(_record(retraining), indent=2, default=str) + "\n")
+    with files.replacing(retraining.directory / REPORT) as temporary:
+        temporary.write_text(retraining_html(retraining), encoding="utf-8")
     shutil.rmtree(work, ignore_errors=True)
 
 

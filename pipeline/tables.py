@@ -10,7 +10,7 @@ from rich.text import Text
 from pipeline.evaluation import Evaluation
 from pipeline.gate import Verdict
 from pipeline.reproduction import Reproduction
-from pipeline.retraining import Retraining
+from pipeline.retraining import REPORT, Retraining
 from pipeline.scoring import REVIEW, Scoring
 from pipeline.tally import DIGITS
 from pipeline.terminal import card, plain, sparkline
@@ -42,8 +42,8 @@ def retraining_card(retraining: Retraining) -> RenderableType:
     if version:
         figures.add_row("aliases", ", ".join(version.aliases) or "none")
     figures.add_row("sha256", candidate.sha256)
-    figures.add_row("record", str(retraining.record))
-    figures.add_row("report", str(retraining.report))
+    assert retraining.directory is not None
+    figures.add_row("report", str(retraining.directory / REPORT))
     parts: list[RenderableType] = [
         Text(title, style="bold green" if version else "bold red"),
         _gate(verdict),

@@ -180,7 +180,11 @@ def _fit(
 ) -> None:
     """Train, from the checkpoint on where there is one of this training."""
 
+    reached = 0
+
     def tell(epoch: Epoch) -> None:
+        nonlocal reached
+        reached = epoch.number
         remark = f"validation accuracy {epoch.validation_accuracy:.4f}"
         report("Train", epoch.number, network.epochs, remark)
         _log.info(
@@ -196,6 +200,9 @@ def _fit(
         _log.warning("Starting from the beginning. %s", error)
         checkpoint.unlink()
         fit()
+    if not reached:
+        # The checkpoint was that of the last epoch.
+        report("Train", network.epochs, network.epochs)
 
 
 def _figures(

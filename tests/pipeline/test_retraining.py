@@ -100,7 +100,7 @@ def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home)
     assert (told["sha256"], told["parent"]) == (done.candidate.sha256, "mnist/1")
     assert told["inputs"] == done.candidate.inputs
     assert told["params"]["gate"]["min_accuracy"] == 0.99
-    record = json.loads(done.record.read_text())
+    record = json.loads((done.directory / "record.json").read_text())
     assert (record["outcome"], record["version"]) == ("refused", None)
     assert record["gate"] == told["gate"] == [asdict(check) for check in done.verdict.checks]
     assert record["gate"][0] == {
@@ -132,8 +132,10 @@ def test_a_first_retraining_without_promotion_makes_no_champion(home):
 
 def test_the_record_names_the_version_and_nothing_else_is_left_of_a_run(home):
     done = _retrain()
-    assert json.loads(done.record.read_text())["version"] == "mnist/1"
-    assert _files(home / "runs") == {done.record}
+    assert json.loads((done.directory / "record.json").read_text())["version"] == "mnist/1"
+    assert _files(home / "runs") == {
+        done.directory / name for name in ("record.json", "report.html")
+    }
 
 
 def _stopped_after_two_epochs(monkeypatch, **changes):
@@ -204,7 +206,7 @@ def test_a_retraining_of_the_same_is_unchanged(home, monkeypatch):
     champion = _retrain().version
     again = _retrain()
     assert (again.outcome, again.version) == ("unchanged", champion)
-    assert (again.candidate, again.verdict, again.record) == (None, None, None)
+    assert (again.candidate, again.verdict, again.directory) == (None, None, None)
     with open_registry() as registry:
         assert len(registry.history("mnist")) == 2
     assert _retrain(force=True).version.number == 2
