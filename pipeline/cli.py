@@ -150,8 +150,13 @@ def reproduce(
 @app.command(epilog="Example: digits score scans/ --output scores/")
 def score(
     *,
-    directory: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A directory of images; a file to explain.")
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Directories, files or patterns ('scans/2026-*/*.png') of images or Parquet, "
+            "also s3://bucket/prefix; one file to explain.",
+        ),
     ],
     output: Annotated[Path, typer.Option(help="The directory for predictions/ and summary.json.")],
     model: Annotated[str, typer.Option(help="The version that scores.")] = "mnist@champion",
@@ -174,12 +179,14 @@ def score(
     ] = False,
     direct: Direct = False,
 ) -> None:
-    """Score the image files in a directory into a Parquet data set.
+    """Score images, files or rows of Parquet, into a Parquet data set.
 
     Killed and run again, it goes on where it was.
     """
     if explain:
-        _explain(directory, output)
+        if len(inputs) > 1:
+            raise typer.BadParameter(f"--explain: expected one file, got {len(inputs)}.")
+        _explain(Path(inputs[0]), output)
         return
 
     from pipeline.scoring import Options
@@ -193,9 +200,9 @@ def score(
         from pipeline.processes import in_processes
         from pipeline.scoring import score as job
 
-        scored = _directly(job, directory, output, spread=in_processes, **parameters)
+        scored = _directly(job, inputs, output, spread=in_processes, **parameters)
     else:
-        scored = _as_flow("score", directory.absolute(), output.absolute(), **parameters)
+        scored = _as_flow("score", inputs, output.absolute(), **parameters)
 
     from pipeline.tables import scoring_table
     from pipeline.terminal import show

@@ -137,16 +137,16 @@ def retrain(
 
 @flow(task_runner=task_runner(load_settings()))
 def score(
-    directory: Path,
+    inputs: list[str],
     output: Path,
     model: str = "mnist@champion",
     options: scoring.Options | None = None,
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> Scoring:
-    """Score the image files in a directory with one version, into a Parquet data set."""
+    """Score images with one version, into a Parquet data set: see `pipeline.scoring.score`."""
     _pass_on_logs()
     scored = scoring.score(
-        directory,
+        inputs,
         output,
         model=model,
         options=options,

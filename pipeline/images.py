@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cv2
@@ -25,8 +25,10 @@ LINK_OUT = "link out of the directory"
 TOO_BIG = "more than 256 MB"
 BLANK = "blank image"
 OTHER_SIZE = "not 28×28 pixels"
+NO_IMAGE = "no image"
 
-_MOST_BYTES = 256_000_000
+MOST_BYTES = 256_000_000
+"""Of a file that is read."""
 
 # A pipe would be waited for without O_NONBLOCK.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -36,51 +38,89 @@ _SHOWN = 280
 _MARGIN = 20
 
 
-def read_images(
-    paths: Sequence[str | bytes | Path], way: str = AUTO, *, root: str | bytes | Path | None = None
+Sheet = NDArray[np.uint8] | str
+"""Grey pixels, shape (height, width), or the reason why there are none."""
+
+
+def sheet(content: bytes | str) -> Sheet:
+    """Return the pixels of what an image file holds; a reason stays what it is."""
+    if isinstance(content, str):
+        return content
+    try:
+        return decode(content)
+    except UnreadableImageError as error:
+        return error.reason
+
+
+def as_seen(
+    sheets: Iterable[Sheet], count: int, way: str = AUTO
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Read image files, each as the network is to see it.
+    """Return images as the network is to see them.
 
     Parameters
     ----------
+    sheets : iterable of ndarray or str
+        The images, or the reasons why there are none.
+    count : int
+        How many there are.
     way : {"auto", "always", "never"}
         Which are normalised: those that are not like MNIST's, all, or none.
-    root : path, optional
-        The directory that links must not lead out of.
 
     Returns
     -------
     images : ndarray of uint8, shape (n, 28, 28)
-        Of the files that could be read, in order.
+        Those that can be shown to it, in order.
     reasons : dict of int to str
-        Why the others could not, by their places in `paths`.
+        Why the others cannot, by their places.
     """
-    images = np.empty((len(paths), SIDE, SIDE), np.uint8)
+    images = np.empty((count, SIDE, SIDE), np.uint8)
     others: dict[int, NDArray[np.uint8]] = {}
     reasons: dict[int, str] = {}
-    for place, path in enumerate(paths):
-        try:
-            grey = decode(read_bytes(path, root))
-        except UnreadableImageError as error:
-            reasons[place] = error.reason
-            continue
-        if grey.shape == (SIDE, SIDE):
+    for place, grey in enumerate(sheets):
+        if isinstance(grey, str):
+            reasons[place] = grey
+        elif grey.shape == (SIDE, SIDE):
             images[place] = grey
         elif way == NEVER:
             reasons[place] = OTHER_SIZE
         else:
             others[place] = grey
-    readable = np.ones(len(paths), bool)
+    return pixels_as_seen(images, others, reasons, way)
+
+
+def pixels_as_seen(
+    images: NDArray[np.uint8],
+    others: Mapping[int, NDArray[np.uint8]],
+    reasons: Mapping[int, str],
+    way: str,
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Do what `as_seen` does with images that are in one array already.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28)
+        It is not written to.
+    others : mapping of int to ndarray
+        Those of another size, by the places that are theirs.
+    reasons : mapping of int to str
+        Why there is none in other places.
+    """
+    readable = np.ones(len(images), bool)
     readable[list(reasons)] = False
+    why_not = dict(reasons)
     if way != NEVER:
-        is_left = are_normalized(images) if way == AUTO else np.zeros(len(paths), bool)
-        for place in np.flatnonzero(readable & ~is_left).tolist():
+        is_left = are_normalized(images) if way == AUTO else np.zeros(len(images), bool)
+        is_left[list(others)] = False
+        places = np.flatnonzero(readable & ~is_left).tolist()
+        if places:
+            images = images.copy()
+        for place in places:
             try:
                 images[place] = normalize(others.get(place, images[place])).normalized
             except BlankError:
-                reasons[place] = BLANK
+                why_not[place] = BLANK
                 readable[place] = False
-    return images[readable], reasons
+    return (images[readable] if why_not else images), why_not
 
 
 def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None) -> bytes:
@@ -105,7 +145,7 @@ def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableImageError(NO_FILE)
-        if status.st_size > _MOST_BYTES:
+        if status.st_size > MOST_BYTES:
             raise UnreadableImageError(TOO_BIG)
         # One byte more than there are tells the end without another call.
         data = os.read(descriptor, status.st_size + 1)

@@ -22,7 +22,7 @@ from pipeline.decoding import SUFFIXES
 from pipeline.errors import DamagedDataError, InputError
 from pipeline.images import read_images
 from pipeline.ingestion import DataReference
-from pipeline.labels import FILE_NAME, read_labels, read_table
+from pipeline.labels import FILE_NAME, Labels, read_labels
 from pipeline.normalization import SIDE
 from pipeline.progress import report
 
@@ -244,14 +244,14 @@ def _read(source: Path, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]
 
 def _listed(source: Path) -> list[tuple[str, int]]:
     """Return the paths, relative to the source, and the labels of images that have one."""
-    if source.suffix == ".csv":
-        return sorted(read_table(source).items())
-    if not source.is_dir():
+    if source.suffix != ".csv" and not source.is_dir():
         got = "a file" if source.exists() else "nothing there"
         raise InputError(f"{source}: expected a directory of labelled images, got {got}.")
-    labels = read_labels(source)
-    if labels.table is not None:
-        return sorted(labels.table.items())
+    table = source if source.suffix == ".csv" else source / FILE_NAME
+    if table == source or table.exists():
+        with table.open(newline="", encoding="utf-8") as stream:
+            return sorted((read_labels(stream, str(table)).table or {}).items())
+    labels = Labels(None)
     return [
         (path, label)
         for path in sorted(

@@ -1,11 +1,10 @@
 """The labels a user may know of the images in a directory."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from pipeline import files
 from pipeline.errors import InputError
 
 FILE_NAME = "labels.csv"
@@ -28,53 +27,34 @@ class Labels:
         return int(parent) if parent in _LABELS else None
 
 
-def digest(directory: Path) -> str | None:
-    """Return the SHA-256 of a directory's table of labels; None where it has none."""
-    path = directory / FILE_NAME
-    return files.sha256(path) if path.exists() else None
-
-
-def read_labels(directory: Path) -> Labels:
-    """Return the labels of the images below a directory.
-
-    They are those of its ``labels.csv``, where it has one; otherwise an image in a directory
-    called ``0`` to ``9`` has that label.
-
-    Raises
-    ------
-    InputError
-        Where the file is not a table of ``path`` and ``label``; it names the line.
-    """
-    try:
-        return Labels(read_table(directory / FILE_NAME))
-    except FileNotFoundError:
-        return Labels(None)
-
-
-def read_table(path: Path) -> dict[str, int]:
+def read_labels(lines: Iterable[str], place: str) -> Labels:
     """Return the labels in a table of ``path`` and ``label``.
 
+    Parameters
+    ----------
+    place : str
+        Where the table is, for what is said of it.
+
     Raises
     ------
     InputError
-        Where it is none; it names the line.
+        Where it is no such table; it names the line.
     """
     labels: dict[str, int] = {}
+    rows = csv.DictReader(lines)
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = csv.DictReader(stream)
-            for row in rows:
-                label = row.get("label") or ""
-                if not row.get("path") or label not in _LABELS:
-                    raise InputError(
-                        f"{path}, line {rows.line_num}: expected columns path and label, "
-                        f"a label from 0 to 9, got {row!r}."
-                    )
-                if labels.setdefault(row["path"], int(label)) != int(label):
-                    raise InputError(
-                        f"{path}, line {rows.line_num}: expected one label for each path, got "
-                        f"{label} for {row['path']!r}, which is {labels[row['path']]} above."
-                    )
+        for row in rows:
+            label = row.get("label") or ""
+            if not row.get("path") or label not in _LABELS:
+                raise InputError(
+                    f"{place}, line {rows.line_num}: expected columns path and label, "
+                    f"a label from 0 to 9, got {row!r}."
+                )
+            if labels.setdefault(row["path"], int(label)) != int(label):
+                raise InputError(
+                    f"{place}, line {rows.line_num}: expected one label for each path, got "
+                    f"{label} for {row['path']!r}, which is {labels[row['path']]} above."
+                )
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected UTF-8 text ({error}).") from None
-    return labels
+        raise InputError(f"{place}: expected UTF-8 text ({error}).") from None
+    return Labels(labels)

@@ -1,17 +1,16 @@
-"""Scoring: a directory of image files into a Parquet data set of predictions.
+"""Scoring: images, wherever they are, into a Parquet data set of predictions.
 
-Every image file gets one row: a prediction, or the reason why there is none. The files are cut
-into shards, each of which becomes a file of the data set, written as a whole; so a run that was
-killed goes on with the shards that are not there yet.
+Every image file, or row of Parquet, gets one row: a prediction, or the reason why there is none.
+They are cut into shards, each of which becomes a file of the data set, written as a whole; so a
+run that was killed goes on with the shards that are not there yet.
 """
 
 import csv
 import json
 import logging
-import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +22,8 @@ from numpy.typing import NDArray
 from nn import NeuralNetwork
 from pipeline import files, predictions, shards
 from pipeline.errors import OutputError, SettingsError
-from pipeline.images import AUTO, NORMALIZE, read_images
-from pipeline.labels import Labels, read_labels
-from pipeline.labels import digest as digest_of_labels
+from pipeline.images import AUTO, NORMALIZE
+from pipeline.inputs import finding
 from pipeline.progress import report
 from pipeline.references import full_reference, open_registry
 from pipeline.settings import Settings, load_settings
@@ -48,7 +46,8 @@ REVIEW = "review.csv"
 _RUN = "run.json"
 _SHARDS = ".shards"
 
-# Files in a shard: some seconds of work for scans, and a file of a hundred kilobytes.
+# Images in a shard: some seconds of work for scans, and a file of a hundred kilobytes. A row group
+# of Parquet is never cut.
 _SHARD = 5_000
 
 # Images decoded and scored at once: enough to keep BLAS busy, small beside the rest.
@@ -84,7 +83,7 @@ class Scoring:
 
 
 def score(
-    directory: Path,
+    inputs: str | Path | Iterable[str | Path],
     output: Path,
     *,
     model: str = "mnist@champion",
@@ -94,16 +93,19 @@ def score(
     run: Runner = directly,
     spread: Spread = in_turn,
 ) -> Scoring:
-    """Score the image files in a directory and below it.
+    """Score images: of directories, files, patterns, Parquet files and object stores.
 
     Run again, it goes on where it was killed, and does nothing where it was done. Where the
     files, the version or the options have changed since, it starts anew.
 
     Parameters
     ----------
-    directory : Path
-        Of images. Labels in its ``labels.csv``, columns path and label, are compared; so are
-        those that directories called ``0`` to ``9`` give.
+    inputs : str or Path, or several of them
+        Each is a directory, of which the image files count, or the Parquet files where there is no
+        image file; one such file; a pattern of them (``scans/2026-*/*.png``, also ``**``); or an
+        address that pyarrow.fs knows (``s3://bucket/prefix``). Labels are compared: of a
+        directory's ``labels.csv``, columns path and label, of directories called ``0`` to ``9``
+        below a directory or in a pattern, and of a column ``label`` in Parquet.
     output : Path
         A directory; it gets ``predictions/``, a Parquet data set, and ``summary.json``.
     model : str
@@ -122,15 +124,16 @@ def score(
     Raises
     ------
     InputError
-        Where there is no image file, or no directory.
+        Where an input has nothing to score, or cannot be read.
     OutputError
-        Where the output is no directory.
+        Where the output is no directory, or inside of a Parquet data set that is scored.
     registry.NotFoundError
         Where there is no such version.
     registry.BlobError
         Where its weights are not the ones registered.
     """
     started = time.perf_counter()
+    given = finding.several(inputs)
     settings = settings or load_settings()
     options = options or Options()
     if options.normalize not in NORMALIZE:
@@ -143,24 +146,20 @@ def score(
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = run(resolve, settings, model)
     # All that can be refused is, before anything is written.
-    shards.require_images(directory)
-    _labels(directory, digest_of_labels(directory))
+    finding.require(given, output)
     _network(settings.blobs_url, version.sha256)
     # Two runs into one directory: the second waits, and finds everything done.
     with files.locked(output):
-        listing = run(plan, directory, output, version, options)
+        listing = run(plan, given, output, version, options)
         pending = [
             shard
-            for shard in range(listing.shards)
+            for shard in range(len(listing.sizes))
             if not predictions.path(output / DATA_SET, shard).exists()
         ]
         activity = f"Score with {version.reference}"
-        # Every shard but the last is full.
-        done = resumed = listing.files - sum(
-            min(_SHARD, listing.files - shard * _SHARD) for shard in pending
-        )
+        done = resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
         report(activity, done, listing.files)
-        calls = [(settings, version, directory, output, shard, options) for shard in pending]
+        calls = [(settings, version, output, shard, options) for shard in pending]
         for count in spread(score_shard, calls):
             done += count
             report(activity, done, listing.files)
@@ -174,20 +173,19 @@ def resolve(settings: Settings, model: str) -> ModelVersion:
         return registry.get(full_reference(model))
 
 
-def plan(directory: Path, output: Path, version: ModelVersion, options: Options) -> Listing:
-    """List the files in shards; leave what an earlier run of the same has done, and no other."""
+def plan(inputs: Sequence[str], output: Path, version: ModelVersion, options: Options) -> Listing:
+    """List the images in shards; leave what an earlier run of the same has done, and no other."""
     files.sweep(output)
     fresh = output / f"{_SHARDS}.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    listing = shards.write(directory, fresh, _SHARD)
+    listing = shards.write(finding.pieces(inputs), fresh, _SHARD)
     now: dict[str, Any] = {
-        "input": str(directory.absolute()),
+        "inputs": finding.addresses(inputs),
         "model": version.reference,
         "sha256": version.sha256,
         **asdict(options),
-        "labels": digest_of_labels(directory),
         "shard_size": _SHARD,
-        **asdict(listing),
+        **listing.as_json(),
     }
     earlier = _read_json(output / _RUN)
     if earlier != now:
@@ -212,36 +210,27 @@ def plan(directory: Path, output: Path, version: ModelVersion, options: Options)
 def score_shard(
     settings: Settings,
     version: ModelVersion,
-    directory: Path,
     output: Path,
     shard: int,
     options: Options,
 ) -> int:
-    """Score the files of a shard; return how many."""
+    """Score the images of a shard; return how many."""
     network = _network(settings.blobs_url, version.sha256)
-    labels = _labels(directory, digest_of_labels(directory))
-    names = shards.read(output / _SHARDS, shard)
-    # Parquet's text is UTF-8; a name need not be.
-    paths = [name.decode("utf-8", "backslashreplace") for name in names]
-    tally = Tally(files=len(names))
+    tally = Tally()
+    paths: list[str] = []
     reasons: dict[int, str] = {}
     found: list[NDArray[np.float32]] = [np.empty((0, DIGITS), np.float32)]
-    root = os.fsencode(directory)
-    for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        located = [root + b"/" + name for name in batch]
-        images, why_not = read_images(located, options.normalize, root=root)
-        reasons |= {start + place: reason for place, reason in why_not.items()}
-        if not len(images):
-            continue
-        probabilities = network.predict_proba(images)
-        found.append(probabilities)
-        known = [
-            labels.of(path)
-            for place, path in enumerate(paths[start : start + len(batch)])
-            if place not in why_not
-        ]
-        tally.add_predictions(probabilities.argmax(axis=1), probabilities.max(axis=1), known)
+    for source, keys in shards.read(output / _SHARDS, shard):
+        for batch in source.batches(keys, _BATCH, options.normalize):
+            reasons |= {len(paths) + place: reason for place, reason in batch.reasons.items()}
+            paths += batch.paths
+            if not len(batch.images):
+                continue
+            probabilities = network.predict_proba(batch.images)
+            found.append(probabilities)
+            labels = np.delete(batch.labels, list(batch.reasons))
+            tally.add_predictions(probabilities.argmax(axis=1), probabilities.max(axis=1), labels)
+    tally.files = len(paths)
     tally.errors.update(reasons.values())
     predictions.write(
         predictions.path(output / DATA_SET, shard),
@@ -252,7 +241,7 @@ def score_shard(
         tally,
         with_probabilities=options.probabilities,
     )
-    return len(names)
+    return len(paths)
 
 
 def summarise(
@@ -260,7 +249,7 @@ def summarise(
 ) -> Scoring:
     """Add up what the shards come to, and list what a person should look at."""
     tally = Tally()
-    parts = [predictions.path(output / DATA_SET, shard) for shard in range(listing.shards)]
+    parts = [predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes))]
     for part in parts:
         tally += predictions.read_tally(part)
     review = 0
@@ -295,16 +284,11 @@ def _list_for_review(parts: Sequence[Path], target: Path, min_confidence: float)
     return count
 
 
-# A process scores shard after shard with one version, in one directory.
+# A process scores shard after shard with one version.
 @lru_cache(maxsize=1)
 def _network(blobs_url: str, sha256: str) -> NeuralNetwork:
     # From the store itself: a worker on another machine need not reach the database.
     return NeuralNetwork.from_bytes(open_blobs(blobs_url).get(sha256))
-
-
-@lru_cache(maxsize=1)
-def _labels(directory: Path, digest: str | None) -> Labels:  # noqa: ARG001
-    return read_labels(directory)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

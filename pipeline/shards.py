@@ -1,22 +1,25 @@
-"""The files to score, cut into shards: a list on disk, which need not fit in memory.
+"""What is to be scored, cut into shards: a list on disk, which need not fit in memory.
 
-Each shard is a file of names, relative to the directory that was listed, each ended by a NUL,
-since a name may hold anything else.
+Each shard is a JSON file of sources and, for each, the keys of its pieces: a worker needs nothing
+else to read its images.
 """
 
 import hashlib
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
-from pipeline.decoding import SUFFIXES
-from pipeline.errors import InputError
+from pipeline.inputs.image_files import ImageFiles
+from pipeline.inputs.parquet_rows import ParquetRows
+from pipeline.inputs.source import Piece, Source
 
-# Names of one directory that are sorted together: more of them come in several runs.
-_SORTED = 100_000
+_KINDS: dict[str, type[ImageFiles | ParquetRows]] = {
+    kind.__name__: kind for kind in (ImageFiles, ParquetRows)
+}
 
 _MODULUS = 1 << 256
 
@@ -25,49 +28,57 @@ _MODULUS = 1 << 256
 class Listing:
     """What was found."""
 
-    files: int
-    shards: int
+    sizes: tuple[int, ...]
+    """Images in each shard."""
     fingerprint: str
     """Of the names, sizes and times of all files, in whatever order they came."""
+    labels: str | None
+    """Of the tables of labels beside them, if there are any."""
+
+    @property
+    def files(self) -> int:
+        """Images in all shards: each is a file, or a row of one."""
+        return sum(self.sizes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what tells it from another."""
+        return {
+            "files": self.files,
+            "shards": len(self.sizes),
+            "fingerprint": self.fingerprint,
+            "labels": self.labels,
+        }
 
 
-def write(directory: Path, target: Path, size: int) -> Listing:
-    """List the image files in a directory and below it, in shards of a size, into `target`.
+def write(pieces: Iterable[Piece], target: Path, size: int) -> Listing:
+    """Write pieces in shards of a size into `target`.
 
-    Links to directories are not followed.
-
-    Raises
-    ------
-    InputError
-        Where there is no image file, or no directory.
+    A shard has as many pieces as fit, and at least one: only one alone may be larger.
     """
-    found = _found(directory)
     target.mkdir(parents=True, exist_ok=True)
-    count = fingerprint = shards = 0
-    while chunk := list(islice(found, size)):
-        with files.replacing(path(target, shards)) as temporary:
-            temporary.write_bytes(b"".join(name + b"\0" for name, _ in chunk))
-        for name, status in chunk:
-            entry = b"%s\0%d\0%d" % (name, status.st_size, status.st_mtime_ns)
-            fingerprint += int.from_bytes(hashlib.sha256(entry).digest())
-        count += len(chunk)
-        shards += 1
-    return Listing(count, shards, f"{fingerprint % _MODULUS:064x}")
+    sizes: list[int] = []
+    fingerprint = 0
+    labels: dict[str, None] = {}
+    for shard in _cut(pieces, size):
+        parts = []
+        for source, members in groupby(shard, lambda piece: piece.source):
+            keys = [piece.key for piece in members]
+            parts.append([type(source).__name__, asdict(source), keys])
+            if source.labels:
+                labels[source.labels] = None
+        with files.replacing(path(target, len(sizes))) as temporary:
+            temporary.write_text(json.dumps(parts))
+        for piece in shard:
+            fingerprint += int.from_bytes(hashlib.sha256(piece.stamp).digest())
+        sizes.append(sum(piece.images for piece in shard))
+    tables = hashlib.sha256("".join(labels).encode()).hexdigest() if labels else None
+    return Listing(tuple(sizes), f"{fingerprint % _MODULUS:064x}", tables)
 
 
-def require_images(directory: Path) -> None:
-    """Make sure that there is something to list.
-
-    Raises
-    ------
-    InputError
-    """
-    next(_found(directory))
-
-
-def read(target: Path, number: int) -> list[bytes]:
-    """Return the names in a shard."""
-    return path(target, number).read_bytes().split(b"\0")[:-1]
+def read(target: Path, number: int) -> list[tuple[Source, Sequence[Any]]]:
+    """Return the sources in a shard, each with the keys of its pieces."""
+    parts = json.loads(path(target, number).read_text())
+    return [(_KINDS[kind](**values), keys) for kind, values, keys in parts]
 
 
 def path(target: Path, number: int) -> Path:
@@ -75,35 +86,14 @@ def path(target: Path, number: int) -> Path:
     return target / f"{number:06}"
 
 
-def _found(directory: Path) -> Iterator[tuple[bytes, os.stat_result]]:
-    if not directory.is_dir():
-        got = "a file" if directory.exists() else "nothing there"
-        raise InputError(f"{directory}: expected a directory of images, got {got}.")
-    images = _image_files(os.fsencode(directory), b"")
-    first = next(images, None)
-    if first is None:
-        raise InputError(
-            f"{directory}: expected image files ({', '.join(sorted(SUFFIXES))}), got none."
-        )
-    yield first
-    yield from images
-
-
-def _image_files(directory: bytes, prefix: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Yield names and status of image files, those of a directory before those below it."""
-    below = []
-    with os.scandir(directory) as entries:
-        while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
-            for entry in chunk:
-                if entry.is_dir(follow_symlinks=False):
-                    below.append(entry.name)
-                elif os.path.splitext(entry.name)[1].lower() in _SUFFIXES:  # noqa: PTH122 - bytes
-                    try:
-                        yield prefix + entry.name, entry.stat(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue
-    for name in sorted(below):
-        yield from _image_files(os.path.join(directory, name), prefix + name + b"/")  # noqa: PTH118
-
-
-_SUFFIXES = frozenset(suffix.encode() for suffix in SUFFIXES)
+def _cut(pieces: Iterable[Piece], size: int) -> Iterator[list[Piece]]:
+    shard: list[Piece] = []
+    images = 0
+    for piece in pieces:
+        if shard and images + piece.images > size:
+            yield shard
+            shard, images = [], 0
+        shard.append(piece)
+        images += piece.images
+    if shard:
+        yield shard

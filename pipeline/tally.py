@@ -1,7 +1,6 @@
 """What the predictions of many images come to, in numbers that add up."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -38,16 +37,16 @@ class Tally:
         self,
         predictions: NDArray[np.intp],
         confidence: NDArray[np.float32],
-        labels: Sequence[int | None],
+        labels: NDArray[np.int8],
     ) -> None:
-        """Count images; a label may be None."""
+        """Count images; a label that is not known is negative."""
         self.digits += np.bincount(predictions, minlength=DIGITS)
         self.confidence += np.bincount(predictions, weights=confidence, minlength=DIGITS)
         bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
         self.histogram += np.bincount(bins, minlength=BINS)
-        for label, prediction in zip(labels, predictions, strict=True):
-            if label is not None:
-                self.confusion[label, prediction] += 1
+        known = labels >= 0
+        pairs = labels[known].astype(np.intp) * DIGITS + predictions[known]
+        self.confusion += np.bincount(pairs, minlength=DIGITS**2).reshape(DIGITS, DIGITS)
 
     def __iadd__(self, other: Self) -> Self:
         self.files += other.files
