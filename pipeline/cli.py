@@ -42,8 +42,12 @@ MinAccuracy = Annotated[
     ),
 ]
 LabelledImages = Annotated[
-    Path | None,
-    typer.Option(help="Own images that join MNIST: directories 0 to 9, or with a labels.csv."),
+    str | None,
+    typer.Option(
+        metavar="INPUT",
+        help="Own images that join MNIST: directories 0 to 9, or with a labels.csv; Parquet; "
+        "also s3://bucket/prefix.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Run without Prefect: starts at once.")]
@@ -104,7 +108,7 @@ def retrain(
         "preset": _preset(preset),
         "min_accuracy": min_accuracy,
         "seed": seed,
-        "labelled": None if labelled is None else labelled.absolute(),
+        "labelled": labelled,
         "promote": not no_promote,
         "force": force,
     }
@@ -129,8 +133,10 @@ def reproduce(
     *,
     reference: Annotated[str, typer.Argument(metavar="REF", help="The version.")],
     labelled: Annotated[
-        Path | None,
-        typer.Option(help="Its labelled images, if this machine has not kept them."),
+        str | None,
+        typer.Option(
+            metavar="INPUT", help="Its labelled images, if this machine has not kept them."
+        ),
     ] = None,
 ) -> None:
     """Train a version again from its recorded lineage, and compare the weights.

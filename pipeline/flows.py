@@ -106,7 +106,7 @@ def retrain(
     preset: Literal["quick", "standard", "best"] = "standard",
     min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
     seed: Annotated[int, Field(ge=0)] = 0,
-    labelled: Path | None = None,
+    labelled: str | None = None,
     promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     force: bool = False,  # noqa: FBT001, FBT002
 ) -> State[Retraining]:

@@ -10,6 +10,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import files, parquet
-from pipeline.decoding import SUFFIXES
 from pipeline.errors import DamagedDataError, InputError
-from pipeline.images import read_images
+from pipeline.images import AUTO
 from pipeline.ingestion import DataReference
-from pipeline.labels import FILE_NAME, Labels, read_labels
+from pipeline.inputs import finding
+from pipeline.inputs.image_files import ImageFiles
+from pipeline.inputs.source import UNKNOWN, Batch
+from pipeline.labels import FILE_NAME, read_labels
 from pipeline.normalization import SIDE
 from pipeline.progress import report
 
@@ -32,6 +36,8 @@ _log = logging.getLogger(__name__)
 _HELD_OUT = 51
 
 _BATCH = 1024
+
+_ACTIVITY = "Read labelled images"
 
 _IMAGE = pa.fixed_shape_tensor(pa.uint8(), [SIDE, SIDE])
 
@@ -92,14 +98,15 @@ class Labelled:
     held_out: Side
 
 
-def collect(source: Path, data: DataReference, directory: Path) -> Collection:
+def collect(source: str, data: DataReference, directory: Path) -> Collection:
     """Read labelled images, and keep them below a directory under their SHA-256.
 
     Parameters
     ----------
-    source : Path
-        A directory with directories ``0`` to ``9``, or with a ``labels.csv``, columns path and
-        label; or such a table itself, whose paths are relative to where it is.
+    source : str
+        What scoring knows the labels of: a directory with directories ``0`` to ``9``, or with a
+        ``labels.csv``, columns path and label; Parquet with a column ``label``; also in an object
+        store. Or such a table itself, whose paths are relative to where it is.
     data : DataReference
         MNIST: its own images are left out, so that none is trained on that is tested on.
 
@@ -222,45 +229,45 @@ def _fingerprint(rows: Iterable[tuple[str, int]]) -> str:
     return digest.hexdigest()
 
 
-def _read(source: Path, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]]:
-    """Yield path, label and pixels of every image; count those that cannot be used."""
-    root = source.parent if source.suffix == ".csv" else source
-    listed = _listed(source)
-    if not listed:
+def _read(source: str, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]]:
+    """Yield path, label and pixels of every labelled image; count those that cannot be used."""
+    count = 0
+    for batch, labels in _batches(source):
+        known = labels != UNKNOWN
+        count += int(np.count_nonzero(known))
+        errors.update(reason for place, reason in batch.reasons.items() if known[place])
+        places = (place for place in range(len(labels)) if place not in batch.reasons)
+        for place, image in zip(places, batch.images, strict=True):
+            if known[place]:
+                yield batch.paths[place], int(labels[place]), image.tobytes()
+    if not count:
         raise InputError(
             f"{source}: expected images in directories 0 to 9, or a {FILE_NAME} with the columns "
             "path and label, got no labelled image."
         )
-    for start in range(0, len(listed), _BATCH):
-        report("Read labelled images", start, len(listed))
-        batch = listed[start : start + _BATCH]
-        images, reasons = read_images([root / path for path, _ in batch], root=root)
-        errors.update(reasons.values())
-        read = (one for place, one in enumerate(batch) if place not in reasons)
-        for (path, label), image in zip(read, images, strict=True):
-            yield path, label, image.tobytes()
-    report("Read labelled images", len(listed), len(listed))
 
 
-def _listed(source: Path) -> list[tuple[str, int]]:
-    """Return the paths, relative to the source, and the labels of images that have one."""
-    if source.suffix != ".csv" and not source.is_dir():
-        got = "a file" if source.exists() else "nothing there"
-        raise InputError(f"{source}: expected a directory of labelled images, got {got}.")
-    table = source if source.suffix == ".csv" else source / FILE_NAME
-    if table == source or table.exists():
-        with table.open(newline="", encoding="utf-8") as stream:
-            return sorted((read_labels(stream, str(table)).table or {}).items())
-    labels = Labels(None)
-    return [
-        (path, label)
-        for path in sorted(
-            str(found.relative_to(source))
-            for found in source.rglob("*")
-            if found.suffix.lower() in SUFFIXES
-        )
-        if (label := labels.of(path)) is not None
-    ]
+def _batches(source: str) -> Iterator[tuple[Batch, NDArray[np.int8]]]:
+    """Yield images with their labels: of all that scoring knows, or of a table of labels."""
+    if source.endswith(".csv"):
+        with Path(source).open(newline="", encoding="utf-8") as stream:
+            table = read_labels(stream, source).table or {}
+        directory = ImageFiles("", str(Path(source).absolute().parent), "", confined=True)
+        names = sorted(table)
+        done = 0
+        for batch in directory.batches(names, _BATCH, AUTO):
+            some = names[done : done + len(batch.paths)]
+            done += len(some)
+            report(_ACTIVITY, done, len(names))
+            yield batch, np.array([table[name] for name in some], np.int8)
+        return
+    pieces = list(finding.pieces([source]))
+    done, total = 0, sum(piece.images for piece in pieces)
+    for where, some_pieces in groupby(pieces, key=attrgetter("source")):
+        for batch in where.batches([piece.key for piece in some_pieces], _BATCH, AUTO):
+            done += len(batch.paths)
+            report(_ACTIVITY, done, total)
+            yield batch, batch.labels
 
 
 def _write(path: Path, rows: Sequence[_Row]) -> None:
@@ -270,14 +277,14 @@ def _write(path: Path, rows: Sequence[_Row]) -> None:
         {
             "image": pa.ExtensionArray.from_storage(_IMAGE, storage),
             "label": pa.array([row.label for row in rows], pa.uint8()),
-            "path": [row.path.encode("utf-8", "backslashreplace").decode() for row in rows],
+            "path": [row.path for row in rows],
         }
     )
     with files.replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def _tell(source: Path, found: Collection) -> None:
+def _tell(source: str, found: Collection) -> None:
     _log.info(
         "%s: %d labelled images to train on, %d held out; %d files have an image twice.",
         source,

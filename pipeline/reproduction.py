@@ -4,7 +4,6 @@ import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from nn import NetworkError, NeuralNetwork
 from pipeline import files
@@ -40,7 +39,7 @@ class Reproduction:
 def reproduce(
     reference: str,
     *,
-    labelled: Path | None = None,
+    labelled: str | None = None,
     settings: Settings | None = None,
     run: Runner = directly,
 ) -> Reproduction:
@@ -51,7 +50,7 @@ def reproduce(
     Parameters
     ----------
     reference : str
-    labelled : Path, optional
+    labelled : str, optional
         Where the labelled images are that it was trained on, if this machine has not kept them.
     settings : Settings, optional
         Of the environment where not given.
@@ -116,7 +115,7 @@ def reproduce(
 
 
 def _labelled(
-    version: ModelVersion, data: DataReference, source: Path | None, settings: Settings
+    version: ModelVersion, data: DataReference, source: str | None, settings: Settings
 ) -> LabelledReference | None:
     """Return the labelled images that a version was trained on, from where they were kept."""
     sha256 = version.inputs.get("labelled")

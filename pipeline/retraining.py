@@ -125,7 +125,7 @@ def retrain(
     preset: str = "standard",
     min_accuracy: float | None = None,
     seed: int = 0,
-    labelled: Path | None = None,
+    labelled: str | None = None,
     promote: bool = True,
     force: bool = False,
     run_id: str | None = None,
@@ -144,8 +144,8 @@ def retrain(
         is left out.
     seed : int
         Of the training. Equal seeds give equal weights.
-    labelled : Path, optional
-        Labelled images that join MNIST: directories ``0`` to ``9``, or a table.
+    labelled : str, optional
+        Where labelled images are that join MNIST: see `pipeline.labelled.collect`.
     promote : bool
         Whether ``mnist@champion`` moves to the new version.
     force : bool

@@ -179,7 +179,6 @@ def _fit(
     checkpoint: Path,
 ) -> None:
     """Train, from the checkpoint on where there is one of this training."""
-
     reached = 0
 
     def tell(epoch: Epoch) -> None:

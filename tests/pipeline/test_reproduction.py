@@ -83,16 +83,16 @@ def test_lost_weights_are_reproduced_too(brief, home, digits):
 
 def test_own_images_are_found_where_they_were_kept_or_where_they_are(brief, home, tmp_path):
     own = _own(tmp_path / "own")
-    version = _retrain(labelled=own)
+    version = _retrain(labelled=str(own))
     assert reproduce("1").is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
     with pytest.raises(LineageError, match=r"labelled images .*, got none here\. Say with --lab"):
         reproduce("1")
-    assert reproduce("1", labelled=own).is_identical
+    assert reproduce("1", labelled=str(own)).is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
     (own / "0" / "0.png").unlink()
     with pytest.raises(LineageError, match="got others"):
-        reproduce("1", labelled=own)
+        reproduce("1", labelled=str(own))
 
 
 def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):

@@ -226,7 +226,7 @@ def test_whatever_is_changed_is_trained_on(home, monkeypatch, tmp_path, changed)
         monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "learning_rate": 0.11})
     else:
         _own_images(tmp_path / "own")
-        parameters = {"labelled": tmp_path / "own"}
+        parameters = {"labelled": str(tmp_path / "own")}
     assert _retrain(**parameters).version.number == 2
 
 
