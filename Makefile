@@ -17,11 +17,12 @@ run: .venv/run
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-# All of the registry's torture, of which `make test` runs a sample: many writers, kill -9 at every
-# system call, full disks, flipped bits. A quarter of an hour; strace, PostgreSQL and root (to
+# All of the torture, of which `make test` runs a sample. The registry: many writers, kill -9 at every
+# system call, full disks, flipped bits; the inbox: kill -9 before every action on files. A quarter of an hour; strace, PostgreSQL and root (to
 # mount a small disk) must be there, or parts are skipped.
 torture: .venv/dev
-	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v tests/registry/torture
+	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v tests/registry/torture \
+		tests/pipeline/test_inbox.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

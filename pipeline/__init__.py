@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.errors import PipelineError
+    from pipeline.inbox import score_inbox
     from pipeline.ingestion import ingest
     from pipeline.references import open_registry
     from pipeline.retraining import retrain
@@ -24,6 +25,7 @@ __all__ = [
     "retrain",
     "sample",
     "score",
+    "score_inbox",
 ]
 
 # Imported when first asked for: `digits --help` needs none of what these need.
@@ -36,6 +38,7 @@ _MODULES = {
     "retrain": "pipeline.retraining",
     "sample": "pipeline.sampling",
     "score": "pipeline.scoring",
+    "score_inbox": "pipeline.inbox",
 }
 
 
