@@ -235,16 +235,26 @@ def sample(
 app.add_typer(registry_cli.app)
 
 
-@app.command(epilog='Example: digits serve --cron "0 3 * * *" --preset standard')
+@app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
 def serve(
     *,
     cron: Annotated[str, typer.Option(help="When to retrain, in UTC.")] = "0 3 * * *",
+    ingest_cron: Annotated[str, typer.Option(help="When to verify the data.")] = "0 2 * * *",
+    inbox: Annotated[
+        Path | None, typer.Option(help="A directory that images are dropped into, to be scored.")
+    ] = None,
+    outbox: Annotated[
+        Path | None, typer.Option(help="Where images and their scores go; beside the inbox.")
+    ] = None,
+    every: Annotated[
+        float, typer.Option(min=1, help="Seconds from one look into the inbox to the next.")
+    ] = 60,
     preset: Preset = "standard",
     min_accuracy: MinAccuracy = None,
     seed: Seed = 0,
     port: Annotated[int, typer.Option(min=1, max=65535, help="For a server of its own.")] = 4200,
 ) -> None:
-    """Retrain on a schedule, in this process, until it is stopped.
+    """Retrain on a schedule, verify the data, score an inbox: in this process, until it is stopped.
 
     Where PREFECT_API_URL names no server, one is started on this machine and stopped again.
     """
@@ -253,20 +263,39 @@ def serve(
     from pipeline.prefect_server import prefect_server
     from pipeline.prefect_settings import has_server
 
+    if (inbox is None) != (outbox is None):
+        raise typer.BadParameter("--inbox and --outbox go together.")
     parameters = {"preset": _preset(preset), "min_accuracy": min_accuracy, "seed": seed}
-    settings = _prepare_prefect(console_level="INFO")
-    # Until Prefect listens for it itself: a server that was started is stopped in any case.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.ExitStack() as stack:
-        if not has_server():
-            typer.echo("Starting a Prefect server.", err=True)
-            log = settings.home / "prefect-server.log"
-            address = stack.enter_context(prefect_server(port, log))
-            os.environ["PREFECT_API_URL"] = address
-            typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
-        from pipeline.serving import serve as job
+    places = None
+    if inbox and outbox:
+        from pipeline.inbox import places as checked
 
-        job(cron, parameters)
+        places = dict(zip(("inbox", "outbox"), checked(inbox, outbox), strict=True))
+    settings = _prepare_prefect(console_level="INFO")
+    told_to_stop = False
+
+    def stop(*_: object) -> None:
+        nonlocal told_to_stop
+        told_to_stop = True
+        sys.exit(0)
+
+    # Until Prefect listens for it itself: a server that was started is stopped in any case.
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with contextlib.ExitStack() as stack:
+            if not has_server():
+                typer.echo("Starting a Prefect server.", err=True)
+                log = settings.home / "prefect-server.log"
+                address = stack.enter_context(prefect_server(port, log))
+                os.environ["PREFECT_API_URL"] = address
+                typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+            from pipeline.serving import serve as job
+
+            job(cron, parameters, ingest_cron=ingest_cron, inbox=places, every=every)
+    except Exception:
+        # Pydantic makes an error of its own of an exit that falls into an import.
+        if not told_to_stop:
+            raise
 
 
 def _explain(file: Path, output: Path) -> None:

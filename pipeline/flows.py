@@ -12,14 +12,9 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
-from uuid import UUID
 
 from prefect import Task, flow, task
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
@@ -27,19 +22,23 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 from pydantic import Field
 
+from pipeline import inbox as inboxes
 from pipeline import ingestion, reports, retraining, scoring, training
 from pipeline import labelled as labelled_images
+from pipeline.announcements import announce
 from pipeline.errors import NoSourceLeftError
 from pipeline.gate import judge
 from pipeline.ingestion import DataReference
 from pipeline.progress import reporting_to
-from pipeline.retraining import Retraining
+from pipeline.progress_artifacts import ProgressArtifact
+from pipeline.retraining import REFUSED, UNCHANGED, Retraining
 from pipeline.scoring import Scoring
 from pipeline.settings import load_settings
 from pipeline.stages import side_by_side
 from pipeline.task_runners import task_runner
 
-_log = logging.getLogger(__name__)
+REJECTED = "Rejected"
+"""The state of a retraining whose candidate the gate refused."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -116,7 +115,7 @@ def retrain(
     Where nothing has changed the state is ``Unchanged``.
     """
     _pass_on_logs()
-    with reporting_to(_ProgressArtifact("retraining-progress")):
+    with reporting_to(ProgressArtifact("retraining-progress")):
         done = retraining.retrain(
             preset=preset,
             min_accuracy=min_accuracy,
@@ -127,11 +126,12 @@ def retrain(
             run_id=flow_run.get_id(),
             run=_as_task,
         )
-    if done.outcome == retraining.UNCHANGED:
+    if done.outcome == UNCHANGED:
         return Completed(name="Unchanged", message=done.message, data=done)
+    announce(done)
     report = reports.retraining_markdown(done)
     create_markdown_artifact(report, key="retraining", description=done.message)
-    name = "Rejected" if done.outcome == retraining.REFUSED else None
+    name = REJECTED if done.outcome == REFUSED else None
     return Completed(name=name, message=done.message, data=done)
 
 
@@ -158,36 +158,31 @@ def score(
     return scored
 
 
-class _ProgressArtifact:
-    """Listens to the work of a run, and keeps an artifact of what it does and how far it is."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self._id: UUID | None = None
-        self._shown: tuple[str, int] | None = None
-        self._answers = True
-
-    def __call__(self, activity: str, done: float, total: float, remark: str) -> None:
-        percent = int(100 * done / total) if total else 0
-        # Each is a request, and of more than a hundred nobody would see more.
-        if not self._answers or self._shown == (activity, percent):
-            return
-        self._shown = (activity, percent)
-        description = f"{activity}, {remark}" if remark else activity
-        try:
-            if self._id is None:
-                # Outside an event loop this is the identifier itself, not a promise of it.
-                self._id = cast(
-                    UUID,
-                    create_progress_artifact(percent, key=self._key, description=description),
-                )
-            else:
-                update_progress_artifact(self._id, percent, description=description)
-        except Exception as error:
-            # An hour's training does not end because a server does not answer, nor waits for it
-            # again and again.
-            self._answers = False
-            _log.warning("Prefect's server is told of no more progress: %s", error)
+@flow(task_runner=task_runner(load_settings()))
+def score_inbox(
+    inbox: Path,
+    outbox: Path,
+    model: str = "mnist@champion",
+    settle: Annotated[float, Field(ge=0)] = inboxes.SETTLE,
+    options: scoring.Options | None = None,
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+) -> State[list[Scoring]]:
+    """Score the image files that are in an inbox, and move them out of it."""
+    _pass_on_logs()
+    batches = inboxes.score_inbox(
+        inbox,
+        outbox,
+        model=model,
+        settle=settle,
+        options=options,
+        min_confidence=min_confidence,
+        run=_as_task,
+        spread=_as_tasks,
+    )
+    for scored in batches:
+        create_markdown_artifact(reports.scoring_markdown(scored), key="inbox")
+    count = sum(scored.tally.files for scored in batches)
+    return Completed(message=f"{count:,} files scored", data=batches)
 
 
 def _pass_on_logs() -> None:

@@ -99,7 +99,7 @@ def score_inbox(
     settings = settings or load_settings()
     if not 0 <= settle < float("inf"):
         raise SettingsError(f"settle: expected seconds from 0, got {settle!r}.")
-    inbox, outbox = _places(inbox, outbox)
+    inbox, outbox = places(inbox, outbox)
 
     score = partial(
         scoring.score,
@@ -125,8 +125,16 @@ def score_inbox(
     return done
 
 
-def _places(inbox: Path, outbox: Path) -> tuple[Path, Path]:
-    """Return the two directories as they really are, and make the outbox."""
+def places(inbox: Path, outbox: Path) -> tuple[Path, Path]:
+    """Return an inbox and an outbox as they really are, and make the outbox.
+
+    Raises
+    ------
+    InputError
+        Where the inbox is no directory.
+    OutputError
+        Where the outbox is in the inbox, or on another file system.
+    """
     if not inbox.is_dir():
         got = "a file" if inbox.exists() else "nothing there"
         raise InputError(f"{inbox}: expected a directory as the inbox, got {got}.")

@@ -1,6 +1,7 @@
 """The jobs as Prefect runs them: with a real server, and with none set up."""
 
 import base64
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import requests
@@ -16,6 +18,7 @@ import web_mirror
 from mnist_sample import SAMPLE, gzipped
 
 from pipeline import open_registry
+from pipeline.images import png
 from pipeline.prefect_server import free_port
 
 FINAL = {"Completed", "Failed", "Crashed"}
@@ -82,8 +85,8 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
 
 def test_progress_that_no_server_takes_is_one_warning():
     script = (
-        "import warnings; from pipeline.flows import _ProgressArtifact;"
-        "warnings.simplefilter('ignore'); listener = _ProgressArtifact('progress');"
+        "import warnings; from pipeline.progress_artifacts import ProgressArtifact;"
+        "warnings.simplefilter('ignore'); listener = ProgressArtifact('progress');"
         "[listener('Train', epoch, 3, '') for epoch in range(4)]"
     )
     nobody = {**os.environ, "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}
@@ -94,7 +97,7 @@ def test_progress_that_no_server_takes_is_one_warning():
     assert ended.stderr.count("told of no more progress") == 1
 
 
-def test_a_refusal_is_the_completed_state_rejected(on_server, ask, home):
+def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home):
     ended = on_server("retrain", "--preset", "quick", "--min-accuracy", "1")
     assert ended.status == 3
     assert re.search(r"Refused: validation_accuracy 0\.\d{4} < 1\.0000", ended.err)
@@ -104,6 +107,11 @@ def test_a_refusal_is_the_completed_state_rejected(on_server, ask, home):
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Rejected")
     assert "< 1.0000" in run["state"]["message"]
     assert "**failed**" in _artifact(ask, record.name)["data"]
+    reason = run["state"]["message"]
+    (event,) = _events(server, "digits.model.refused", reason)
+    assert event["payload"]["reason"] == reason
+    (check,) = event["payload"]["checks"]
+    assert (check["name"], check["passed"]) == ("validation_accuracy", False)
 
 
 def test_a_network_that_is_down_for_a_while_is_waited_for(on_server, ask, monkeypatch):
@@ -181,39 +189,105 @@ def test_with_no_server_set_up_a_flow_runs_all_the_same(digits_apart, home):
     assert [path for path in user.rglob("*") if path.is_file()] == []
 
 
-def test_serve_retrains_on_its_schedule_and_stops_when_told(start_digits, ask, server, home):
-    """Each run in a process of its own, as Prefect has it."""
+def test_serve_runs_the_jobs_on_their_schedules_and_stops_when_told(
+    start_digits, ask, server, home, tmp_path
+):
+    """Each run in a process of its own, as Prefect has it; what is under way is cancelled."""
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    inbox.mkdir()
     process = start_digits(
         *("serve", "--cron", "0 3 * * *", "--preset", "quick", "--min-accuracy", "0.3"),
+        *("--inbox", inbox, "--outbox", outbox, "--every", "3600"),
         PREFECT_API_URL=server,
+        PREFECT_RUNNER_POLL_FREQUENCY="1",
     )
     try:
-        deployment = _wait(process, lambda: _deployment(ask))
-        assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
-        assert deployment["parameters"]["preset"] == "quick"
-        assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-        run = _wait(process, lambda: _ask_for_a_run(server, deployment))
-        done = _wait(process, lambda: _finished(ask, run["id"]))
-        assert done["state_name"] == "Completed"
+        served = _wait(process, lambda: _deployments(ask))
+        assert set(served) == {"retrain", "ingest", "score-inbox"}
+        retrain, scoring = served["retrain"], served["score-inbox"]
+        assert retrain["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
+        assert served["ingest"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+        assert scoring["schedules"][0]["schedule"]["interval"] == 3600
+        assert retrain["parameters"]["preset"] == "quick"
+        for deployment in served.values():
+            assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+            assert deployment["global_concurrency_limit"]["limit"] == 1
+        run = _wait(process, lambda: _ask_for_a_run(server, retrain))
+        assert _wait(process, lambda: _finished(ask, run["id"]))["state_name"] == "Completed"
+
+        (inbox / "1.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
+        soon = _wait(process, lambda: _ask_for_a_run(server, scoring, settle=0))
+        done = _wait(process, lambda: _finished(ask, soon["id"]))
+        assert (done["state_name"], done["state"]["message"]) == ("Completed", "1 files scored")
+        assert len(list(outbox.glob("*/summary.json"))) == 1
+
+        (inbox / "2.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
+        never = _wait(process, lambda: _ask_for_a_run(server, scoring, settle=3600))
+        _wait(process, lambda: _flow_run(ask, never["id"])["state_name"] == "Running")
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "never awaited" not in err
-    assert not _deployment(ask)["paused"]
+    assert _flow_run(ask, never["id"])["state_name"] == "Cancelled"
+    assert (inbox / "2.png").exists()
+    assert not any(deployment["paused"] for deployment in _deployments(ask).values())
+    assert len(_automations(server)) == 1
     with open_registry() as registry:
-        assert registry.get("mnist@champion").run_id == run["id"]
+        version = registry.get("mnist@champion")
+    assert version.run_id == run["id"]
+    (event,) = _events(server, "digits.model.promoted", version.sha256)
+    assert event["resource"]["prefect.resource.id"] == "digits.model.mnist"
+    assert event["payload"] == {
+        "version": "mnist/1",
+        "sha256": version.sha256,
+        "metrics": dict(version.metrics),
+        "from": None,
+    }
 
 
-def _ask_for_a_run(server, deployment):
+def _automations(server):
+    """Those that watch for dead runs."""
+    answer = requests.post(f"{server}/automations/filter", json={"sort": "NAME_ASC"}, timeout=30)
+    answer.raise_for_status()
+    return [found for found in answer.json() if found["name"] == "digits: runs whose process died"]
+
+
+def test_dead_runs_are_watched_for_by_one_automation_that_knows_our_ends(server, home):
+    """It is there once, and takes a refusal for an end."""
+    program = "from pipeline.serving import mark_dead_runs; mark_dead_runs(); mark_dead_runs()"
+    environment = {**os.environ, "PREFECT_API_URL": server}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    (automation,) = _automations(server)
+    trigger = automation["trigger"]
+    assert trigger["posture"] == "Proactive"
+    assert trigger["within"] == 3 * 180
+    ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
+    assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
+    assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
+
+
+def _events(server, name, text):
+    """The events of a name that speak of something."""
+    answer = requests.post(
+        f"{server}/events/filter", json={"filter": {"event": {"name": [name]}}}, timeout=30
+    )
+    answer.raise_for_status()
+    return [event for event in answer.json()["events"] if text in json.dumps(event["payload"])]
+
+
+def _ask_for_a_run(server, deployment, **parameters):
     url = f"{server}/deployments/{deployment['id']}/create_flow_run"
-    answer = requests.post(url, json={}, timeout=30)
+    answer = requests.post(url, json={"parameters": parameters}, timeout=30)
     # The server answers 503 while its SQLite database is busy with other writers.
     return answer.json() if answer.ok else None
 
 
-def _deployment(ask):
-    return next((d for d in ask("deployments") if d["name"] == "scheduled"), None)
+def _deployments(ask):
+    """Ours by the name of their flow, once all are there."""
+    flows = {flow["id"]: flow["name"] for flow in ask("flows")}
+    found = {flows[deployment["flow_id"]]: deployment for deployment in ask("deployments")}
+    return found if len(found) == 3 else None
 
 
 def _finished(ask, run_id):
@@ -237,13 +311,15 @@ def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free
     def served():
         try:
             url = f"http://127.0.0.1:{port}/api/deployments/filter"
-            return requests.post(url, json={}, timeout=5).json()
+            found = requests.post(url, json={}, timeout=5).json()
         except requests.ConnectionError:
             return None
+        # Without an inbox there is nothing to score.
+        return found if len(found) == 2 else None
 
     try:
-        (deployment,) = _wait(process, served)
-        assert deployment["name"] == "scheduled"
+        deployments = _wait(process, served)
+        assert {deployment["name"] for deployment in deployments} == {"scheduled"}
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
@@ -253,10 +329,16 @@ def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free
         requests.get(f"http://127.0.0.1:{port}/api/health", timeout=5)
 
 
-def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port):
+def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_path):
     ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
     assert ended.status == 1
     assert "Error: cron: expected five fields" in ended.err
+    ended = digits_apart("serve", "--inbox", tmp_path)
+    assert ended.status == 2
+    assert "--inbox and --outbox go together" in ended.err
+    ended = digits_apart("serve", "--inbox", tmp_path / "none", "--outbox", tmp_path / "out")
+    assert ended.status == 1
+    assert "expected a directory as the inbox, got nothing there" in ended.err
     ended = digits_apart("serve", "--port", free_port)
     assert ended.status == 1
     assert f"Error: Port {free_port} is taken." in ended.err
