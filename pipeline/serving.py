@@ -10,9 +10,9 @@ from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
-    ConcurrencyLimitStrategy,
     StateType,
 )
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy as _Collision
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import EventTrigger, Posture
 from prefect.events.actions import ChangeFlowRunState
@@ -76,14 +76,16 @@ def serve(
     SettingsError
         Where a schedule is none.
     """
+    # A late run waits by default; a cancelled one would be a night without a word.
     deployments = [
         _deployment(flows.retrain, _cron("cron", cron), parameters),
         _deployment(flows.ingest, _cron("ingest-cron", ingest_cron), {}),
     ]
     if inbox is not None:
-        deployments.append(
-            _deployment(flows.score_inbox, Interval(timedelta(seconds=every)), inbox)
-        )
+        schedule = Interval(timedelta(seconds=every))
+        # What a look that is left out would have found, the next one finds; kept, those that
+        # fall due during a long scoring, or while nobody serves, would be made one by one.
+        deployments.append(_deployment(flows.score_inbox, schedule, inbox, _Collision.CANCEL_NEW))
     mark_dead_runs()
     # By default Prefect pauses the schedules at the end, and they would stay paused.
     runner = _Runner(pause_on_shutdown=False, limit=len(deployments))
@@ -143,7 +145,10 @@ def mark_dead_runs() -> None:
 
 
 def _deployment(
-    flow: Flow[..., Any], schedule: Schedule, parameters: dict[str, Any]
+    flow: Flow[..., Any],
+    schedule: Schedule,
+    parameters: dict[str, Any],
+    collision: _Collision = _Collision.ENQUEUE,
 ) -> RunnerDeployment:
     # Outside an event loop this is the deployment itself, not a promise of it.
     return cast(
@@ -153,10 +158,7 @@ def _deployment(
             schedule=schedule,
             parameters=parameters,
             tags=[TAG],
-            # A late run waits; a cancelled one would be a night without a word.
-            concurrency_limit=ConcurrencyLimitConfig(
-                limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
-            ),
+            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=collision),
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),
     )
