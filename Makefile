@@ -17,12 +17,13 @@ run: .venv/run
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-# All of the torture, of which `make test` runs a sample. The registry: many writers, kill -9 at every
-# system call, full disks, flipped bits; the inbox: kill -9 before every action on files. A quarter of an hour; strace, PostgreSQL and root (to
-# mount a small disk) must be there, or parts are skipped.
+# All of the torture of which `make test` runs a sample. The registry's: many writers, kill -9 at
+# every system call, full disks, flipped bits. Retraining and inbox: kill -9. And 50,000 damaged
+# images. Half an hour; strace, PostgreSQL and root (to mount a small disk) must be there, or parts
+# are skipped.
 torture: .venv/dev
-	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v tests/registry/torture \
-		tests/pipeline/test_inbox.py
+	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
+		tests/registry/torture tests/pipeline/torture tests/pipeline/test_inbox.py
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ transparent becomes paper.
 """
 
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,24 @@ TOO_LARGE = "more than 100 megapixels"
 # OpenCV would tell the terminal about every damaged file; the reasons below tell the user.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_GIF = b"GIF8"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+# How files start. OpenCV would decode others too, with more code that a hostile file can reach.
+_STARTS = (_PNG, _JPEG, _GIF, *_TIFF, b"BM", b"RIFF")
 
 # How a file of a format ends, if it is whole, and in how many of its last bytes to look for it.
-_ENDS = {
-    b"\x89PNG\r\n\x1a\n": (b"IEND", 64),
-    _JPEG: (b"\xff\xd9", 4096),
-    b"GIF8": (b"\x3b", 64),
-}
+_ENDS = {_PNG: (b"IEND", 64), _JPEG: (b"\xff\xd9", 4096), _GIF: (b"\x3b", 64)}
+
+# Of a PNG file: what libpng would inflate, to megabytes for each, and nobody asks for.
+_INFLATED = (b"zTXt", b"iTXt", b"iCCP")
+
+# Of a JPEG file: programs write up to a dozen. Each is a pass over the whole image, however short.
+_MOST_SCANS = 32
+_SCAN = 0xDA
+_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
 
 
 class UnreadableImageError(Exception):
@@ -67,8 +78,17 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         # OpenCV fills the missing part of such a file with grey and says nothing.
         if data.startswith(start) and end not in data[-last:]:
             raise UnreadableImageError(TRUNCATED)
+    if not data.startswith(_STARTS):
+        raise UnreadableImageError(NOT_AN_IMAGE)
     # Only as grey a JPEG is turned as EXIF says; only unchanged the others show their alpha.
-    flag = cv2.IMREAD_GRAYSCALE if data.startswith(_JPEG) else cv2.IMREAD_UNCHANGED
+    flag = cv2.IMREAD_UNCHANGED
+    if data.startswith(_JPEG):
+        flag = cv2.IMREAD_GRAYSCALE
+        # More than that in all may be a video or other pictures behind this one.
+        if data.count(b"\xff\xda") > _MOST_SCANS and _scans(data) > _MOST_SCANS:
+            raise UnreadableImageError(NOT_AN_IMAGE)
+    elif data.startswith(_PNG) and any(name in data for name in _INFLATED):
+        data = _without_inflated(data)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:
@@ -79,13 +99,43 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return _grey(_eight_bits(pixels))
 
 
+def _without_inflated(data: bytes) -> bytes:
+    """Return a PNG file without what is not needed and would have to be inflated."""
+    parts = [_PNG]
+    start = len(_PNG)
+    while start < len(data):
+        # Length, name, content and check sum.
+        end = start + 12 + int.from_bytes(data[start : start + 4])
+        if data[start + 4 : start + 8] not in _INFLATED:
+            parts.append(data[start:end])
+        start = end
+    return b"".join(parts)
+
+
+def _scans(data: bytes) -> int:
+    """Count the scans of a JPEG file."""
+    count = 0
+    place = 2
+    while found := _NEXT_MARKER.search(data, place):
+        marker = found[1][0]
+        if marker == 0xD9:  # the end
+            break
+        count += marker == _SCAN
+        # A segment tells its length; what a scan's is followed by has no marker in it.
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+    return count
+
+
 def _eight_bits(pixels: Pixels) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype == np.uint16:
-        return (pixels >> 8).astype(np.uint8)
+        # 65535 / 257 = 255
+        return _plain(cv2.convertScaleAbs(pixels, alpha=1 / 257))
     # Of other numbers it is not known what is white: the largest.
     values = np.nan_to_num(pixels.astype(np.float64), posinf=0.0, neginf=0.0)
+    # By their size first: the difference of two that are as large as can be is none.
+    values /= float(np.abs(values).max()) or 1.0
     low, high = float(values.min()), float(values.max())
     return ((values - low) * (255 / ((high - low) or 1))).astype(np.uint8)
 
@@ -95,22 +145,24 @@ def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
     channels = pixels.shape[2]
     if channels == 4:
-        grey = _plain(cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY))
-        return _on_paper(grey, pixels[..., 3])
+        grey = cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY)
+        return _on_paper(_plain(grey), _plain(cv2.extractChannel(pixels, 3)))
     if channels == 3:
         return _plain(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
-    grey = np.ascontiguousarray(pixels[..., 0])
-    return _on_paper(grey, pixels[..., 1]) if channels == 2 else grey
+    grey = _plain(cv2.extractChannel(pixels, 0))
+    return _on_paper(grey, _plain(cv2.extractChannel(pixels, 1))) if channels == 2 else grey
 
 
 def _on_paper(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Put ink that is drawn on nothing on paper: dark ink on white, bright ink on black."""
-    if alpha.min() == 255:
+    if cv2.minMaxLoc(alpha)[0] == 255:
         return grey
-    opacity = alpha.astype(np.float64) / 255
-    ink = float((grey * opacity).sum() / (opacity.sum() or 1))
-    paper = 255.0 if ink < 128 else 0.0
-    return np.rint(grey * opacity + paper * (1 - opacity)).astype(np.uint8)
+    on_black = cv2.multiply(grey, alpha, scale=1 / 255)
+    ink = cv2.sumElems(on_black)[0] * 255 / (cv2.sumElems(alpha)[0] or 1)
+    if ink >= 128:
+        return _plain(on_black)
+    # On white: the same, seen from there.
+    return _plain(255 - cv2.multiply(255 - grey, alpha, scale=1 / 255))
 
 
 def _plain(pixels: Pixels) -> NDArray[np.uint8]:

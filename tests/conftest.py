@@ -17,12 +17,12 @@ hypothesis_settings.load_profile("digits")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make torture` ask for all of it."""
-    parser.addoption("--torture", action="store_true", help="kill and damage in full")
+    parser.addoption("--torture", action="store_true", help="the torture, in full")
 
 
 @pytest.fixture(scope="session")
 def torture(pytestconfig: pytest.Config) -> bool:
-    """Whether to kill and damage in full; by a short sample otherwise."""
+    """Whether to torture in full; by a short sample otherwise."""
     return bool(pytestconfig.getoption("torture"))
 
 
