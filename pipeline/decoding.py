@@ -37,14 +37,14 @@ _JPEG = b"\xff\xd8\xff"
 _GIF = b"GIF8"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# How files start. OpenCV would decode others too, with more code that a hostile file can reach.
-_STARTS = (_PNG, _JPEG, _GIF, *_TIFF, b"BM", b"RIFF")
+# How other files start. OpenCV would decode more, with more code that a hostile file can reach.
+_STARTS = (_JPEG, _GIF, *_TIFF, b"BM", b"RIFF")
 
 # How a file of a format ends, if it is whole, and in how many of its last bytes to look for it.
-_ENDS = {_PNG: (b"IEND", 64), _JPEG: (b"\xff\xd9", 4096), _GIF: (b"\x3b", 64)}
+_ENDS = {_JPEG: (b"\xff\xd9", 4096), _GIF: (b"\x3b", 64)}
 
 # Of a PNG file: what libpng would inflate, to megabytes for each, and nobody asks for.
-_INFLATED = (b"zTXt", b"iTXt", b"iCCP")
+_INFLATED = frozenset((b"zTXt", b"iTXt", b"iCCP"))
 
 # Of a JPEG file: programs write up to a dozen. Each is a pass over the whole image, however short.
 _MOST_SCANS = 32
@@ -74,21 +74,22 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     """
     if not data:
         raise UnreadableImageError(EMPTY)
-    for start, (end, last) in _ENDS.items():
-        # OpenCV fills the missing part of such a file with grey and says nothing.
-        if data.startswith(start) and end not in data[-last:]:
-            raise UnreadableImageError(TRUNCATED)
-    if not data.startswith(_STARTS):
-        raise UnreadableImageError(NOT_AN_IMAGE)
     # Only as grey a JPEG is turned as EXIF says; only unchanged the others show their alpha.
     flag = cv2.IMREAD_UNCHANGED
-    if data.startswith(_JPEG):
-        flag = cv2.IMREAD_GRAYSCALE
-        # More than that in all may be a video or other pictures behind this one.
-        if data.count(b"\xff\xda") > _MOST_SCANS and _scans(data) > _MOST_SCANS:
-            raise UnreadableImageError(NOT_AN_IMAGE)
-    elif data.startswith(_PNG) and any(name in data for name in _INFLATED):
-        data = _without_inflated(data)
+    if data.startswith(_PNG):
+        data = _needed_of_png(data)
+    elif not data.startswith(_STARTS):
+        raise UnreadableImageError(NOT_AN_IMAGE)
+    else:
+        for start, (end, last) in _ENDS.items():
+            # OpenCV fills the missing part of such a file with grey and says nothing.
+            if data.startswith(start) and end not in data[-last:]:
+                raise UnreadableImageError(TRUNCATED)
+        if data.startswith(_JPEG):
+            flag = cv2.IMREAD_GRAYSCALE
+            # There may be more than that in all: of a video or other pictures behind this one.
+            if data.count(b"\xff\xda") > _MOST_SCANS and _scans(data) > _MOST_SCANS:
+                raise UnreadableImageError(NOT_AN_IMAGE)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:
@@ -99,17 +100,26 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return _grey(_eight_bits(pixels))
 
 
-def _without_inflated(data: bytes) -> bytes:
-    """Return a PNG file without what is not needed and would have to be inflated."""
-    parts = [_PNG]
-    start = len(_PNG)
-    while start < len(data):
+def _needed_of_png(data: bytes) -> bytes:
+    """Return a PNG file that is whole, without what would be inflated for nobody.
+
+    Of one that is not whole OpenCV fills the missing part with grey and says nothing; and it
+    takes as much memory as any of its chunks claims to be long.
+    """
+    parts = []
+    start = needed = len(_PNG)
+    name = b""
+    while name != b"IEND":
+        name = data[start + 4 : start + 8]
         # Length, name, content and check sum.
         end = start + 12 + int.from_bytes(data[start : start + 4])
-        if data[start + 4 : start + 8] not in _INFLATED:
-            parts.append(data[start:end])
+        if end > len(data):
+            raise UnreadableImageError(TRUNCATED)
+        if name in _INFLATED:
+            parts.append(data[needed:start])
+            needed = end
         start = end
-    return b"".join(parts)
+    return b"".join([_PNG, *parts, data[needed:]]) if parts else data
 
 
 def _scans(data: bytes) -> int:

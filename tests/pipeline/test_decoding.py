@@ -96,7 +96,9 @@ def test_ink_on_nothing_is_put_on_paper(ink, paper, mode):
         (png(DIGIT)[:-12], "truncated image"),
         (png(DIGIT)[:40], "truncated image"),
         (_file(Image.fromarray(DIGIT), "JPEG")[:-30], "truncated image"),
-        (b"\x89PNG\r\n\x1a\n" + b"IEND", "not an image"),
+        (b"\x89PNG\r\n\x1a\n" + b"IEND", "truncated image"),
+        (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IEND", b""), "not an image"),
+        (b"GIF89a;", "not an image"),
     ],
 )
 def test_what_is_no_image_has_a_reason(data, reason):

@@ -145,6 +145,8 @@ def bombs() -> list[bytes]:
     return [
         small[:33] + text * 900 + small[33:],
         small[:-12] + text * 900 + small[-12:],
+        # A chunk that claims to be of two gigabytes.
+        small[:33] + b"\x7f\xff\xff\xf0" + small[37:],
         jpeg[:last] + jpeg[last:-2] * 2000 + jpeg[-2:],
     ]
 
