@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,13 @@ def opencv(directory: Path) -> Callable[[], None]:
 def digits(directory: Path, processes: str) -> Callable[[], None]:
     """Score as `digits score --direct` does, in one process or in several."""
     from pipeline import score
-    from pipeline.processes import in_processes
+    from pipeline.processes import forked
     from pipeline.stages import in_turn
 
-    spread = in_turn if processes == "1" else in_processes
+    helped = forked if processes == "2" else lambda: nullcontext(in_turn)
 
     def loop() -> None:
-        with tempfile.TemporaryDirectory() as output:
+        with helped() as spread, tempfile.TemporaryDirectory() as output:
             score(directory, Path(output), spread=spread)
 
     return loop

@@ -203,10 +203,11 @@ def score(
         "min_confidence": min_confidence,
     }
     if direct:
-        from pipeline.processes import in_processes
+        from pipeline.processes import forked
         from pipeline.scoring import score as job
 
-        scored = _directly(job, inputs, output, spread=in_processes, **parameters)
+        with forked() as spread:
+            scored = _directly(job, inputs, output, spread=spread, **parameters)
     else:
         scored = _as_flow("score", inputs, output.absolute(), **parameters)
 

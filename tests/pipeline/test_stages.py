@@ -2,15 +2,19 @@
 
 import os
 import pickle
+import subprocess
+import sys
+import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import open_registry
-from pipeline.processes import available_cores, in_processes
+from pipeline.processes import available_cores, forked, in_processes
 from pipeline.stages import in_turn, side_by_side
 
 
@@ -52,6 +56,84 @@ def test_calls_are_shared_with_other_processes():
     assert found[0] == (0, os.getpid())
     if available_cores() > 1:
         assert len({process for _, process in found}) > 1
+
+
+_FORKING = """
+import os, sys, time
+from pipeline.processes import forked
+
+def slowly(number):
+    time.sleep(0.05)
+    if number < 0:
+        raise ValueError(number)
+    return number, os.getpid()
+
+if __name__ == "__main__":
+    calls = [(int(argument),) for argument in sys.argv[1:]]
+    with forked() as spread:
+        for number, process in spread(slowly, calls):
+            print(number, process, flush=True)
+        print(list(spread(slowly, [])))
+"""
+
+
+def _start_forking(*numbers):
+    return subprocess.Popen(
+        [sys.executable, "-c", _FORKING, *map(str, numbers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_calls_are_shared_with_forks():
+    """In a process that has no threads, as those of the tests have."""
+    process = _start_forking(*range(40))
+    out, err = process.communicate(timeout=60)
+    *lines, last = out.splitlines()
+    assert (process.returncode, err, last) == (0, "", "[]")
+    found = [[int(word) for word in line.split()] for line in lines]
+    assert sorted(number for number, _ in found) == list(range(40))
+    if available_cores() > 1:
+        assert process.pid in {each for _, each in found} != {process.pid}
+
+
+def test_a_call_that_fails_in_a_fork_is_told():
+    _, err = _start_forking(*[-1] * 40).communicate(timeout=60)
+    assert err.rstrip().endswith("ValueError: -1")
+
+
+def test_forks_end_with_the_process_that_made_them():
+    """However it ends."""
+    process = _start_forking(*range(10_000))
+    with process:
+        forks = set()
+        while available_cores() > 1 and not forks:
+            _, pid = process.stdout.readline().split()
+            forks = {int(pid)} - {process.pid}
+        process.kill()
+    for fork in forks:
+        while _is_running(fork):
+            time.sleep(0.05)
+
+
+def _is_running(process):
+    """Whether it is there, and more than an entry that nobody has asked about."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_with_threads_nothing_is_forked():
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    with forked() as spread:
+        assert spread is (in_processes if available_cores() > 1 else in_turn)
+    ended.set()
+    thread.join()
 
 
 def test_little_work_needs_no_other_process():
