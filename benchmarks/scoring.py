@@ -1,4 +1,4 @@
-"""Scoring against a bare loop and against PyTorch; memory; and what scans cost in accuracy.
+"""Scoring against a bare loop and against PyTorch; memory; start-up; what scans cost in accuracy.
 
 Files are 28×28 PNG, read from a warm page cache; the network is 784-128-10 but for the accuracy,
 which is that of the champion under DIGITS_HOME.
@@ -6,24 +6,30 @@ which is that of the champion under DIGITS_HOME.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from scans import scan
 
 from benchmarks import table
 from nn import NeuralNetwork
-from pipeline import Settings, ingest, open_registry, parquet
+from pipeline import Settings, ingest, open_registry, parquet, score
 from pipeline.decoding import decode
 from pipeline.images import png
 from pipeline.normalization import are_normalized, normalize
+from pipeline.prefect_server import free_port, prefect_server
+from pipeline.prefect_settings import prepare
 
 FEW, MANY = 10_000, 200_000
 ROUNDS = 5
+COMMANDS = 3
 
 
 class Contestant:
@@ -96,6 +102,61 @@ def speed(images: np.ndarray, home: Path, directory: Path) -> None:
         other.end()
 
 
+def commands(home: Path, directory: Path) -> None:
+    """Print what the command takes beyond a plain loop over the same shards."""
+    table.heading("the command, beyond a loop over its shards in one process: seconds")
+    prepare(Settings(home=home), console_level="CRITICAL")
+    for count, files in ((FEW, directory / "few"), (MANY, directory / "many")):
+        plain = Contestant("digits", files, 1, home=home, cores=1)
+        for name, options, goal in (
+            ("--direct", ["--direct"], "≤ 2"),
+            ("as a flow, with a server of its own", [], "≤ 20"),
+        ):
+            _beyond(f"{count:,} files: {name}", plain, files, home, options, goal)
+        with prefect_server(free_port(), home / "prefect-server.log") as address:
+            name = f"{count:,} files: as a flow, with a server that runs"
+            _beyond(name, plain, files, home, [], "≤ 8", PREFECT_API_URL=address)
+        plain.end()
+
+
+def _beyond(
+    name: str,
+    plain: Contestant,
+    files: Path,
+    home: Path,
+    options: Sequence[str],
+    goal: str,
+    **variables: str,
+) -> None:
+    output = files.with_name("output")
+    command = [sys.executable, "-m", "pipeline", "score", str(files), "--output", str(output)]
+
+    def run() -> float:
+        started = time.perf_counter()
+        subprocess.run(
+            [*command, *options],
+            env={**os.environ, "DIGITS_HOME": str(home), **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+        seconds = time.perf_counter() - started
+        shutil.rmtree(output)
+        return seconds
+
+    run()
+    table.row(name, [run() - plain.seconds() for _ in range(COMMANDS)], goal)
+
+
+def equality(network: NeuralNetwork, images: np.ndarray, home: Path, directory: Path) -> None:
+    """Print how many files are predicted otherwise than the arrays they were made of."""
+    scored = score(directory / "few", directory / "scores", settings=Settings(home=home))
+    predictions = pq.read_table(scored.path, columns=["prediction"])["prediction"].to_numpy()
+    table.heading("10,000 PNG files of MNIST's test set, against their arrays")
+    differ = np.count_nonzero(predictions != network.predict(images[:FEW]))
+    table.row("predictions that differ", [differ], "0", digits=0)
+
+
 def accuracy(images: np.ndarray, labels: np.ndarray) -> None:
     """Print what the champion makes of scans of the whole test set."""
     with open_registry() as registry:
@@ -144,6 +205,8 @@ def main() -> None:
             registry.register("mnist", network.to_bytes())
             registry.set_alias("mnist", "champion", 1, force=True)
         speed(data.images, home, directory)
+        equality(network, data.images, home, directory)
+        commands(home, directory)
     if not chosen.no_accuracy:
         accuracy(data.images, data.labels)
 

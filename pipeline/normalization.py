@@ -98,8 +98,8 @@ def are_normalized(images: Grey) -> NDArray[np.bool_]:
 
 def _lengths(held: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return how far it is from the first to the last that is held, in each row."""
-    after: NDArray[np.intp] = held[:, ::-1].argmax(axis=1)
-    return SIDE - after - held.argmax(axis=1)
+    lengths: NDArray[np.intp] = SIDE - held[:, ::-1].argmax(axis=1) - held.argmax(axis=1)
+    return lengths
 
 
 def normalize(grey: Grey) -> Steps:

@@ -81,6 +81,21 @@ def test_every_image_gets_what_predict_says(champion, directory, tmp_path, netwo
     assert done.tally.accuracy is None
 
 
+def test_files_that_are_like_mnist_are_predicted_as_their_arrays_are(champion, tmp_path, networks):
+    """One by one, and as certain: nothing is done to them on the way."""
+    images = np.concatenate(
+        [mnist_sample.arrays(split)[0] for split in (SAMPLE.train, SAMPLE.test)]
+    )
+    (tmp_path / "in").mkdir()
+    for number, image in enumerate(images):
+        (tmp_path / "in" / f"{number:03}.png").write_bytes(png(image))
+    score(tmp_path / "in", tmp_path / "out", options=Options(probabilities=True))
+    rows = _rows(tmp_path / "out")
+    assert [row["prediction"] for row in rows] == list(networks[0].predict(images))
+    probabilities = np.array([row["probabilities"] for row in rows], np.float32)
+    assert (probabilities == networks[0].predict_proba(images)).all()
+
+
 def test_a_version_can_be_named(champion, directory, tmp_path):
     for model in ("mnist/2", "2"):
         assert score(directory, tmp_path / "out", model=model).version.number == 2
