@@ -20,6 +20,9 @@ _INK_SIDE = 20
 # Where the centre of mass is in MNIST's images, in pixels counted from 0.
 _CENTRE = 14.0
 
+# Images that are looked at together: what is computed of them stays in the processor's cache.
+_BLOCK = 512
+
 # Longest edge of what is worked on.
 _LONGEST = 256
 
@@ -37,10 +40,6 @@ _FAINTEST = 12.0
 
 # Of the largest patch of ink: smaller ones are dust.
 _SPECK = 0.02
-
-# What a pixel adds to the mass and to its moments, down and across.
-_MOMENTS = np.stack([np.ones((SIDE, SIDE)), *np.indices((SIDE, SIDE))], axis=-1)
-_MOMENTS = _MOMENTS.reshape(SIDE * SIDE, 3).astype(np.float32)
 
 Grey = NDArray[np.uint8]
 Box = tuple[slice, slice]
@@ -79,27 +78,11 @@ def are_normalized(images: Grey) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (n,)
     """
-    count = len(images)
-    # Several pixels at a time, as one number; no sum of 98 ones leaves its byte.
-    flat = np.ascontiguousarray(images).reshape(count, SIDE * SIDE)
-    sums = np.greater(flat, 0).view(np.uint64).sum(axis=1).view(np.uint8)
-    inked = sums.reshape(count, 8).sum(axis=1)
-    found: NDArray[np.bool_] = (inked > 0) & (inked <= SIDE * SIDE // 2)
-    fours = flat.view(np.uint32).reshape(count, SIDE, SIDE // 4)
-    rows = np.bitwise_or.reduce(fours, axis=2) > 0
-    columns = np.bitwise_or.reduce(fours, axis=1).view(np.uint8) > 0
-    longest = np.maximum(_lengths(rows), _lengths(columns))
-    found &= (longest >= _INK_SIDE - 2) & (longest <= _INK_SIDE)
-    mass, *moments = (flat.astype(np.float32) @ _MOMENTS).T
-    for moment in moments:
-        found &= np.abs(moment / np.maximum(mass, 1) - _CENTRE) < 0.6
+    found = np.empty(len(images), np.bool_)
+    for start in range(0, len(images), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found[block] = _are_normalized(images[block])
     return found
-
-
-def _lengths(held: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return how far it is from the first to the last that is held, in each row."""
-    lengths: NDArray[np.intp] = SIDE - held[:, ::-1].argmax(axis=1) - held.argmax(axis=1)
-    return lengths
 
 
 def normalize(grey: Grey) -> Steps:
@@ -128,6 +111,25 @@ def normalize(grey: Grey) -> Steps:
     bright = np.clip(ink * (255 / level), 0, 255) * near
     cropped = np.rint(bright[box]).astype(np.uint8)
     return Steps(grey, _shown(ink), cropped, _placed(cropped), is_dark)
+
+
+def _are_normalized(images: Grey) -> NDArray[np.bool_]:
+    # Side by side along the last axis, all images are added up at once.
+    pixels = cv2.transpose(images.reshape(-1, SIDE * SIDE)).reshape(SIDE, SIDE, -1)
+    ink = np.greater(pixels, 0).view(np.uint8)
+    area = np.add.reduce(np.add.reduce(ink, axis=0, dtype=np.uint8), axis=0, dtype=np.uint16)
+    found: NDArray[np.bool_] = area <= SIDE * SIDE // 2
+    longest = np.zeros(len(images), np.intp)
+    for axis in (1, 0):
+        # By row, then by column; of an image without ink it is as long as can be.
+        mass = np.add.reduce(pixels, axis=axis, dtype=np.uint16)
+        held = mass > 0
+        np.maximum(longest, SIDE - held[::-1].argmax(axis=0) - held.argmax(axis=0), out=longest)
+        mass = mass.astype(np.float32)
+        place = np.arange(SIDE, dtype=np.float32) @ mass / np.maximum(mass.sum(axis=0), 1)
+        found &= np.abs(place - _CENTRE) < 0.6
+    found &= (longest >= _INK_SIDE - 2) & (longest <= _INK_SIDE)
+    return found
 
 
 def _smaller(grey: Grey) -> Grey:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -74,10 +75,10 @@ def write(
         "path": paths,
         "prediction": pa.array(prediction, mask=missing),
         "confidence": pa.array(confidence, mask=missing),
-        "error": [reasons.get(place) for place in range(len(paths))],
-        "model_name": [version.name] * len(paths),
-        "model_version": [version.number] * len(paths),
-        "model_sha256": [version.sha256] * len(paths),
+        "error": _errors(reasons, len(paths)),
+        "model_name": pa.repeat(version.name, len(paths)),
+        "model_version": pa.repeat(version.number, len(paths)),
+        "model_sha256": pa.repeat(version.sha256, len(paths)),
     }
     schema = SCHEMA
     if with_probabilities:
@@ -92,6 +93,12 @@ def write(
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
     with files.replacing(target) as temporary:
         pq.write_table(table, temporary)
+
+
+def _errors(reasons: dict[int, str], count: int) -> Any:
+    if not reasons:
+        return pa.nulls(count, pa.string())
+    return pa.array([reasons.get(place) for place in range(count)], pa.string())
 
 
 def less_certain(part: Path, confidence: float) -> list[tuple[str, int, float]]:
