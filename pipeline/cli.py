@@ -159,7 +159,7 @@ def score(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Directories, files or patterns ('scans/2026-*/*.png') of images or Parquet, "
             "also s3://bucket/prefix; one file to explain.",
         ),
@@ -209,6 +209,11 @@ def score(
         with forked() as spread:
             scored = _directly(job, inputs, output, spread=spread, **parameters)
     else:
+        from pipeline.inputs.stores import locate
+
+        # Before Prefect records them: one may have a password, which is refused.
+        for given in inputs:
+            locate(given)
         scored = _as_flow("score", inputs, output.absolute(), **parameters)
 
     from pipeline.tables import scoring_table
