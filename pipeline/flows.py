@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline import inbox as inboxes
 from pipeline import ingestion, reports, retraining, scoring, training
@@ -158,10 +158,18 @@ def score(
     return scored
 
 
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(
+            f"expected an absolute path, for a run has its own directory; got '{path}'"
+        )
+    return path
+
+
 @flow(task_runner=task_runner(load_settings()))
 def score_inbox(
-    inbox: Path,
-    outbox: Path,
+    inbox: Annotated[Path, AfterValidator(_absolute)],
+    outbox: Annotated[Path, AfterValidator(_absolute)],
     model: str = "mnist@champion",
     settle: Annotated[float, Field(ge=0)] = inboxes.SETTLE,
     options: scoring.Options | None = None,

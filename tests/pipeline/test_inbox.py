@@ -203,10 +203,11 @@ def test_killed_before_any_action_on_files_it_goes_on_and_loses_nothing(
     """Every file has one row in the end, and the batches are what the runs found."""
     scanner = Scanner(inbox)
     killed = 0
-    for number in itertools.count(1, 1 if torture else 23):
+    for number in itertools.count(1, 1 if torture else 37):
         if not torture or number % 20 == 1:
-            scanner.drop(f"{number}.png")
             scanner.drop(f"again/{number % 2}.png")
+            for place in range(8):
+                scanner.drop(f"{number}-{place}.png")
         process = inbox_process.start(settings, inbox, outbox, dies_before=number)
         process.join()
         if process.exitcode == 0:
