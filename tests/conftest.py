@@ -1,7 +1,7 @@
 """What every test stands on: a home of its own, and no source but those it names."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from pipeline.settings import Settings, load_settings
 # An example's time says nothing on a busy machine.
 hypothesis_settings.register_profile("digits", deadline=None)
 hypothesis_settings.load_profile("digits")
+
+_MEASURED = "measured"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,6 +34,26 @@ def _fonts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
         yield
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Take a line to show at the end of `make torture`."""
+    return lambda line: record_property(_MEASURED, line)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show what was measured."""
+    if not config.getoption("torture"):
+        return
+    terminalreporter.section("measured")
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, line in report.user_properties:
+                if name == _MEASURED:
+                    terminalreporter.line(str(line))
 
 
 @pytest.fixture
