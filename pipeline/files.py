@@ -43,6 +43,13 @@ def sweep(directory: Path) -> None:
             leftover.unlink()
 
 
+def remove(directory: Path) -> None:
+    """Remove a directory: whole or not at all under its name; if killed, `sweep` ends it."""
+    leftover = directory.with_name(f".{directory.name}{_TEMPORARY}")
+    directory.rename(leftover)
+    shutil.rmtree(leftover)
+
+
 @contextlib.contextmanager
 def temporary_directory(parent: Path) -> Iterator[Path]:
     """Give a directory below `parent` that is gone afterwards; if killed, `sweep` removes it."""

@@ -82,6 +82,7 @@ def convert(directory: Path, dataset: Dataset) -> DataReference:
     """Have the IDX files as Parquet. A file that holds the right values already is kept."""
     references = []
     with files.locked(directory):
+        files.sweep(directory)
         for split in dataset.splits:
             path = directory / f"{split.name}.parquet"
             if not _is_right(path, split):

@@ -145,7 +145,9 @@ def collect(source: str, data: DataReference, directory: Path) -> Collection:
     if rows:
         fingerprint = _fingerprint((row.digest, row.label) for row in rows)
         reference = LabelledReference(path_of(directory, fingerprint), fingerprint)
-        _write(reference.path, rows)
+        with files.locked(directory):
+            files.sweep(directory)
+            _write(reference.path, rows)
     held_out = sum(_is_held_out(row.digest) for row in rows)
     collection = Collection(
         reference=reference,

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -301,11 +300,14 @@ def promote_version(
 def conclude(retraining: Retraining, work: Path) -> None:
     """Keep the run's record and report; the training's own files are of no further use."""
     assert retraining.directory is not None
+    if retraining.directory.exists():
+        # A run that was killed had come as far as this.
+        files.sweep(retraining.directory)
     with files.replacing(retraining.directory / RECORD) as temporary:
         temporary.write_text(json.dumps(_record(retraining), indent=2, default=str) + "\n")
     with files.replacing(retraining.directory / REPORT) as temporary:
         temporary.write_text(retraining_html(retraining), encoding="utf-8")
-    shutil.rmtree(work, ignore_errors=True)
+    files.remove(work)
 
 
 def _record(retraining: Retraining) -> dict[str, Any]:
@@ -377,9 +379,10 @@ def _run_id(work: Path, thresholds: Thresholds, proposed: str | None) -> str:
 
 def _sweep(unfinished: Path) -> None:
     """Remove what runs have left that nobody has asked for again."""
+    files.sweep(unfinished)
     for work in unfinished.iterdir():
         if work.is_dir() and time.time() - work.stat().st_mtime > _KEPT:
-            shutil.rmtree(work)
+            files.remove(work)
 
 
 def _require(holds: bool, name: str, expected: str, got: object) -> None:  # noqa: FBT001

@@ -325,28 +325,6 @@ def test_a_parameter_outside_its_domain_is_told_before_any_work(home, parameter,
     assert not home.exists()
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9])
-def test_a_retraining_killed_at_any_time_leaves_a_whole_registry(
-    home, start_digits, digits_apart, delay
-):
-    """`delay` is the share of an undisturbed run's time after which `kill -9` comes."""
-    started = time.monotonic()
-    assert digits_apart(*COMMAND, "--seed", 1).status == 0
-    whole = time.monotonic() - started
-
-    process = start_digits(*COMMAND)
-    time.sleep(whole * delay)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-
-    _every_version_has_its_weights()
-    ended = digits_apart(*COMMAND)
-    assert ended.status == 0, ended.err
-    new, old = _every_version_has_its_weights()
-    assert (new.params["seed"], new.aliases) == (0, ("champion",))
-    assert (old.params["seed"], old.aliases) == (1, ())
-
-
 STAGES = (
     "download",
     "convert",
@@ -417,6 +395,27 @@ def test_a_refusal_killed_is_told_once(home, when):
     assert _retrain(min_accuracy=1.0).outcome == "refused"
     with open_registry() as registry:
         assert [event.kind for event in registry.history("mnist")] == ["refused"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_killed_while_it_tidies_up_it_was_done(home):
+    """What is half removed is not gone on with, under another name of the run."""
+
+    def remove_half(directory):
+        (directory / "run.json").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        files.shutil.rmtree = remove_half
+        try:
+            _retrain()
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    assert _retrain().outcome == "unchanged"
+    assert [path.name for path in load_settings().unfinished.iterdir()] == [".lock"]
 
 
 def _every_version_has_its_weights():
