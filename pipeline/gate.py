@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from nn import NeuralNetwork, expected_calibration_error
 from pipeline import labelled as labelled_images
 from pipeline import parquet
+from pipeline.drift import Profile, profile_of
 from pipeline.evaluation import Evaluation, evaluate
 from pipeline.ingestion import DataReference
-from pipeline.labelled import LabelledReference, Side
+from pipeline.labelled import LabelledReference
 from pipeline.splits import training_and_validation
+from pipeline.tally import Tally
 from pipeline.thresholds import Thresholds
 from registry import Check, ModelVersion, open_blobs
 
@@ -44,6 +46,8 @@ class Verdict:
     """Of the user's own held-out images; None where there are none."""
     champion_held_out: Evaluation | None
     """The champion's, of the same images."""
+    profile: Profile
+    """Of all these images, as the candidate sees them: what scoring compares with."""
 
     @property
     def passed(self) -> bool:
@@ -110,8 +114,14 @@ def judge(
     ]
     own = None if labelled is None else labelled_images.read(labelled.path, labelled.sha256)
     held_out = None
+    tally = Tally()
+    tally.add(images, probabilities, labels.astype(np.int8))
     if own is not None and own.held_out.paths:
-        held_out = _evaluation_of(network, own.held_out)
+        seen = network.predict_proba(own.held_out.images)
+        tally.add(own.held_out.images, seen, own.held_out.labels.astype(np.int8))
+        held_out = evaluate(
+            seen, own.held_out.images, own.held_out.labels, own.held_out.paths.__getitem__
+        )
     before = before_held_out = None
     if champion is not None:
         production = NeuralNetwork.from_bytes(open_blobs(blobs_url).get(champion.sha256))
@@ -125,7 +135,12 @@ def judge(
             _not_worse("mcnemar_p", validation, before, thresholds),
         ]
         if own is not None and held_out is not None:
-            before_held_out = _evaluation_of(production, own.held_out)
+            before_held_out = evaluate(
+                production.predict_proba(own.held_out.images),
+                own.held_out.images,
+                own.held_out.labels,
+                str,
+            )
             checks.append(_not_worse("held_out_mcnemar_p", held_out, before_held_out, thresholds))
     return Verdict(
         tuple(checks),
@@ -134,6 +149,7 @@ def judge(
         before,
         held_out,
         before_held_out,
+        profile_of(tally),
     )
 
 
@@ -153,12 +169,6 @@ def mcnemar(candidate: bytes, champion: bytes) -> float:
     tosses = worse + better
     outcomes: int = 2**tosses
     return sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)) / outcomes
-
-
-def _evaluation_of(network: NeuralNetwork, side: Side) -> Evaluation:
-    return evaluate(
-        network.predict_proba(side.images), side.images, side.labels, side.paths.__getitem__
-    )
 
 
 def _absolute(

@@ -73,6 +73,13 @@ def scoring_markdown(scoring: Scoring) -> str:
             f"## Accuracy on {tally.labelled:,} labelled images: {tally.accuracy:.4f}",
             _picture("Confusion matrix", matrix),
         ]
+    if scoring.drift:
+        drifts = [
+            (one.what, f"{one.index:.3f}", f"{one.limit:.3f}", "**far**" if one.is_far else "near")
+            for one in scoring.drift
+        ]
+        lines += ["", f"## Drift since `{scoring.version.reference}` was measured"]
+        lines += _table(("what", "population stability index", "limit", ""), drifts)
     if tally.errors:
         errors = [(reason, f"{count:,}") for reason, count in sorted(tally.errors.items())]
         lines += ["", "## Not scored", *_table(("reason", "files"), errors)]

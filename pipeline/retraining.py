@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.drift import PROFILE, as_text
 from pipeline.errors import BusyError, SettingsError
 from pipeline.gate import Verdict, judge
 from pipeline.ingestion import ingest
@@ -336,6 +337,7 @@ def _document(
     return {
         "metrics": {**candidate.metrics, **verdict.metrics},
         "params": {**lineage.params, **candidate.params},
+        "tags": {PROFILE: as_text(verdict.profile)},
         "inputs": candidate.inputs,
         "environment": environment(),
         "gate": verdict.checks,

@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nn import NeuralNetwork
 from pipeline import files, predictions, shards
+from pipeline.drift import PROFILE, Drift, drift, from_text, profile_of
 from pipeline.errors import OutputError, SettingsError
 from pipeline.images import AUTO, NORMALIZE
 from pipeline.inputs import finding
@@ -50,6 +51,9 @@ _SHARDS = ".shards"
 # of Parquet is never cut.
 _SHARD = 5_000
 
+# Of what a shard says of itself: another whenever that changes.
+_FORMAT = 2
+
 # Images decoded and scored at once: enough to keep BLAS busy, small beside the rest.
 _BATCH = 1024
 
@@ -74,6 +78,8 @@ class Scoring:
     """The Parquet data set."""
     tally: Tally
     """What its rows come to."""
+    drift: tuple[Drift, ...]
+    """How they compare with what the version was measured on; nothing where that is not known."""
     review: int
     """Images less certain than was asked for, listed in ``review.csv``."""
     resumed: int
@@ -132,7 +138,7 @@ def score(
     registry.BlobError
         Where its weights are not the ones registered.
     """
-    started = time.perf_counter()
+    started = time.time()
     given = finding.several(inputs)
     settings = settings or load_settings()
     options = options or Options()
@@ -163,8 +169,7 @@ def score(
         for count in spread(score_shard, calls):
             done += count
             report(activity, done, listing.files)
-        scoring = run(summarise, version, output, listing, min_confidence)
-    return replace(scoring, resumed=resumed, seconds=time.perf_counter() - started)
+        return run(summarise, version, output, listing, min_confidence, resumed, started)
 
 
 def resolve(settings: Settings, model: str) -> ModelVersion:
@@ -184,6 +189,7 @@ def plan(inputs: Sequence[str], output: Path, version: ModelVersion, options: Op
         "model": version.reference,
         "sha256": version.sha256,
         **asdict(options),
+        "format": _FORMAT,
         "shard_size": _SHARD,
         **listing.as_json(),
     }
@@ -229,7 +235,7 @@ def score_shard(
             probabilities = network.predict_proba(batch.images)
             found.append(probabilities)
             labels = np.delete(batch.labels, list(batch.reasons))
-            tally.add_predictions(probabilities.argmax(axis=1), probabilities.max(axis=1), labels)
+            tally.add(batch.images, probabilities, labels)
     tally.files = len(paths)
     tally.errors.update(reasons.values())
     predictions.write(
@@ -245,9 +251,22 @@ def score_shard(
 
 
 def summarise(
-    version: ModelVersion, output: Path, listing: Listing, min_confidence: float | None
+    version: ModelVersion,
+    output: Path,
+    listing: Listing,
+    min_confidence: float | None,
+    resumed: int,
+    started: float,
 ) -> Scoring:
-    """Add up what the shards come to, and list what a person should look at."""
+    """Add up what the shards come to, and list what a person should look at.
+
+    Parameters
+    ----------
+    resumed : int
+        Images that an earlier run had scored already.
+    started : float
+        When this run began, in seconds since 1970.
+    """
     tally = Tally()
     parts = [predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes))]
     for part in parts:
@@ -257,15 +276,46 @@ def summarise(
         (output / REVIEW).unlink(missing_ok=True)
     else:
         review = _list_for_review(parts, output / REVIEW, min_confidence)
-    summary = {
-        "model": version.reference,
-        "sha256": version.sha256,
+    found = tuple(_drift(version, tally))
+    seconds = max(time.time() - started, 1e-3)
+    scoring = Scoring(version, output / DATA_SET, tally, found, review, resumed, seconds)
+    with files.replacing(output / SUMMARY) as temporary:
+        temporary.write_text(json.dumps(_summary(scoring), indent=2) + "\n")
+    return scoring
+
+
+def _summary(scoring: Scoring) -> dict[str, Any]:
+    tally = scoring.tally
+    return {
+        "model": scoring.version.reference,
+        "sha256": scoring.version.sha256,
         "accuracy": tally.accuracy,
         **tally.as_json(),
+        "drift": {
+            one.what: {"index": one.index, "limit": one.limit, "is_far": one.is_far}
+            for one in scoring.drift
+        },
+        "review": scoring.review,
+        "seconds": scoring.seconds,
+        "per_second": (tally.files - scoring.resumed) / scoring.seconds,
     }
-    with files.replacing(output / SUMMARY) as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    return Scoring(version, output / DATA_SET, tally, review, resumed=0, seconds=0.0)
+
+
+def _drift(version: ModelVersion, tally: Tally) -> list[Drift]:
+    """Compare what was scored with what the version was measured on, and warn where it is far."""
+    profile = from_text(version.tags.get(PROFILE, ""))
+    found = [] if profile is None else drift(profile_of(tally), profile)
+    for one in found:
+        if one.is_far:
+            _log.warning(
+                "The %s of these images are far from those that %s was measured on: population "
+                "stability index %.2f, where %.2f is much.",
+                one.what,
+                version.reference,
+                one.index,
+                one.limit,
+            )
+    return found
 
 
 def _list_for_review(parts: Sequence[Path], target: Path, min_confidence: float) -> int:

@@ -113,6 +113,12 @@ def _lines(scoring: Scoring) -> list[str]:
         )
     lines += [f"{count:,} not scored: {reason}" for reason, count in sorted(tally.errors.items())]
     lines.append(f"confidence, 0 to 1: {sparkline(tally.histogram.tolist())}")
+    if scoring.drift:
+        figures = ", ".join(
+            f"{one.what} {one.index:.2f}" + (" (far)" if one.is_far else "")
+            for one in scoring.drift
+        )
+        lines.append(f"drift, population stability index: {figures}")
     if scoring.review:
         lines.append(f"{scoring.review:,} to look at: {scoring.path.parent / REVIEW}")
     lines.append(f"Predictions: {scoring.path}")

@@ -68,6 +68,7 @@ def _retraining(text="relu", *, history=HISTORY, refused=False):
         champion_validation=evaluation,
         held_out=replace(evaluation, correct=b"\1\0"),
         champion_held_out=replace(evaluation, correct=b"\1\0\0\0"),
+        profile={},
     )
     return Retraining(
         "refused" if refused else "promoted",
