@@ -59,6 +59,11 @@ class ParquetRows:
     """By which users know the file."""
 
     @property
+    def place(self) -> str:
+        """Where the file is, for what is said of it."""
+        return self.shown if self.store else self.path
+
+    @property
     def labels(self) -> None:
         """Nothing: they are in the rows themselves."""
 
@@ -69,10 +74,10 @@ class ParquetRows:
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
             schema = file.schema_arrow
-            image = image_column(schema, self.shown)
+            image = image_column(schema, self.place)
             label = _label_column(schema)
             if rows_of(file, groups) != [rows for _, _, rows in keys]:
-                raise InputError(f"{self.shown}: has changed since the run began: run it again.")
+                raise InputError(f"{self.place}: has changed since the run began: run it again.")
             images_at_once = min(size, max(1, _MOST_AT_ONCE // _bytes_of_one(file, groups)))
             columns = [image, label] if label else [image]
             for table in file.iter_batches(
@@ -87,7 +92,7 @@ class ParquetRows:
                 )
                 row += len(table)
         if row != end:
-            raise InputError(f"{self.shown}: expected {end} rows, got {row}: it is damaged.")
+            raise InputError(f"{self.place}: expected {end} rows, got {row}: it is damaged.")
 
 
 def pieces(rows: ParquetRows, stamp: bytes) -> Iterator[Piece]:
@@ -99,7 +104,7 @@ def pieces(rows: ParquetRows, stamp: bytes) -> Iterator[Piece]:
         Where it is damaged, or has no column of images or several.
     """
     with _opened(rows) as file:
-        image_column(file.schema_arrow, rows.shown)
+        image_column(file.schema_arrow, rows.place)
         counts = rows_of(file, range(file.metadata.num_row_groups))
     first = 0
     for group, count in enumerate(counts):
@@ -114,7 +119,7 @@ def rows_of(file: Any, groups: Sequence[int]) -> list[int]:
     return [metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups]
 
 
-def image_column(schema: Any, shown: str) -> str:
+def image_column(schema: Any, place: str) -> str:
     """Return the name of the column of images.
 
     Raises
@@ -131,7 +136,7 @@ def image_column(schema: Any, shown: str) -> str:
         got = f"several: {', '.join(candidates)}. Call one of them `image`."
     else:
         got = ", ".join(f"{field.name}: {field.type}" for field in schema) or "no column"
-    raise InputError(f"{shown}: {_EXPECTED}, got {got}")
+    raise InputError(f"{place}: {_EXPECTED}, got {got}")
 
 
 def _holds_images(kind: Any) -> bool:
@@ -229,5 +234,5 @@ def _opened(rows: ParquetRows) -> Iterator[Any]:
             yield file
     except (OSError, pa.ArrowException) as error:
         raise InputError(
-            f"{rows.shown}: cannot be read as Parquet, or not to its end ({error})."
+            f"{rows.place}: cannot be read as Parquet, or not to its end ({error})."
         ) from None

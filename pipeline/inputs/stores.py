@@ -232,6 +232,8 @@ def _from_address(address: str) -> tuple[Any, str]:
     except (pyarrow.ArrowException, ValueError):
         # What pyarrow says may hold the whole address.
         raise _unusable(address) from None
+    except OSError as error:  # such as a bucket whose region cannot be asked for
+        raise _unreachable(address.partition("?")[0].rpartition("@")[2], error) from None
     return found
 
 
