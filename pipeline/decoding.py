@@ -7,6 +7,7 @@ transparent becomes paper.
 
 import os
 import re
+import struct
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,10 @@ _STARTS = (_JPEG, _GIF, *_TIFF, b"BM", b"RIFF")
 # How a file of a format ends, if it is whole, and in how many of its last bytes to look for it.
 _ENDS = {_JPEG: (b"\xff\xd9", 4096), _GIF: (b"\x3b", 64)}
 
-# Of a PNG file: what libpng would inflate, to megabytes for each, and nobody asks for.
+# Of a PNG file: how each part begins, with its length and its name.
+_CHUNK = struct.Struct(">I4s")
+
+# What libpng would inflate, to megabytes for each, and nobody asks for.
 _INFLATED = frozenset((b"zTXt", b"iTXt", b"iCCP"))
 
 # Of a JPEG file: programs write up to a dozen. Each is a pass over the whole image, however short.
@@ -110,9 +114,11 @@ def _needed_of_png(data: bytes) -> bytes:
     start = needed = len(_PNG)
     name = b""
     while name != b"IEND":
-        name = data[start + 4 : start + 8]
-        # Length, name, content and check sum.
-        end = start + 12 + int.from_bytes(data[start : start + 4])
+        end = start + _CHUNK.size
+        if end <= len(data):
+            length, name = _CHUNK.unpack_from(data, start)
+            # Its content, and a check sum.
+            end += length + 4
         if end > len(data):
             raise UnreadableImageError(TRUNCATED)
         if name in _INFLATED:

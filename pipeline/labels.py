@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from pipeline.errors import InputError
 
@@ -23,7 +22,7 @@ class Labels:
         """Return the label of an image, if it is known."""
         if self.table is not None:
             return self.table.get(path)
-        parent = PurePosixPath(path).parent.name
+        parent = path.rpartition("/")[0].rpartition("/")[2]
         return int(parent) if parent in _LABELS else None
 
 
