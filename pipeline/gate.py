@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from nn import NeuralNetwork, expected_calibration_error
 from pipeline import labelled as labelled_images
 from pipeline import parquet
+from pipeline.contradictions import contradicted
 from pipeline.drift import Profile, profile_of
 from pipeline.evaluation import Evaluation, evaluate
 from pipeline.ingestion import DataReference
-from pipeline.labelled import LabelledReference
+from pipeline.labelled import LabelledReference, Side
 from pipeline.splits import training_and_validation
 from pipeline.tally import Tally
 from pipeline.thresholds import Thresholds
@@ -114,14 +115,13 @@ def judge(
     ]
     own = None if labelled is None else labelled_images.read(labelled.path, labelled.sha256)
     held_out = None
+    seen = []
     tally = Tally()
     tally.add(images, probabilities, labels.astype(np.int8))
     if own is not None and own.held_out.paths:
-        seen = network.predict_proba(own.held_out.images)
-        tally.add(own.held_out.images, seen, own.held_out.labels.astype(np.int8))
-        held_out = evaluate(
-            seen, own.held_out.images, own.held_out.labels, own.held_out.paths.__getitem__
-        )
+        seen.append(network.predict_proba(own.held_out.images))
+        tally.add(own.held_out.images, seen[-1], own.held_out.labels.astype(np.int8))
+        held_out = _evaluation_of(seen[-1], own.held_out)
     before = before_held_out = None
     if champion is not None:
         production = NeuralNetwork.from_bytes(open_blobs(blobs_url).get(champion.sha256))
@@ -135,13 +135,11 @@ def judge(
             _not_worse("mcnemar_p", validation, before, thresholds),
         ]
         if own is not None and held_out is not None:
-            before_held_out = evaluate(
-                production.predict_proba(own.held_out.images),
-                own.held_out.images,
-                own.held_out.labels,
-                str,
-            )
+            seen.append(production.predict_proba(own.held_out.images))
+            before_held_out = _evaluation_of(seen[-1], own.held_out)
             checks.append(_not_worse("held_out_mcnemar_p", held_out, before_held_out, thresholds))
+    if own is not None and held_out is not None:
+        checks += _labels(own.held_out, seen, thresholds)
     return Verdict(
         tuple(checks),
         champion.reference if champion else None,
@@ -169,6 +167,22 @@ def mcnemar(candidate: bytes, champion: bytes) -> float:
     tosses = worse + better
     outcomes: int = 2**tosses
     return sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)) / outcomes
+
+
+def _evaluation_of(probabilities: NDArray[np.float32], side: Side) -> Evaluation:
+    return evaluate(probabilities, side.images, side.labels, side.paths.__getitem__)
+
+
+def _labels(
+    side: Side, seen: Sequence[NDArray[np.float32]], thresholds: Thresholds
+) -> Sequence[Check]:
+    return _worst(
+        [
+            _at_most(f"contradicted_labels_of_{digit}", share, thresholds.max_contradicted_labels)
+            for digit, share in enumerate(contradicted(side.labels, seen))
+        ],
+        lowest=False,
+    )
 
 
 def _absolute(

@@ -26,5 +26,8 @@ class Thresholds(BaseModel):
     significance: _Fraction = 0.05
     """McNemar's exact test, one-sided: a candidate whose being worse than the champion is less
     likely by chance than this is refused."""
+    max_contradicted_labels: _Fraction = 0.03
+    """Of every digit, on the user's own held-out images: of those that the candidate and the
+    champion are both sure are this digit, the share that is labelled otherwise, at the least."""
     max_milliseconds_per_image: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """To predict, in batches, on the machine that trained."""

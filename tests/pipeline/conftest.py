@@ -39,6 +39,7 @@ def sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITS_GATE__MIN_RECALL", "0")
     monkeypatch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR", "1")
     monkeypatch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR_OF_DIGIT", "1")
+    monkeypatch.setenv("DIGITS_GATE__MAX_CONTRADICTED_LABELS", "1")
     monkeypatch.setenv("DIGITS_GATE__MAX_MILLISECONDS_PER_IMAGE", "1000")
     monkeypatch.setenv("DIGITS_GATE__MARGIN", "1")
     monkeypatch.setenv("DIGITS_GATE__SIGNIFICANCE", "0")
