@@ -145,15 +145,16 @@ def score(
 ) -> Scoring:
     """Score images with one version, into a Parquet data set: see `pipeline.scoring.score`."""
     _pass_on_logs()
-    scored = scoring.score(
-        inputs,
-        output,
-        model=model,
-        options=options,
-        min_confidence=min_confidence,
-        run=_as_task,
-        spread=_as_tasks,
-    )
+    with reporting_to(ProgressArtifact("scoring-progress")):
+        scored = scoring.score(
+            inputs,
+            output,
+            model=model,
+            options=options,
+            min_confidence=min_confidence,
+            run=_as_task,
+            spread=_as_tasks,
+        )
     create_markdown_artifact(reports.scoring_markdown(scored), key="scoring")
     return scored
 

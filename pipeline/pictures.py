@@ -17,6 +17,7 @@ import numpy as np
 from nn import Epoch
 from pipeline.evaluation import Evaluation, Mistake
 from pipeline.settings import load_settings
+from pipeline.uncertain import Uncertain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,24 +152,44 @@ def confusion_picture(confusion: Sequence[Sequence[int]]) -> bytes:
 def mistakes_picture(mistakes: Sequence[Mistake]) -> bytes:
     """Return a sheet of images that were taken for another digit, as PNG.
 
-    Each is drawn as ink on paper, over its label, what it was taken for, and the confidence.
+    Over each is its label, what it was taken for, and the confidence.
 
     Parameters
     ----------
     mistakes : sequence of Mistake
         At least one.
     """
-    rows = -(-len(mistakes) // _SHEET_COLUMNS)
+    return _sheet(
+        [(one.image, f"{one.label} → {one.prediction}, {one.confidence:.2f}") for one in mistakes]
+    )
+
+
+def uncertain_picture(images: Sequence[Uncertain]) -> bytes:
+    """Return a sheet of images that were hardly told, as PNG.
+
+    Over each is what it was taken for, and the confidence.
+
+    Parameters
+    ----------
+    images : sequence of Uncertain
+        At least one.
+    """
+    return _sheet([(one.image, f"{one.prediction}?  {one.confidence:.2f}") for one in images])
+
+
+def _sheet(images: Sequence[tuple[bytes, str]]) -> bytes:
+    """Return images below their captions, drawn as ink on paper, as PNG."""
+    rows = -(-len(images) // _SHEET_COLUMNS)
     # In pixels of the images, which stand a fifth apart; above each there is room for a line.
     cell = 28 * 6 // 5
     height = cell + _LINE
     with _figure(_WIDTH * rows * height / (_SHEET_COLUMNS * cell)) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        for place, mistake in enumerate(mistakes):
+        for place, (pixels, caption) in enumerate(images):
             row, column = divmod(place, _SHEET_COLUMNS)
             left, top = column * cell + (cell - 28) / 2, row * height + _LINE
-            image = np.frombuffer(mistake.image, np.uint8).reshape(28, 28)
+            image = np.frombuffer(pixels, np.uint8).reshape(28, 28)
             axes.imshow(
                 image,
                 cmap="gray_r",
@@ -178,7 +199,6 @@ def mistakes_picture(mistakes: Sequence[Mistake]) -> bytes:
                 extent=(left, left + 28, top + 28, top),
             )
             axes.add_patch(_square(left + 14, top + 14, 28, fill=False, edgecolor="#d0d0d0"))
-            caption = f"{mistake.label} → {mistake.prediction}, {mistake.confidence:.2f}"
             axes.text(left + 14, top - 2, caption, ha="center", va="baseline")
         axes.set(xlim=(0, _SHEET_COLUMNS * cell), ylim=(rows * height, 0))
         drawn = io.BytesIO()

@@ -1,7 +1,7 @@
 """Predictions as a Parquet data set: a file for each shard, which tells what it comes to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from pipeline import files
 from pipeline.tally import DIGITS, Tally
+from pipeline.uncertain import Uncertain
 from registry import ModelVersion
 
 _TALLY = b"digits.tally"
+_UNCERTAIN = b"digits.uncertain"
 
 _FIELDS = [
     pa.field("path", pa.string(), nullable=False),
@@ -52,6 +54,7 @@ def write(
     reasons: dict[int, str],
     probabilities: NDArray[np.float32],
     tally: Tally,
+    uncertain: Iterable[Uncertain],
     *,
     with_probabilities: bool,
 ) -> None:
@@ -89,7 +92,12 @@ def write(
         columns["probabilities"] = pa.FixedSizeListArray.from_arrays(
             values, DIGITS, mask=pa.array(missing)
         )
-    schema = schema.with_metadata({_TALLY: json.dumps(tally.as_json()).encode()})
+    schema = schema.with_metadata(
+        {
+            _TALLY: json.dumps(tally.as_json()),
+            _UNCERTAIN: json.dumps([image.as_json() for image in uncertain]),
+        }
+    )
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
     with files.replacing(target) as temporary:
         pq.write_table(table, temporary)
@@ -107,7 +115,8 @@ def less_certain(part: Path, confidence: float) -> list[tuple[str, int, float]]:
     return list(zip(*(table[name].to_pylist() for name in REVIEWED), strict=True))
 
 
-def read_tally(part: Path) -> Tally:
-    """Return what a shard comes to."""
+def read_sums(part: Path) -> tuple[Tally, tuple[Uncertain, ...]]:
+    """Return what a shard comes to, and its least certain images."""
     metadata = pq.read_schema(part).metadata
-    return Tally.from_json(json.loads(metadata[_TALLY]))
+    uncertain = json.loads(metadata[_UNCERTAIN])
+    return Tally.from_json(json.loads(metadata[_TALLY])), tuple(map(Uncertain.from_json, uncertain))

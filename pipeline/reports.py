@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from pipeline.ingestion import DataReference
-from pipeline.pictures import confidence_picture, confusion_picture, data_uri, of_retraining
+from pipeline.pictures import (
+    confidence_picture,
+    confusion_picture,
+    data_uri,
+    of_retraining,
+    uncertain_picture,
+)
 from pipeline.retraining import Retraining
 from pipeline.scoring import Scoring
 
@@ -73,6 +79,9 @@ def scoring_markdown(scoring: Scoring) -> str:
             f"## Accuracy on {tally.labelled:,} labelled images: {tally.accuracy:.4f}",
             _picture("Confusion matrix", matrix),
         ]
+    if scoring.uncertain:
+        sheet = data_uri(uncertain_picture(scoring.uncertain))
+        lines += ["", "## The least certain", _picture("The least certain images", sheet)]
     if scoring.drift:
         drifts = [
             (one.what, f"{one.index:.3f}", f"{one.limit:.3f}", "**far**" if one.is_far else "near")

@@ -31,6 +31,7 @@ from pipeline.settings import Settings, load_settings
 from pipeline.shards import Listing
 from pipeline.stages import Runner, Spread, directly, in_turn
 from pipeline.tally import DIGITS, Tally
+from pipeline.uncertain import Uncertain, least_certain, least_certain_of
 from registry import ModelVersion, open_blobs
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ class Scoring:
     """What its rows come to."""
     drift: tuple[Drift, ...]
     """How they compare with what the version was measured on; nothing where that is not known."""
+    uncertain: tuple[Uncertain, ...]
+    """The least certain images, the very least first; at most 24."""
     review: int
     """Images less certain than was asked for, listed in ``review.csv``."""
     resumed: int
@@ -226,6 +229,7 @@ def score_shard(
     paths: list[str] = []
     reasons: dict[int, str] = {}
     found: list[NDArray[np.float32]] = [np.empty((0, DIGITS), np.float32)]
+    uncertain: list[Uncertain] = []
     for source, keys in shards.read(output / _SHARDS, shard):
         for batch in source.batches(keys, _BATCH, options.normalize):
             reasons |= {len(paths) + place: reason for place, reason in batch.reasons.items()}
@@ -236,6 +240,8 @@ def score_shard(
             found.append(probabilities)
             labels = np.delete(batch.labels, list(batch.reasons))
             tally.add(batch.images, probabilities, labels)
+            scored = [path for n, path in enumerate(batch.paths) if n not in batch.reasons]
+            uncertain += least_certain_of(scored, batch.images, probabilities)
     tally.files = len(paths)
     tally.errors.update(reasons.values())
     predictions.write(
@@ -245,6 +251,7 @@ def score_shard(
         reasons,
         np.concatenate(found),
         tally,
+        least_certain(uncertain),
         with_probabilities=options.probabilities,
     )
     return len(paths)
@@ -269,8 +276,11 @@ def summarise(
     """
     tally = Tally()
     parts = [predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes))]
+    uncertain: tuple[Uncertain, ...] = ()
     for part in parts:
-        tally += predictions.read_tally(part)
+        of_shard, least = predictions.read_sums(part)
+        tally += of_shard
+        uncertain = least_certain((*uncertain, *least))
     review = 0
     if min_confidence is None:
         (output / REVIEW).unlink(missing_ok=True)
@@ -278,7 +288,7 @@ def summarise(
         review = _list_for_review(parts, output / REVIEW, min_confidence)
     found = tuple(_drift(version, tally))
     seconds = max(time.time() - started, 1e-3)
-    scoring = Scoring(version, output / DATA_SET, tally, found, review, resumed, seconds)
+    scoring = Scoring(version, output / DATA_SET, tally, found, uncertain, review, resumed, seconds)
     with files.replacing(output / SUMMARY) as temporary:
         temporary.write_text(json.dumps(_summary(scoring), indent=2) + "\n")
     return scoring
