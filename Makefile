@@ -57,6 +57,7 @@ bench-registry: .venv/dev .venv-bench-mlflow/made
 # of the champion under DIGITS_HOME. Five minutes.
 bench-scoring: .venv-bench/made
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring
+	$(BENCH)/python -m benchmarks.scoring_parquet
 
 # The locks list every dependency of every dependency, so pip need not resolve anything.
 .venv/run .venv/dev: .venv/%: requirements/%.txt pyproject.toml
