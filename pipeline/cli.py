@@ -258,6 +258,7 @@ def serve(
     preset: Preset = "standard",
     min_accuracy: MinAccuracy = None,
     seed: Seed = 0,
+    labelled: LabelledImages = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="For a server of its own.")] = 4200,
 ) -> None:
     """Retrain on a schedule, verify the data, score an inbox: in this process, until it is stopped.
@@ -271,7 +272,15 @@ def serve(
 
     if (inbox is None) != (outbox is None):
         raise typer.BadParameter("--inbox and --outbox go together.")
-    parameters = {"preset": _preset(preset), "min_accuracy": min_accuracy, "seed": seed}
+    if labelled is not None and "://" not in labelled:
+        # A run of a deployment has a working directory of its own.
+        labelled = str(Path(labelled).absolute())
+    parameters = {
+        "preset": _preset(preset),
+        "min_accuracy": min_accuracy,
+        "seed": seed,
+        "labelled": labelled,
+    }
     places = None
     if inbox and outbox:
         from pipeline.inbox import places as checked

@@ -40,6 +40,9 @@ from pipeline.task_runners import task_runner
 REJECTED = "Rejected"
 """The state of a retraining whose candidate the gate refused."""
 
+STAYED = "Unchanged"
+"""The state of a retraining that had nothing to do."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -127,7 +130,7 @@ def retrain(
             run=_as_task,
         )
     if done.outcome == UNCHANGED:
-        return Completed(name="Unchanged", message=done.message, data=done)
+        return Completed(name=STAYED, message=done.message, data=done)
     announce(done)
     report = reports.retraining_markdown(done)
     create_markdown_artifact(report, key="retraining", description=done.message)

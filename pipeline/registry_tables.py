@@ -93,7 +93,8 @@ def version_card(version: ModelVersion) -> RenderableType:
     for name in ("parent", "code_version", "run_id"):
         table.add_row(name.replace("_", " "), plain(getattr(version, name) or "none"))
     for check in version.gate:
-        table.add_row("gate", Text(plain(check), style="green" if check.passed else "red"))
+        word, style = ("passed", "green") if check.passed else ("failed", "red")
+        table.add_row("gate", Text(f"{plain(check)}, {word}", style=style))
     if not version.gate:
         table.add_row("gate", "none recorded")
     for part in _PARTS:

@@ -43,6 +43,7 @@ _ENDS = {
         "Failed",
         "Paused",
         flows.REJECTED,
+        flows.STAYED,
         "Suspended",
     )
 }

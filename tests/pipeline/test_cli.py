@@ -1,5 +1,6 @@
 """The command line: what it prints, and with which status it ends."""
 
+import re
 import subprocess
 import sys
 
@@ -63,7 +64,10 @@ def test_a_refusal_ends_with_status_3_and_its_figures(digits, home):
     assert ended.status == 3
     assert "Refused by the gate" in ended.out
     assert "< 1.0000. The champion stays." in ended.err
-    assert not (home / "registry.db").exists()
+    assert "No versions yet" in digits("versions").out
+    history = digits("history").out
+    assert "candidate refused by the gate" in history
+    assert re.search(r"validation_accuracy 0\.\d{4} < 1\.0000", history)
 
 
 @pytest.mark.usefixtures("sources")
