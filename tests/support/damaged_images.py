@@ -9,12 +9,10 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 import cv2
 import mnist_sample
@@ -23,7 +21,8 @@ from mnist_sample import SAMPLE
 from PIL import Image
 from scans import scan
 
-from pipeline.images import read_images
+from pipeline.decoding import UnreadableImageError, decode
+from pipeline.normalization import BlankError, normalize
 
 SECONDS = 1.0
 """Of the processor's time that one file may take."""
@@ -236,18 +235,22 @@ def _mend_check_sums(data: bytearray) -> None:
 
 def _read(kind: str, numbers: Iterable[int]) -> None:
     warnings.simplefilter("error")
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "image"
-        for number in numbers:
-            path.write_bytes(damaged(kind, number))
-            os.write(sys.stdout.fileno(), b"%d\n" % number)
-            # Nobody handles the signal: it ends the process in the midst of a decoder.
-            signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            images, reasons = read_images([path])
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            assert images.shape == (1 - len(reasons), 28, 28)
-            assert images.dtype == np.uint8
-            assert set(reasons.values()) <= REASONS
+    for number in numbers:
+        data = damaged(kind, number)
+        os.write(sys.stdout.fileno(), b"%d\n" % number)
+        # Nobody handles the signal: it ends the process in the midst of a decoder.
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        reason = None
+        try:
+            grey = decode(data)
+            assert (grey.dtype, grey.ndim) == (np.uint8, 2)
+            assert normalize(grey).normalized.shape == (28, 28)
+        except UnreadableImageError as error:
+            reason = error.reason
+        except BlankError:
+            reason = "blank image"
+        assert reason is None or reason in REASONS
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def _each(torture, kind=None):
 
 @pytest.mark.parametrize("kind", [*FORMATS, BOMB])
 def test_no_damaged_file_kills_or_holds_up_the_process_that_reads_it(kind, torture):
-    """Or raises, or warns, or has neither pixels nor a reason; after one, the others are read."""
+    """Or raises, or warns, or has another reason than there are; after one, the others are read."""
     failures = []
     following, end = 0, _each(torture, kind)
     while following < end:
