@@ -9,6 +9,7 @@ from typing import NamedTuple
 import mnist_sample
 import numpy as np
 import pytest
+import requests
 
 from nn import NeuralNetwork
 from pipeline import open_registry
@@ -126,3 +127,11 @@ def server(free_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with prefect_server(free_port, directory / "server.log") as address:
             patch.undo()
             yield address
+
+
+@pytest.fixture
+def nothing_deployed(server: str) -> None:
+    """The server without the deployments of other tests, whose runs stay."""
+    answer = requests.post(f"{server}/deployments/filter", json={}, timeout=30)
+    for deployment in answer.json():
+        requests.delete(f"{server}/deployments/{deployment['id']}", timeout=30).raise_for_status()

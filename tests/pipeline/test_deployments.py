@@ -46,7 +46,9 @@ def prefect(home, server, tmp_path, pytestconfig):
     return start
 
 
-def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(prefect, server, tmp_path):
+def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(
+    prefect, server, nothing_deployed, tmp_path
+):
     """As prefect.yaml says, from the work pool to the event that one job gives the other."""
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "1.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
