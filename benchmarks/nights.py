@@ -48,10 +48,15 @@ class Night(NamedTuple):
 
 
 def digits(*arguments: object, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line under a home of its own."""
+    """Run the command line under a home of its own, with nothing else set up."""
+    others = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DIGITS_", "PREFECT_"))
+    }
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *map(str, arguments)],
-        env={**os.environ, "DIGITS_HOME": str(home), **variables},
+        env={**others, "DIGITS_HOME": str(home), **variables},
         capture_output=True,
         text=True,
         check=False,
