@@ -98,12 +98,12 @@ class Labelled:
     held_out: Side
 
 
-def collect(source: str, data: DataReference, directory: Path) -> Collection:
+def collect(source: str | Path, data: DataReference, directory: Path) -> Collection:
     """Read labelled images, and keep them below a directory under their SHA-256.
 
     Parameters
     ----------
-    source : str
+    source : str or Path
         What scoring knows the labels of: a directory with directories ``0`` to ``9``, or with a
         ``labels.csv``, columns path and label; Parquet with a column ``label``; also in an object
         store. Or such a table itself, whose paths are relative to where it is.
@@ -115,6 +115,7 @@ def collect(source: str, data: DataReference, directory: Path) -> Collection:
     InputError
         Where there is nothing labelled, or a label is none.
     """
+    source = str(source)
     found: dict[bytes, _Found] = {}
     errors: Counter[str] = Counter()
     count = 0

@@ -13,8 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from pipeline.stages import Spread, in_turn
 
 _T = TypeVar("_T")
@@ -40,8 +38,7 @@ def forked() -> Iterator[Spread]:
     if sys.platform != "linux" or threading.active_count() > 1:
         yield in_processes
         return
-    # Each core has a process of its own, and so no need of the threads of BLAS.
-    with threadpool_limits(1), _executor(helpers, "fork") as executor:
+    with _executor(helpers, "fork") as executor:
         with warnings.catch_warnings():
             # Python 3.12 counts the threads of libraries too: those of BLAS and of Arrow's
             # allocator, which are prepared for a fork.
@@ -95,7 +92,6 @@ def _begin() -> None:
     """Make a helper one that ends with the process it helps, and that is all it ends by."""
     # Ctrl-C is for that process, which ends its helpers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from nn import NetworkError, NeuralNetwork
 from pipeline import files
@@ -39,7 +40,7 @@ class Reproduction:
 def reproduce(
     reference: str,
     *,
-    labelled: str | None = None,
+    labelled: str | Path | None = None,
     settings: Settings | None = None,
     run: Runner = directly,
 ) -> Reproduction:
@@ -50,7 +51,7 @@ def reproduce(
     Parameters
     ----------
     reference : str
-    labelled : str, optional
+    labelled : str or Path, optional
         Where the labelled images are that it was trained on, if this machine has not kept them.
     settings : Settings, optional
         Of the environment where not given.
@@ -115,7 +116,7 @@ def reproduce(
 
 
 def _labelled(
-    version: ModelVersion, data: DataReference, source: str | None, settings: Settings
+    version: ModelVersion, data: DataReference, source: str | Path | None, settings: Settings
 ) -> LabelledReference | None:
     """Return the labelled images that a version was trained on, from where they were kept."""
     sha256 = version.inputs.get("labelled")

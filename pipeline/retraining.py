@@ -125,7 +125,7 @@ def retrain(
     preset: str = "standard",
     min_accuracy: float | None = None,
     seed: int = 0,
-    labelled: str | None = None,
+    labelled: str | Path | None = None,
     promote: bool = True,
     force: bool = False,
     run_id: str | None = None,
@@ -144,7 +144,7 @@ def retrain(
         is left out.
     seed : int
         Of the training. Equal seeds give equal weights.
-    labelled : str, optional
+    labelled : str or Path, optional
         Where labelled images are that join MNIST: see `pipeline.labelled.collect`.
     promote : bool
         Whether ``mnist@champion`` moves to the new version.

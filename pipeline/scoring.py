@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from nn import NeuralNetwork
 from pipeline import files, predictions, shards
@@ -230,18 +231,21 @@ def score_shard(
     reasons: dict[int, str] = {}
     found: list[NDArray[np.float32]] = [np.empty((0, DIGITS), np.float32)]
     uncertain: list[Uncertain] = []
-    for source, keys in shards.read(output / _SHARDS, shard):
-        for batch in source.batches(keys, _BATCH, options.normalize):
-            reasons |= {len(paths) + place: reason for place, reason in batch.reasons.items()}
-            paths += batch.paths
-            if not len(batch.images):
-                continue
-            probabilities = network.predict_proba(batch.images)
-            found.append(probabilities)
-            labels = np.delete(batch.labels, list(batch.reasons))
-            tally.add(batch.images, probabilities, labels)
-            scored = [path for n, path in enumerate(batch.paths) if n not in batch.reasons]
-            uncertain += least_certain_of(scored, batch.images, probabilities)
+    # Each core has a shard of its own, and no need of the threads of BLAS, which also would make
+    # the last digits depend on how many there are.
+    with threadpool_limits(1):
+        for source, keys in shards.read(output / _SHARDS, shard):
+            for batch in source.batches(keys, _BATCH, options.normalize):
+                reasons |= {len(paths) + place: reason for place, reason in batch.reasons.items()}
+                paths += batch.paths
+                if not len(batch.images):
+                    continue
+                probabilities = network.predict_proba(batch.images)
+                found.append(probabilities)
+                labels = np.delete(batch.labels, list(batch.reasons))
+                tally.add(batch.images, probabilities, labels)
+                scored = [path for n, path in enumerate(batch.paths) if n not in batch.reasons]
+                uncertain += least_certain_of(scored, batch.images, probabilities)
     tally.files = len(paths)
     tally.errors.update(reasons.values())
     predictions.write(

@@ -75,5 +75,5 @@ def test_from_nothing_to_a_champion_that_scores_a_directory(environment, tmp_pat
     again = _digits(offline, "retrain", "--preset", "quick", "--direct")
     assert again.returncode == 0, again.stderr
     second = _champion(environment)
-    assert second["number"] == 2
-    assert second["sha256"] == first["sha256"]
+    assert (second["number"], second["sha256"]) == (1, first["sha256"])
+    assert "mnist/1 unchanged" in again.stdout

@@ -18,11 +18,10 @@ SUPPORT = DIRECTORY.parents[1] / "support"
 
 
 @pytest.fixture
-def prefect(home, server, tmp_path, pytestconfig):
+def prefect(sources, server, tmp_path, pytestconfig):
     """Start Prefect's command line, in the checkout."""
     environment = {
         **os.environ,
-        "DIGITS_MIRRORS": str(DIRECTORY),
         "DIGITS_INBOX": str(tmp_path / "inbox"),
         "DIGITS_OUTBOX": str(tmp_path / "outbox"),
         "PREFECT_API_URL": server,
