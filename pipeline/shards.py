@@ -21,8 +21,6 @@ _KINDS: dict[str, type[ImageFiles | ParquetRows]] = {
     kind.__name__: kind for kind in (ImageFiles, ParquetRows)
 }
 
-_MODULUS = 1 << 256
-
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -31,7 +29,7 @@ class Listing:
     sizes: tuple[int, ...]
     """Images in each shard."""
     fingerprint: str
-    """Of the names, sizes and times of all files, in whatever order they came."""
+    """Of the names, sizes and times of all files, in order."""
     labels: str | None
     """Of the tables of labels beside them, if there are any."""
 
@@ -57,7 +55,7 @@ def write(pieces: Iterable[Piece], target: Path, size: int) -> Listing:
     """
     target.mkdir(parents=True, exist_ok=True)
     sizes: list[int] = []
-    fingerprint = 0
+    fingerprint = hashlib.sha256()
     labels: dict[str, None] = {}
     for shard in _cut(pieces, size):
         parts = []
@@ -68,11 +66,11 @@ def write(pieces: Iterable[Piece], target: Path, size: int) -> Listing:
                 labels[source.labels] = None
         with files.replacing(path(target, len(sizes))) as temporary:
             temporary.write_text(json.dumps(parts))
-        for piece in shard:
-            fingerprint += int.from_bytes(hashlib.sha256(piece.stamp).digest())
+        # No name has a NUL, and each stamp has one for each of its parts.
+        fingerprint.update(b"\0".join([piece.stamp for piece in shard]) + b"\0")
         sizes.append(sum(piece.images for piece in shard))
     tables = hashlib.sha256("".join(labels).encode()).hexdigest() if labels else None
-    return Listing(tuple(sizes), f"{fingerprint % _MODULUS:064x}", tables)
+    return Listing(tuple(sizes), fingerprint.hexdigest(), tables)
 
 
 def read(target: Path, number: int) -> list[tuple[Source, Sequence[Any]]]:

@@ -118,8 +118,9 @@ def _below(store: Store, shown: str, files: ImageFiles, pattern: Pattern) -> Ite
     """Yield the image files; where there is none, the row groups of Parquet files."""
     images = walk(store.scan, files.directory, pattern, SUFFIXES)
     if first := next(images, None):
+        prefix = os.fsencode(files.prefix)
         for found in chain([first], images):
-            yield Piece(files, found.name, 1, _stamp(files, found))
+            yield Piece(files, found.name, 1, prefix + found.stamp)
         return
     tables = walk(store.scan, files.directory, pattern, {parquet_rows.SUFFIX})
     every = (_of_table(files, found) for found in tables)
@@ -129,11 +130,7 @@ def _below(store: Store, shown: str, files: ImageFiles, pattern: Pattern) -> Ite
 def _of_table(files: ImageFiles, found: Found) -> Iterator[Piece]:
     path = f"{files.directory}/{found.name}"
     rows = ParquetRows(files.store, path, files.prefix + found.name)
-    return parquet_rows.pieces(rows, _stamp(files, found))
-
-
-def _stamp(files: ImageFiles, found: Found) -> bytes:
-    return os.fsencode(files.prefix) + found.stamp
+    return parquet_rows.pieces(rows, os.fsencode(files.prefix) + found.stamp)
 
 
 def _some(found: Iterator[Piece], shown: str) -> Iterator[Piece]:

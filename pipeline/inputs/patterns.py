@@ -34,6 +34,9 @@ class Entry(Protocol):
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Tell whether it is a directory, or a link to one."""
 
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Tell whether it is a file, or a link to one."""
+
     def is_symlink(self) -> bool:
         """Tell whether it is a link."""
 
@@ -64,6 +67,7 @@ class Pattern:
     """
 
     def __init__(self, text: str, *, hidden: bool = False) -> None:
+        self._takes_all = hidden and text == _ANY_DEPTH
         self._parts = [
             (part == _ANY_DEPTH, part.startswith(".") or hidden, re.compile(translate(part)))
             for part in text.split("/")
@@ -83,6 +87,8 @@ class Pattern:
 
     def ends_with(self, places: Collection[int], name: str) -> bool:
         """Tell whether a file's name is the end of it."""
+        if self._takes_all:
+            return True
         last = len(self._parts) - 1
         return last in places and self._takes(last, name)
 
@@ -140,12 +146,14 @@ def _walk(
     while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
         for entry in chunk:
             name = entry.name
-            if inside := _leads_to(entry, pattern, places):
+            # Of most entries nothing more need be asked.
+            is_file = entry.is_file(follow_symlinks=False)
+            if not is_file and (inside := _leads_to(entry, pattern, places)):
                 below[name] = inside
             elif (
                 suffix(name) in suffixes
                 and pattern.ends_with(places, name)
-                and not entry.is_dir(follow_symlinks=False)
+                and (is_file or not entry.is_dir(follow_symlinks=False))
             ):
                 try:
                     status = entry.stat(follow_symlinks=False)

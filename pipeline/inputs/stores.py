@@ -213,6 +213,9 @@ class _Object:
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002
         return bool(self._found.type == fs.FileType.Directory)
 
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002
+        return bool(self._found.type == fs.FileType.File)
+
     def is_symlink(self) -> bool:
         return False
 
