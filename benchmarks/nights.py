@@ -32,7 +32,7 @@ NOTHING_NEW = (6, 13, 20)
 TWO_LABELS = (4, 15)
 POISONED = 10
 
-_IMAGES = 600
+_IMAGES = 500
 
 _OUTCOMES = {0: "done", 3: "refused"}
 
