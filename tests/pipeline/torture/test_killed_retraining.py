@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 
@@ -47,14 +48,20 @@ def test_killed_at_any_moment_and_run_again(
 
     moments = random.Random(0)
     found = Counter()
-    for _ in range((KILLS if torture else SAMPLE) // 2):
+    while found.total() < (KILLS if torture else SAMPLE) // 2:
         shutil.rmtree(home)
         shutil.copytree(before, home)
+        started = time.monotonic()
         process = start_digits(*command)
-        # How long a run takes varies: a few are killed before they have begun to work.
-        time.sleep(moments.uniform(0, whole))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        try:
+            process.communicate(timeout=moments.uniform(0, whole))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            # It was faster than that: nobody was killed.
+            whole = time.monotonic() - started
+            continue
         found[_how_far(home, len(undisturbed["versions"]))] += 1
         ended = digits_apart(*command)
         assert ended.status == 0, ended.err
