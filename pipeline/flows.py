@@ -61,6 +61,7 @@ _STAGES: tuple[Callable[..., Any], ...] = (
     ingestion.convert,
     labelled_images.collect,
     retraining.find_champion,
+    retraining.why_unchanged,
     training.train,
     judge,
     retraining.register,

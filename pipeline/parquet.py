@@ -8,6 +8,7 @@ held to the digests of MNIST itself, whatever happened to the file in between.
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +61,23 @@ def write(path: Path, examples: Examples, dataset_name: str, split: Split) -> No
 def read(path: Path, split: Split) -> Examples:
     """Read a split.
 
+    What was found right is kept in memory while the file is the same: a retraining looks at it
+    several times. The arrays cannot be written to.
+
     Raises
     ------
     DamagedDataError
         Where the file is missing or damaged, or holds anything but this split.
     """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DamagedDataError(f"{path} cannot be read as MNIST ({error}).") from None
+    return _read(path, split, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, split: Split, _stamp: tuple[int, ...]) -> Examples:
     try:
         table = pq.read_table(path).combine_chunks()
         images = table.column("image").combine_chunks().to_numpy_ndarray()
@@ -79,4 +92,5 @@ def read(path: Path, split: Split) -> Examples:
                 f"{path} is damaged: expected the SHA-256 {file.sha256} for {file.name}, "
                 f"got {digest.hexdigest()}. `digits ingest` writes it anew."
             )
+        values.flags.writeable = False
     return Examples(images, labels)

@@ -52,6 +52,9 @@ RECORD = "record.json"
 REPORT = "report.html"
 """Of a run: the same for people, with pictures, in one file."""
 
+# Events, of the last of which it is asked whether the same was tried before.
+_LOOKED_BACK = 100
+
 # Seconds after which what a killed run left is not gone on with, unless it is asked for again.
 _KEPT = 7 * 24 * 3600
 
@@ -74,11 +77,21 @@ class Lineage:
 
     def made(self, version: ModelVersion) -> bool:
         """Whether a version is what would come of this."""
-        params = dict(version.params)
+        return self.is_of(
+            {
+                "inputs": version.inputs,
+                "params": version.params,
+                "code_version": version.code_version,
+            }
+        )
+
+    def is_of(self, document: Mapping[str, Any]) -> bool:
+        """Whether a version or candidate, as it is on record, is what would come of this."""
+        params = dict(document["params"])
         if self.params["threads"] is None:
             # As many as there were cores, then and now.
             params["threads"] = None
-        return (version.inputs, params, version.code_version) == (
+        return (dict(document["inputs"]), params, document["code_version"]) == (
             self.inputs,
             self.params,
             self.code_version,
@@ -104,6 +117,8 @@ class Retraining:
     version: ModelVersion | None
     """The new one; the champion where nothing has changed; None where the candidate was
     refused."""
+    why: str | None
+    """Why nothing was trained; None where something was."""
     verdict: Verdict | None
     """None where nothing was trained; so are the next two."""
     candidate: Candidate | None
@@ -134,7 +149,8 @@ def retrain(
 ) -> Retraining:
     """Train a candidate and, if the gate lets it pass, register and promote it.
 
-    Where the champion was made of the same inputs, configuration and code, nothing is done.
+    Where the champion was made of the same inputs, configuration and code, nothing is done; nor
+    where the same was tried before: refused against this champion, or champion and taken back.
 
     Parameters
     ----------
@@ -194,17 +210,13 @@ def retrain(
         champion = run(find_champion, settings)
         work = settings.unfinished / lineage.training_digest
         _sweep(settings.unfinished)
-        if champion and not force and not work.exists() and lineage.made(champion.version):
-            _log.info("Nothing has changed since %s was made.", champion.version.reference)
-            return Retraining(
-                UNCHANGED,
-                champion.version.run_id or "",
-                champion.version,
-                None,
-                None,
-                None,
-                collection,
-            )
+        if champion and not force and not work.exists():
+            why = run(why_unchanged, settings, lineage, champion.version)
+            if why:
+                _log.info("Nothing is trained: %s.", why)
+                return Retraining(
+                    UNCHANGED, run_id or "", champion.version, why, None, None, None, collection
+                )
         run_id = _run_id(work, thresholds, run_id)
         candidate = run(train, data, own, network_params_of(lineage.params), work)
         verdict = run(
@@ -228,7 +240,9 @@ def retrain(
         else:
             run(refuse, settings, lineage, candidate, verdict, run_id)
         directory = settings.runs / run_id
-        retraining = Retraining(outcome, run_id, version, verdict, candidate, directory, collection)
+        retraining = Retraining(
+            outcome, run_id, version, None, verdict, candidate, directory, collection
+        )
         run(conclude, retraining, work)
     return retraining
 
@@ -241,6 +255,33 @@ def find_champion(settings: Settings) -> Champion | None:
         except NotFoundError:
             return None
         return Champion(alias, registry.get(alias.reference))
+
+
+def why_unchanged(settings: Settings, lineage: Lineage, champion: ModelVersion) -> str | None:
+    """Say why training would bring nothing new, if that is known.
+
+    The champion was made of the same; or a version was that has been champion, and which somebody
+    has taken back since; or a candidate that was refused against this champion.
+    """
+    if lineage.made(champion):
+        return f"{champion.reference} was made of the same inputs, configuration and code"
+    with open_registry(settings) as registry:
+        for event in registry.history(MODEL, limit=_LOOKED_BACK):
+            if event.alias == CHAMPION and event.number is not None:
+                version = registry.get(f"{MODEL}/{event.number}")
+                if lineage.made(version):
+                    return (
+                        f"{version.reference}, made of the same inputs, configuration and code, "
+                        "was champion and is no more"
+                    )
+            if event.kind == "refused":
+                candidate = event.details["candidate"]
+                if candidate["parent"] == champion.reference and lineage.is_of(candidate):
+                    return (
+                        "a candidate of the same inputs, configuration and code was refused on "
+                        f"{event.at:%Y-%m-%d}"
+                    )
+    return None
 
 
 def register(

@@ -59,7 +59,7 @@ def _unchanged(retraining: Retraining) -> RenderableType:
     champion = retraining.version
     assert champion is not None
     table = card(retraining.message, style="bold green")
-    table.add_row("why", "it was made of the same inputs, configuration and code")
+    table.add_row("why", plain(retraining.why))
     table.add_row("sha256", champion.sha256)
     return table
 

@@ -74,6 +74,7 @@ def _retraining(text="relu", *, history=HISTORY, refused=False):
         "refused" if refused else "promoted",
         text,
         None if refused else version,
+        None,
         verdict,
         Candidate(Path("candidate"), SHA256, metrics, params, inputs, history),
         Path("runs"),

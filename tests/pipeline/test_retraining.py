@@ -212,6 +212,28 @@ def test_a_retraining_of_the_same_is_unchanged(home, monkeypatch):
     assert _retrain(force=True).version.number == 2
 
 
+def test_a_version_that_was_taken_back_is_not_trained_again(home):
+    """The next night does not undo a rollback."""
+    _retrain(seed=1)
+    _retrain()
+    with open_registry() as registry:
+        registry.rollback("mnist")
+    again = _retrain()
+    assert (again.outcome, again.version.number) == ("unchanged", 1)
+    assert again.why.startswith("mnist/2, made of the same inputs")
+    assert _retrain(force=True).version.number == 3
+
+
+def test_what_was_refused_is_not_trained_again_against_the_same_champion(home):
+    _retrain()
+    assert _retrain(seed=1, min_accuracy=1.0).outcome == "refused"
+    again = _retrain(seed=1, min_accuracy=1.0)
+    assert again.outcome == "unchanged"
+    assert "was refused on 20" in again.why
+    _retrain(seed=2)
+    assert _retrain(seed=1, min_accuracy=1.0).outcome == "refused"
+
+
 @pytest.mark.parametrize("changed", ["seed", "gate", "code", "preset", "inputs"])
 def test_whatever_is_changed_is_trained_on(home, monkeypatch, tmp_path, changed):
     _retrain()
