@@ -6,10 +6,11 @@ held out.
 """
 
 import hashlib
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -25,10 +26,12 @@ from pipeline.images import AUTO
 from pipeline.ingestion import DataReference
 from pipeline.inputs import finding
 from pipeline.inputs.image_files import ImageFiles
-from pipeline.inputs.source import UNKNOWN, Batch
+from pipeline.inputs.patterns import stamp
+from pipeline.inputs.source import UNKNOWN, Batch, Piece
 from pipeline.labels import FILE_NAME, read_labels
 from pipeline.normalization import SIDE
 from pipeline.progress import report
+from pipeline.provenance import code_version
 
 _log = logging.getLogger(__name__)
 
@@ -115,11 +118,23 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
     InputError
         Where there is nothing labelled, or a label is none.
     """
-    source = str(source)
+    listed = _list(str(source))
+    # To make many scans like MNIST's takes minutes, and every night they are mostly the same.
+    memory = directory / f"{listed.digest}.json"
+    collection = _remembered(memory)
+    if collection is None:
+        collection = _collected(listed, data, directory)
+        with files.replacing(memory) as temporary:
+            temporary.write_text(json.dumps(asdict(collection), default=str))
+    _tell(str(source), collection)
+    return collection
+
+
+def _collected(listed: "_Listed", data: DataReference, directory: Path) -> Collection:
     found: dict[bytes, _Found] = {}
     errors: Counter[str] = Counter()
     count = 0
-    for path, label, pixels in _read(source, errors):
+    for path, label, pixels in _read(listed, errors):
         count += 1
         found.setdefault(pixels, _Found()).add(label, path)
     mnist = {
@@ -150,7 +165,7 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
             files.sweep(directory)
             _write(reference.path, rows)
     held_out = sum(_is_held_out(row.digest) for row in rows)
-    collection = Collection(
+    return Collection(
         reference=reference,
         training=len(rows) - held_out,
         held_out=held_out,
@@ -159,8 +174,28 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
         errors=dict(sorted(errors.items())),
         conflicts=conflicts,
     )
-    _tell(source, collection)
-    return collection
+
+
+def _remembered(memory: Path) -> Collection | None:
+    """Return what the same files came to before, if what was kept of them is there."""
+    try:
+        told = json.loads(memory.read_text())
+    except FileNotFoundError:
+        return None
+    reference = None
+    if told["reference"] is not None:
+        reference = LabelledReference(Path(told["reference"]["path"]), told["reference"]["sha256"])
+        if not reference.path.exists():
+            return None
+        try:
+            read(reference.path, reference.sha256)
+        except DamagedDataError as error:
+            _log.warning("%s", error)
+            return None
+    conflicts = tuple(
+        Conflict(tuple(one["labels"]), tuple(one["paths"])) for one in told["conflicts"]
+    )
+    return Collection(**{**told, "reference": reference, "conflicts": conflicts})
 
 
 def path_of(directory: Path, sha256: str) -> Path:
@@ -232,10 +267,48 @@ def _fingerprint(rows: Iterable[tuple[str, int]]) -> str:
     return digest.hexdigest()
 
 
-def _read(source: str, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]]:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What there is to read."""
+
+    source: str
+    pieces: list[Piece]
+    table: Mapping[str, int] | None
+    """Labels by name, where they came as a table alone."""
+
+    @property
+    def digest(self) -> str:
+        """Of names, sizes and times, of the labels, and of the code that reads them."""
+        digest = hashlib.sha256(f"{code_version()}\0{self.source}\0".encode())
+        for labels in sorted({piece.source.labels or "" for piece in self.pieces}):
+            digest.update(labels.encode())
+        digest.update(json.dumps(self.table, sort_keys=True).encode())
+        digest.update(b"\0".join([piece.stamp for piece in self.pieces]))
+        return digest.hexdigest()
+
+
+def _list(source: str) -> _Listed:
+    """List all that scoring knows there, or what a table of labels names."""
+    if not source.endswith(".csv"):
+        return _Listed(source, list(finding.pieces([source])), None)
+    with Path(source).open(newline="", encoding="utf-8") as stream:
+        table = read_labels(stream, source).table or {}
+    root = Path(source).absolute().parent
+    directory = ImageFiles("", str(root), "", confined=True)
+    pieces = []
+    for name in sorted(table):
+        try:
+            found = stamp(name, (root / name).stat())
+        except OSError:
+            found = b""
+        pieces.append(Piece(directory, name, 1, found))
+    return _Listed(source, pieces, table)
+
+
+def _read(listed: _Listed, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]]:
     """Yield path, label and pixels of every labelled image; count those that cannot be used."""
     count = 0
-    for batch, labels in _batches(source):
+    for batch, labels in _batches(listed):
         known = labels != UNKNOWN
         count += int(np.count_nonzero(known))
         errors.update(reason for place, reason in batch.reasons.items() if known[place])
@@ -245,32 +318,24 @@ def _read(source: str, errors: Counter[str]) -> Iterator[tuple[str, int, bytes]]
                 yield batch.paths[place], int(labels[place]), image.tobytes()
     if not count:
         raise InputError(
-            f"{source}: expected images in directories 0 to 9, or a {FILE_NAME} with the columns "
-            "path and label, got no labelled image."
+            f"{listed.source}: expected images in directories 0 to 9, or a {FILE_NAME} with the "
+            "columns path and label, got no labelled image."
         )
 
 
-def _batches(source: str) -> Iterator[tuple[Batch, NDArray[np.int8]]]:
-    """Yield images with their labels: of all that scoring knows, or of a table of labels."""
-    if source.endswith(".csv"):
-        with Path(source).open(newline="", encoding="utf-8") as stream:
-            table = read_labels(stream, source).table or {}
-        directory = ImageFiles("", str(Path(source).absolute().parent), "", confined=True)
-        names = sorted(table)
-        done = 0
-        for batch in directory.batches(names, _BATCH, AUTO):
-            some = names[done : done + len(batch.paths)]
-            done += len(some)
-            report(_ACTIVITY, done, len(names))
-            yield batch, np.array([table[name] for name in some], np.int8)
-        return
-    pieces = list(finding.pieces([source]))
-    done, total = 0, sum(piece.images for piece in pieces)
-    for where, some_pieces in groupby(pieces, key=attrgetter("source")):
-        for batch in where.batches([piece.key for piece in some_pieces], _BATCH, AUTO):
+def _batches(listed: _Listed) -> Iterator[tuple[Batch, NDArray[np.int8]]]:
+    """Yield images with their labels."""
+    done, total = 0, sum(piece.images for piece in listed.pieces)
+    for where, pieces in groupby(listed.pieces, key=attrgetter("source")):
+        keys = [piece.key for piece in pieces]
+        for batch in where.batches(keys, _BATCH, AUTO):
             done += len(batch.paths)
             report(_ACTIVITY, done, total)
-            yield batch, batch.labels
+            labels = batch.labels
+            if listed.table is not None:
+                names = keys[done - len(batch.paths) : done]
+                labels = np.array([listed.table[name] for name in names], np.int8)
+            yield batch, labels
 
 
 def _write(path: Path, rows: Sequence[_Row]) -> None:

@@ -129,7 +129,7 @@ def test_images_of_mnist_are_left_out(data, tmp_path, caplog):
         found = collect(str(own), data, tmp_path / "kept")
     assert (found.of_mnist, found.reference) == (2, None)
     assert "2 images are MNIST's own, and left out" in caplog.text
-    assert not (tmp_path / "kept").exists()
+    assert not list((tmp_path / "kept").glob("*.parquet"))
 
 
 def test_what_cannot_be_used_is_counted_by_reason(data, tmp_path):
@@ -141,6 +141,22 @@ def test_what_cannot_be_used_is_counted_by_reason(data, tmp_path):
     found = collect(str(own), data, tmp_path / "kept")
     assert found.errors == {"blank image": 1, "empty file": 1, "not an image": 1}
     assert found.training + found.held_out == 10
+
+
+def test_what_has_not_changed_is_not_read_again(data, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    _fill(own)
+    _write(own / "2" / "conflict.png", png(_image(1)))
+    _write(own / "1" / "empty.png", b"")
+    first = collect(own, data, tmp_path / "kept")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.inputs.image_files.as_seen", None)
+        assert collect(own, data, tmp_path / "kept") == first
+    first.reference.path.unlink()
+    assert collect(own, data, tmp_path / "kept") == first
+    assert first.reference.path.exists()
+    _write(own / "1" / "empty.png", png(_image(1000)))
+    assert collect(own, data, tmp_path / "kept").reference != first.reference
 
 
 @pytest.mark.parametrize("where", ["in the directory", "given itself"])
