@@ -211,7 +211,7 @@ def read(path: Path, sha256: str) -> Labelled:
     DamagedDataError
     """
     try:
-        table = pq.read_table(path).combine_chunks()
+        table = pq.ParquetFile(path).read().combine_chunks()
         images = table.column("image").combine_chunks().to_numpy_ndarray()
         labels = table.column("label").to_numpy()
         paths = table.column("path").to_pylist()

@@ -79,7 +79,8 @@ def read(path: Path, split: Split) -> Examples:
 @lru_cache(maxsize=2)
 def _read(path: Path, split: Split, _stamp: tuple[int, ...]) -> Examples:
     try:
-        table = pq.read_table(path).combine_chunks()
+        # Not `read_table`, which imports pandas where that is installed.
+        table = pq.ParquetFile(path).read().combine_chunks()
         images = table.column("image").combine_chunks().to_numpy_ndarray()
         labels = table.column("label").to_numpy()
     except (OSError, KeyError, AttributeError, pa.ArrowException) as error:

@@ -11,7 +11,7 @@ from mnist_sample import SAMPLE
 from pipeline.settings import Settings, load_settings
 
 # An example's time says nothing on a busy machine.
-hypothesis_settings.register_profile("digits", deadline=None)
+hypothesis_settings.register_profile("digits", deadline=None, max_examples=40)
 hypothesis_settings.load_profile("digits")
 
 _MEASURED = "measured"
@@ -20,6 +20,18 @@ _MEASURED = "measured"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make torture` ask for all of it."""
     parser.addoption("--torture", action="store_true", help="the torture, in full")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, in one of the two processes, the tests of a file, and those of Prefect.
+
+    Before xdist looks: it reads the marks in the same hook.
+    """
+    for item in items:
+        shares_server = "server" in getattr(item, "fixturenames", ())
+        group = "prefect" if shares_server else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ def test_killed_at_any_call_nothing_is_half_done(database, name, torture, measur
     calls = calls_of(action.act, place, opened=action.opened)
     copies.remove()
     points, acknowledged = Counter(), 0
-    for call in calls if torture else calls[::6]:
+    for call in calls if torture else calls[::10]:
         time, survived = 1, False
         while not survived:
             place, directory = copies.copy()
