@@ -260,19 +260,19 @@ def find_champion(settings: Settings) -> Champion | None:
 def why_unchanged(settings: Settings, lineage: Lineage, champion: ModelVersion) -> str | None:
     """Say why training would bring nothing new, if that is known.
 
-    The champion was made of the same; or a version was that has been champion, and which somebody
-    has taken back since; or a candidate that was refused against this champion.
+    The champion was made of the same; or a later version was, which has been champion and which
+    somebody has taken back; or a candidate that was refused against this champion.
     """
     if lineage.made(champion):
         return f"{champion.reference} was made of the same inputs, configuration and code"
     with open_registry(settings) as registry:
         for event in registry.history(MODEL, limit=_LOOKED_BACK):
-            if event.alias == CHAMPION and event.number is not None:
+            if event.alias == CHAMPION and (event.number or 0) > champion.number:
                 version = registry.get(f"{MODEL}/{event.number}")
                 if lineage.made(version):
                     return (
                         f"{version.reference}, made of the same inputs, configuration and code, "
-                        "was champion and is no more"
+                        "was champion and was taken back"
                     )
             if event.kind == "refused":
                 candidate = event.details["candidate"]

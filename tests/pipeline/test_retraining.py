@@ -222,6 +222,8 @@ def test_a_version_that_was_taken_back_is_not_trained_again(home):
     assert (again.outcome, again.version.number) == ("unchanged", 1)
     assert again.why.startswith("mnist/2, made of the same inputs")
     assert _retrain(force=True).version.number == 3
+    # What was overtaken, not taken back, may be tried again.
+    assert _retrain(seed=1).version.number == 4
 
 
 def test_what_was_refused_is_not_trained_again_against_the_same_champion(home):
