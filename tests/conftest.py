@@ -11,7 +11,7 @@ from mnist_sample import SAMPLE
 from pipeline.settings import Settings, load_settings
 
 # An example's time says nothing on a busy machine.
-hypothesis_settings.register_profile("digits", deadline=None, max_examples=40)
+hypothesis_settings.register_profile("digits", deadline=None, max_examples=25)
 hypothesis_settings.load_profile("digits")
 
 _MEASURED = "measured"

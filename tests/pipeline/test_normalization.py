@@ -89,7 +89,7 @@ def test_scans_are_read_as_well_as_the_images_themselves(network):
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_anything_becomes_an_image_or_is_blank(height, width, data):
     grey = data.draw(
         arrays.arrays(np.uint8, (height, width), elements=st.integers(0, 255), fill=st.just(200))

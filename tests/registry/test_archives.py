@@ -323,7 +323,7 @@ def _import(small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_an_export_that_was_cut_short_is_refused(small, data):
     contents, _, end, *_ = small
     length = data.draw(
@@ -336,7 +336,7 @@ def test_an_export_that_was_cut_short_is_refused(small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_any_flipped_bit_of_an_export_is_found(small, data):
     contents, parts, *_ = small
     within = data.draw(st.sampled_from([*parts.values()]))
@@ -365,7 +365,7 @@ def _is_refused_or_the_same(imported, small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_a_flipped_bit_of_a_header_is_found_or_has_no_effect(small, imported, data):
     contents, parts, *_ = small
     within = data.draw(st.sampled_from([*parts.values()]))
@@ -379,7 +379,7 @@ CUTS = st.tuples(st.floats(0, 1), st.floats(0, 1), st.binary(max_size=600) | st.
 
 
 @given(cuts=st.lists(CUTS, min_size=1, max_size=3))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_any_bytes_at_all_are_refused_or_the_same_export(small, imported, cuts):
     """Pieces of an export cut out, doubled, moved about, or replaced."""
     contents, _, end, *_ = small

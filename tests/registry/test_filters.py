@@ -329,7 +329,7 @@ def _written(tree, source):
 
 
 @given(tree=CONDITIONS, source=SOURCES)
-@settings(max_examples=250)
+@settings(max_examples=80)
 def test_a_condition_finds_the_versions_of_which_it_is_true(filled, tree, source):
     """However it is written, of every kind of field and value, on both databases."""
     registry, versions = filled
@@ -575,7 +575,7 @@ def _ask(registry, **question):
 
 @given(where=st.text() | st.lists(ALPHABET, max_size=12).map("".join))
 @example(where="params.a = 1e999")
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_any_text_is_read_or_refused(filled, where):
     """And what is read is run, by both databases."""
     _runs_or_is_refused(filled, where)
@@ -585,7 +585,7 @@ CHANGES = st.tuples(st.floats(0, 1), st.integers(0, 4), ALPHABET | st.just(""))
 
 
 @given(tree=CONDITIONS, source=SOURCES, changes=st.lists(CHANGES, min_size=1, max_size=3))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_any_condition_with_something_changed_is_read_or_refused(filled, tree, source, changes):
     where = _written(_resolved(tree, filled.versions), source)
     for place, length, text in changes:
@@ -595,7 +595,7 @@ def test_any_condition_with_something_changed_is_read_or_refused(filled, tree, s
 
 
 @given(order_by=st.text() | st.lists(ALPHABET | st.just("desc"), max_size=5).map("".join))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_any_order_is_read_or_refused(filled, order_by):
     registry, _ = filled
     _, error = _ask(registry, order_by=order_by, limit=3)

@@ -56,7 +56,7 @@ def _key_of(order):
     name=st.sampled_from([None, "m", "n", "other"]),
     limit=st.integers(1, 45),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_pages_give_each_version_once_in_the_right_order(filled, order, direction, name, limit):
     seen = _pages(filled, limit, name=name, order_by=order + direction)
     key = _key_of(order)
