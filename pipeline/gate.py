@@ -113,15 +113,15 @@ def judge(
             thresholds.max_milliseconds_per_image,
         ),
     ]
-    own = None if labelled is None else labelled_images.read(labelled.path, labelled.sha256)
+    own = _held_out(labelled)
     held_out = None
     seen = []
     tally = Tally()
     tally.add(images, probabilities, labels.astype(np.int8))
-    if own is not None and own.held_out.paths:
-        seen.append(network.predict_proba(own.held_out.images))
-        tally.add(own.held_out.images, seen[-1], own.held_out.labels.astype(np.int8))
-        held_out = _evaluation_of(seen[-1], own.held_out)
+    if own is not None:
+        seen.append(network.predict_proba(own.images))
+        tally.add(own.images, seen[-1], own.labels.astype(np.int8))
+        held_out = _evaluation_of(seen[-1], own)
     before = before_held_out = None
     if champion is not None:
         production = NeuralNetwork.from_bytes(open_blobs(blobs_url).get(champion.sha256))
@@ -135,11 +135,11 @@ def judge(
             _not_worse("mcnemar_p", validation, before, thresholds),
         ]
         if own is not None and held_out is not None:
-            seen.append(production.predict_proba(own.held_out.images))
-            before_held_out = _evaluation_of(seen[-1], own.held_out)
+            seen.append(production.predict_proba(own.images))
+            before_held_out = _evaluation_of(seen[-1], own)
             checks.append(_not_worse("held_out_mcnemar_p", held_out, before_held_out, thresholds))
-    if own is not None and held_out is not None:
-        checks += _labels(own.held_out, seen, thresholds)
+    if own is not None:
+        checks += _labels(own, seen, thresholds)
     return Verdict(
         tuple(checks),
         champion.reference if champion else None,
@@ -167,6 +167,14 @@ def mcnemar(candidate: bytes, champion: bytes) -> float:
     tosses = worse + better
     outcomes: int = 2**tosses
     return sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)) / outcomes
+
+
+def _held_out(labelled: LabelledReference | None) -> Side | None:
+    """Return the user's own images that are held out, if there are any."""
+    if labelled is None:
+        return None
+    side = labelled_images.read(labelled.path, labelled.sha256).held_out
+    return side if side.paths else None
 
 
 def _evaluation_of(probabilities: NDArray[np.float32], side: Side) -> Evaluation:

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -41,8 +42,6 @@ _HELD_OUT = 51
 _BATCH = 1024
 
 _ACTIVITY = "Read labelled images"
-
-_IMAGE = pa.fixed_shape_tensor(pa.uint8(), [SIDE, SIDE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +120,39 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
     listed = _list(str(source))
     # To make many scans like MNIST's takes minutes, and every night they are mostly the same.
     memory = directory / f"{listed.digest}.json"
-    collection = _remembered(memory)
-    if collection is None:
-        collection = _collected(listed, data, directory)
-        with files.replacing(memory) as temporary:
-            temporary.write_text(json.dumps(asdict(collection), default=str))
+    # Whoever waits here finds it done.
+    with files.locked(directory):
+        files.sweep(directory)
+        collection = _remembered(memory)
+        if collection is None:
+            collection = _collected(listed, data, directory)
+            with files.replacing(memory) as temporary:
+                temporary.write_text(json.dumps(asdict(collection), default=str))
     _tell(str(source), collection)
     return collection
 
 
-def _collected(listed: "_Listed", data: DataReference, directory: Path) -> Collection:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What there is to read."""
+
+    source: str
+    pieces: list[Piece]
+    table: Mapping[str, int] | None
+    """Labels by name, where they came as a table alone."""
+
+    @property
+    def digest(self) -> str:
+        """Of names, sizes and times, of the labels, and of the code that reads them."""
+        digest = hashlib.sha256(f"{code_version()}\0{self.source}\0".encode())
+        for labels in sorted({piece.source.labels or "" for piece in self.pieces}):
+            digest.update(labels.encode())
+        digest.update(json.dumps(self.table, sort_keys=True).encode())
+        digest.update(b"\0".join([piece.stamp for piece in self.pieces]))
+        return digest.hexdigest()
+
+
+def _collected(listed: _Listed, data: DataReference, directory: Path) -> Collection:
     found: dict[bytes, _Found] = {}
     errors: Counter[str] = Counter()
     count = 0
@@ -161,9 +183,7 @@ def _collected(listed: "_Listed", data: DataReference, directory: Path) -> Colle
     if rows:
         fingerprint = _fingerprint((row.digest, row.label) for row in rows)
         reference = LabelledReference(path_of(directory, fingerprint), fingerprint)
-        with files.locked(directory):
-            files.sweep(directory)
-            _write(reference.path, rows)
+        _write(reference.path, rows)
     held_out = sum(_is_held_out(row.digest) for row in rows)
     return Collection(
         reference=reference,
@@ -211,12 +231,17 @@ def read(path: Path, sha256: str) -> Labelled:
     DamagedDataError
     """
     try:
-        table = pq.ParquetFile(path).read().combine_chunks()
-        images = table.column("image").combine_chunks().to_numpy_ndarray()
-        labels = table.column("label").to_numpy()
-        paths = table.column("path").to_pylist()
-    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+        stamp_of_file = files.stamp(path)
+    except OSError as error:
         raise DamagedDataError(f"{path} cannot be read as labelled images ({error}).") from None
+    return _read_kept(path, sha256, stamp_of_file)
+
+
+# As `parquet.read`: verified once in a run.
+@lru_cache(maxsize=1)
+def _read_kept(path: Path, sha256: str, _stamp: tuple[int, ...]) -> Labelled:
+    examples, (paths,) = parquet.columns(path, "labelled images", "path")
+    images, labels = examples.images, examples.labels
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     got = _fingerprint(zip(digests, labels.tolist(), strict=True))
     if got != sha256:
@@ -227,9 +252,11 @@ def read(path: Path, sha256: str) -> Labelled:
     held_out = np.array([_is_held_out(digest) for digest in digests], bool)
 
     def side(places: NDArray[np.bool_]) -> Side:
+        chosen = images[places], labels[places]
+        for values in chosen:
+            values.flags.writeable = False
         return Side(
-            images[places],
-            labels[places],
+            *chosen,
             tuple(path for path, taken in zip(paths, places, strict=True) if taken),
         )
 
@@ -265,26 +292,6 @@ def _fingerprint(rows: Iterable[tuple[str, int]]) -> str:
     for image, label in rows:
         digest.update(f"{image} {label}\n".encode())
     return digest.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """What there is to read."""
-
-    source: str
-    pieces: list[Piece]
-    table: Mapping[str, int] | None
-    """Labels by name, where they came as a table alone."""
-
-    @property
-    def digest(self) -> str:
-        """Of names, sizes and times, of the labels, and of the code that reads them."""
-        digest = hashlib.sha256(f"{code_version()}\0{self.source}\0".encode())
-        for labels in sorted({piece.source.labels or "" for piece in self.pieces}):
-            digest.update(labels.encode())
-        digest.update(json.dumps(self.table, sort_keys=True).encode())
-        digest.update(b"\0".join([piece.stamp for piece in self.pieces]))
-        return digest.hexdigest()
 
 
 def _list(source: str) -> _Listed:
@@ -340,10 +347,9 @@ def _batches(listed: _Listed) -> Iterator[tuple[Batch, NDArray[np.int8]]]:
 
 def _write(path: Path, rows: Sequence[_Row]) -> None:
     pixels = np.frombuffer(b"".join(row.pixels for row in rows), np.uint8)
-    storage = pa.FixedSizeListArray.from_arrays(pixels, SIDE * SIDE)
     table = pa.table(
         {
-            "image": pa.ExtensionArray.from_storage(_IMAGE, storage),
+            "image": parquet.image_column(pixels.reshape(-1, SIDE, SIDE)),
             "label": pa.array([row.label for row in rows], pa.uint8()),
             "path": [row.path for row in rows],
         }

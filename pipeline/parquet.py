@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,12 +39,9 @@ class Examples:
 
 def write(path: Path, examples: Examples, dataset_name: str, split: Split) -> None:
     """Write a split, atomically."""
-    height, width = examples.images.shape[1:]
-    storage = pa.FixedSizeListArray.from_arrays(examples.images.reshape(-1), height * width)
-    tensor = pa.fixed_shape_tensor(pa.uint8(), [height, width])
     table = pa.table(
         {
-            "image": pa.ExtensionArray.from_storage(tensor, storage),
+            "image": image_column(examples.images),
             "label": pa.array(examples.labels),
         }
     ).replace_schema_metadata(
@@ -70,21 +68,16 @@ def read(path: Path, split: Split) -> Examples:
         Where the file is missing or damaged, or holds anything but this split.
     """
     try:
-        status = path.stat()
+        stamp = files.stamp(path)
     except OSError as error:
         raise DamagedDataError(f"{path} cannot be read as MNIST ({error}).") from None
-    return _read(path, split, (status.st_ino, status.st_size, status.st_mtime_ns))
+    return _read(path, split, stamp)
 
 
 @lru_cache(maxsize=2)
 def _read(path: Path, split: Split, _stamp: tuple[int, ...]) -> Examples:
-    try:
-        # Not `read_table`, which imports pandas where that is installed.
-        table = pq.ParquetFile(path).read().combine_chunks()
-        images = table.column("image").combine_chunks().to_numpy_ndarray()
-        labels = table.column("label").to_numpy()
-    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
-        raise DamagedDataError(f"{path} cannot be read as MNIST ({error}).") from None
+    examples, _ = columns(path, "MNIST")
+    images, labels = examples.images, examples.labels
     for values, file in ((images, split.images), (labels, split.labels)):
         digest = hashlib.sha256(idx.header(values.shape))
         digest.update(np.ascontiguousarray(values).data)
@@ -94,4 +87,35 @@ def _read(path: Path, split: Split, _stamp: tuple[int, ...]) -> Examples:
                 f"got {digest.hexdigest()}. `digits ingest` writes it anew."
             )
         values.flags.writeable = False
-    return Examples(images, labels)
+    return examples
+
+
+def image_column(images: NDArray[np.uint8]) -> Any:
+    """Return images, shape (n, height, width), as a column of tensors."""
+    height, width = images.shape[1:]
+    storage = pa.FixedSizeListArray.from_arrays(images.reshape(-1), height * width)
+    tensor = pa.fixed_shape_tensor(pa.uint8(), [height, width])
+    return pa.ExtensionArray.from_storage(tensor, storage)
+
+
+def columns(path: Path, what: str, *others: str) -> tuple[Examples, list[list[Any]]]:
+    """Return the images and labels of a file, and its other columns of these names; unverified.
+
+    Parameters
+    ----------
+    what : str
+        It should hold, for what is said where it does not.
+
+    Raises
+    ------
+    DamagedDataError
+        Where the file cannot be read, or has no such columns.
+    """
+    try:
+        # Not `read_table`, which imports pandas where that is installed.
+        table = pq.ParquetFile(path).read().combine_chunks()
+        images = table.column("image").combine_chunks().to_numpy_ndarray()
+        labels = table.column("label").to_numpy()
+        return Examples(images, labels), [table.column(name).to_pylist() for name in others]
+    except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
+        raise DamagedDataError(f"{path} cannot be read as {what} ({error}).") from None

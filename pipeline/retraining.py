@@ -77,21 +77,17 @@ class Lineage:
 
     def made(self, version: ModelVersion) -> bool:
         """Whether a version is what would come of this."""
-        return self.is_of(
-            {
-                "inputs": version.inputs,
-                "params": version.params,
-                "code_version": version.code_version,
-            }
-        )
+        return self.matches(version.inputs, version.params, version.code_version)
 
-    def is_of(self, document: Mapping[str, Any]) -> bool:
-        """Whether a version or candidate, as it is on record, is what would come of this."""
-        params = dict(document["params"])
+    def matches(
+        self, inputs: Mapping[str, str], params: Mapping[str, Any], code_version: str | None
+    ) -> bool:
+        """Whether what is on record of a version or candidate is what would come of this."""
+        params = dict(params)
         if self.params["threads"] is None:
             # As many as there were cores, then and now.
             params["threads"] = None
-        return (dict(document["inputs"]), params, document["code_version"]) == (
+        return (dict(inputs), params, code_version) == (
             self.inputs,
             self.params,
             self.code_version,
@@ -276,7 +272,8 @@ def why_unchanged(settings: Settings, lineage: Lineage, champion: ModelVersion) 
                     )
             if event.kind == "refused":
                 candidate = event.details["candidate"]
-                if candidate["parent"] == champion.reference and lineage.is_of(candidate):
+                told = (candidate[name] for name in ("inputs", "params", "code_version"))
+                if candidate["parent"] == champion.reference and lineage.matches(*told):
                     return (
                         "a candidate of the same inputs, configuration and code was refused on "
                         f"{event.at:%Y-%m-%d}"
@@ -342,9 +339,8 @@ def promote_version(
 def conclude(retraining: Retraining, work: Path) -> None:
     """Keep the run's record and report; the training's own files are of no further use."""
     assert retraining.directory is not None
-    if retraining.directory.exists():
-        # A run that was killed had come as far as this.
-        files.sweep(retraining.directory)
+    # A run that was killed may have come as far as this.
+    files.sweep(retraining.directory)
     with files.replacing(retraining.directory / RECORD) as temporary:
         temporary.write_text(json.dumps(_record(retraining), indent=2, default=str) + "\n")
     with files.replacing(retraining.directory / REPORT) as temporary:
