@@ -8,86 +8,174 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.uint8]
 
-_SPECK = 0.03
+# Of the digit's largest part: what is less, by area or by length, is dust.
+_SPECK_AREA = 0.03
+_SPECK_LENGTH = 0.08
+
+# Of the digit's length: what is farther away than this is not part of it. Small parts are close.
+_FAR = 0.35
+_SMALL = 0.15
+_FAR_OF_SMALL = 0.05
+_FAR_AT_EDGE = 0.12
+
+# An image with fewer pixels along its edges has no dust: each pixel counts.
+_TINY = 20
+
+# More parts than this are a texture, and all but the largest are dust.
+_MOST = 40
+
+# Dust on an otherwise empty sheet: pixels of the file, and of the sheet's longer side.
+_DUST = 9
+_DUST_SHARE = 0.12
+_SHEET = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Which parts are kept."""
+    """What is kept of the ink."""
 
     mask: Mask
     """1 at the digit's pixels."""
-    specks: int
-    neighbours: int
-    underlines: int
+    removed: tuple[str, ...]
+    """Kinds of parts that were left out."""
     is_dust: bool
-    """Nothing there is larger than dust."""
+    """Whether even the largest part is too small to be a digit."""
+    at_edges: int
+    """How many of the image's four edges the ink reaches."""
 
 
-def select(low: Mask, high: Mask, original_scale: float) -> Parts | None:
-    """Tell the digit from dust and neighbours.
+class _Boxes:
+    """The boxes of connected parts, numbered as OpenCV numbers them."""
+
+    def __init__(self, stats: NDArray[np.int32], shape: tuple[int, int]) -> None:
+        height, width = shape
+        stats = stats.astype(np.int64)
+        self.left, self.top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
+        self.right = self.left + stats[:, cv2.CC_STAT_WIDTH]
+        self.bottom = self.top + stats[:, cv2.CC_STAT_HEIGHT]
+        self.areas = stats[:, cv2.CC_STAT_AREA]
+        self.extent = np.maximum(self.right - self.left, self.bottom - self.top)
+        self.edges = np.stack(
+            [self.left <= 0, self.top <= 0, self.right >= width, self.bottom >= height]
+        )
+        self.touches = self.edges.any(axis=0)
+
+
+def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
+    """Tell the digit from dust, neighbours and what is drawn below it.
 
     Parameters
     ----------
-    low, high : ndarray of uint8, shape (height, width)
-        1 if there may be ink, if there is ink for sure.
-    original_scale : float
-        Pixels of the file for a pixel of the masks.
+    possible, certain : ndarray of uint8, shape (height, width)
+        1 if there may be ink, and if there is. Of what may be ink, parts count that hold some
+        that is (hysteresis, as Canny 1986): so faint ends of strokes are kept, and noise is not.
+    scale : float
+        Pixels of the file for each pixel of the masks.
+
+    Returns
+    -------
+    Parts or None
+        None if there is no ink.
     """
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(low, connectivity=8)
-    if count < 2:
-        return None
-    sure = np.bincount(labels[high > 0], minlength=count)
-    areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
-    keep = sure > 0
-    keep[0] = False
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(possible, connectivity=8)
+    keep = np.bincount(labels[certain > 0], minlength=count) > 0
+    keep[0] = False  # the paper
     if not keep.any():
         return None
-    height, width = low.shape
-    side = max(low.shape)
-    x0, y0 = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-    x1, y1 = x0 + stats[:, cv2.CC_STAT_WIDTH], y0 + stats[:, cv2.CC_STAT_HEIGHT]
-    touches = (
-        (x0 <= 0).astype(int) + (y0 <= 0) + (x1 >= width) + (y1 >= height)
+    boxes = _Boxes(stats, possible.shape)
+    main = _main_part(boxes, keep, centres, possible.shape)
+    large = keep & (boxes.areas >= _SPECK_AREA * boxes.areas[main])
+    at_edges = int(boxes.edges[:, large].any(axis=1).sum())
+    removed: set[str] = set()
+    if max(possible.shape) >= _TINY:
+        removed = _leave_out(boxes, keep, main, is_cut_out=at_edges >= 3)
+    return Parts(
+        keep[labels].view(np.uint8),
+        tuple(sorted(removed)),
+        _is_dust(int(boxes.extent[main]), possible.shape, scale),
+        at_edges,
     )
-    extent = np.maximum(x1 - x0, y1 - y0)
-    # The digit's own largest part: large, and near to the middle rather than at an edge.
+
+
+def _main_part(
+    boxes: _Boxes, keep: NDArray[np.bool_], centres: NDArray[np.float64], shape: tuple[int, int]
+) -> int:
+    """Return the number of the largest part, near to the middle rather than at an edge."""
+    height, width = shape
     away = np.hypot(
         (centres[:, 0] - (width - 1) / 2) / width, (centres[:, 1] - (height - 1) / 2) / height
     )
-    weight = np.where(keep, extent * np.sqrt(areas) * (1 - away), 0)
-    weight = np.where(touches > 0, weight * 0.5, weight)
-    main = int(weight.argmax())
-    specks = neighbours = underlines = 0
-    main_extent = extent[main]
-    for number in np.flatnonzero(keep).tolist():
-        if number == main:
-            continue
-        gap_x = max(0, x0[number] - x1[main], x0[main] - x1[number])
-        gap_y = max(0, y0[number] - y1[main], y0[main] - y1[number])
-        gap = max(gap_x, gap_y)
-        if areas[number] < _SPECK * areas[main] or extent[number] < 0.08 * main_extent:
-            keep[number] = False
-            specks += 1
-        elif touches[number] and touches[main] < 2:
-            overlap = min(x1[number], x1[main]) - max(x0[number], x0[main])
-            inside = overlap >= 0.6 * (x1[number] - x0[number])
-            if not inside or gap > 0.12 * main_extent:
-                keep[number] = False
-                neighbours += 1
-        elif gap > 0.35 * main_extent or (extent[number] < 0.15 * main_extent and gap > 0.05 * main_extent):
-            keep[number] = False
-            specks += 1
-        elif _is_underline(number, main, x0, x1, y0, y1):
-            keep[number] = False
-            underlines += 1
-    dust = (
-        extent[main] * original_scale < 9 and side * original_scale > 40 and extent[main] < 0.12 * side
+    weight = boxes.extent * np.sqrt(boxes.areas) * (1 - away) * np.where(boxes.touches, 0.5, 1)
+    return int(np.where(keep, weight, 0).argmax())
+
+
+def _leave_out(boxes: _Boxes, keep: NDArray[np.bool_], main: int, *, is_cut_out: bool) -> set[str]:
+    """Take what is not the digit out of `keep`; return what kinds there were.
+
+    If the image was cut out by the digit's own box, all that is not dust is its own.
+    """
+    removed = set()
+    dust = keep & (
+        (boxes.areas < _SPECK_AREA * boxes.areas[main])
+        | (boxes.extent < _SPECK_LENGTH * boxes.extent[main])
     )
-    return Parts(keep[labels].view(np.uint8), specks, neighbours, underlines, bool(dust))
+    others = np.flatnonzero(keep & ~dust)
+    others = others[boxes.areas[others].argsort()[::-1]]
+    dust[others[_MOST:]] = True
+    if dust.any():
+        keep &= ~dust
+        removed.add("specks")
+    waiting = [number for number in others[:_MOST].tolist() if number != main]
+    left, top, right, bottom = (
+        int(edge[main]) for edge in (boxes.left, boxes.top, boxes.right, boxes.bottom)
+    )
+    is_inside = not boxes.touches[main]
+    # A digit of several parts grows from its largest, part by part.
+    while waiting:
+        length = max(right - left, bottom - top)
+        reasons = {
+            number: _reason(boxes, number, (left, top, right, bottom), length, is_inside)
+            if not is_cut_out
+            else None
+            for number in waiting
+        }
+        joined = [number for number in waiting if reasons[number] is None]
+        if not joined:
+            keep[waiting] = False
+            removed.update(reason for reason in reasons.values() if reason)
+            break
+        for number in joined:
+            left, top = min(left, int(boxes.left[number])), min(top, int(boxes.top[number]))
+            right = max(right, int(boxes.right[number]))
+            bottom = max(bottom, int(boxes.bottom[number]))
+        waiting = [number for number in waiting if number not in joined]
+    return removed
 
 
-def _is_underline(number, main, x0, x1, y0, y1) -> bool:
-    w, h = x1[number] - x0[number], y1[number] - y0[number]
-    below = y0[number] >= y1[main] - 0.08 * (y1[main] - y0[main])
-    return bool(below and w > 4 * h and w > 0.8 * (x1[main] - x0[main]) and (y1[main] - y0[main]) > 3 * h)
+def _reason(
+    boxes: _Boxes, number: int, digit: tuple[int, int, int, int], length: int, is_inside: bool
+) -> str | None:
+    """Return what a part is that is not the digit's."""
+    left, top, right, bottom = digit
+    x0, y0 = int(boxes.left[number]), int(boxes.top[number])
+    x1, y1 = int(boxes.right[number]), int(boxes.bottom[number])
+    extent = int(boxes.extent[number])
+    gap = max(0, x0 - right, left - x1, y0 - bottom, top - y1)
+    if boxes.touches[number] and is_inside:
+        is_above_or_below = min(x1, right) - max(x0, left) >= 0.6 * (x1 - x0)
+        if not is_above_or_below or gap > _FAR_AT_EDGE * length:
+            return "neighbours"
+    if gap > _FAR * length:
+        return "neighbours" if extent > 0.4 * length else "specks"
+    if extent < _SMALL * length and gap > _FAR_OF_SMALL * length:
+        return "specks"
+    is_below = y0 >= bottom - 0.08 * (bottom - top)
+    is_flat = x1 - x0 > 4 * (y1 - y0) and bottom - top > 3 * (y1 - y0)
+    if is_below and is_flat and x1 - x0 > 0.8 * (right - left):
+        return "underline"
+    return None
+
+
+def _is_dust(extent: int, shape: tuple[int, int], scale: float) -> bool:
+    side = max(shape)
+    return side * scale > _SHEET and extent * scale < _DUST and extent < _DUST_SHARE * side

@@ -1,19 +1,47 @@
-"""An image of any size and polarity, read as MNIST's are: 28×28, ink bright on dark."""
+"""The ways to read an image of any size and polarity, each as MNIST's are."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.reading_prototype import components, framing, levels, lines, strokes
-from pipeline.reading_prototype.paper import surface
+from pipeline.reading_prototype import components, framing, levels, lines, paper, strokes
 
 Grey = NDArray[np.uint8]
+Ink = Literal["auto", "dark", "light"]
 
+# Longest edge of what is worked on.
 _LONGEST = 256
+
+# A digit that is shorter there, on a larger sheet, is looked at again for itself.
 _SHORT = 64
+
+# Of 255: what is nearer to the paper than this is not ink; and how many times the noise.
 _FAINTEST = 12
+_NOISE = 6
+
+# Of the strongest ink: what is ink for sure, and what may be.
+_CERTAIN = 0.5
+_POSSIBLE = 0.22
+
+# Of the brightness between the darkest and the brightest 2 %: what is ink, if the paper is not
+# seen around it.
+_STRETCHED = 40
+
+# An image with fewer pixels along its longer edge is too small to tell the paper by its surface.
+_TINY = 20
+
+# Log-odds: what a share of the image, and of its edges, that is ink says against a polarity; and
+# against another choice than the one that is made first.
+_SHARE = 6.0
+_CHOICE = 2.0
+
+# Of the edges that is ink: with more the polarity is in doubt.
+_AT_EDGES = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,119 +49,204 @@ class Reading:
     """One way to read an image."""
 
     image: Grey | None
-    """Shape (28, 28); None if nothing is there."""
+    """Shape ``(28, 28)``, ink bright on dark; None if there is nothing to be seen."""
     is_dark_on_light: bool
     notes: tuple[str, ...] = ()
+    """What was removed and done."""
     doubt: float = 0.0
-    """Log-odds against it beside the others, before anybody looked."""
-    edge: float = 0.0
-    ink: Grey | None = None
+    """Log-odds against it before anybody has looked at the digit."""
+    is_close: bool = False
+    """Whether another reading may be the better one."""
+    steps: Steps | None = None
 
 
-def read(grey: Grey, ink: str = "auto") -> list[Reading]:
-    """Return the ways to read an image, the likeliest first."""
-    sheet = grey
-    grey = _smaller(sheet)
-    scale = max(sheet.shape) / max(grey.shape)
-    sigma = max(grey.shape) / 150 / scale**2
-    if sigma > 0.5:
-        grey = cv2.GaussianBlur(grey, (0, 0), sigma)
-    paper = np.clip(np.rint(surface(grey)), 0, 255).astype(np.uint8)
-    dark, light = cv2.subtract(paper, grey), cv2.subtract(grey, paper)
-    counts = levels.histogram(dark), levels.histogram(light)
-    cubes = [float(one @ levels.VALUES**3) for one in counts]
-    is_dark = cubes[0] >= cubes[1]
-    noise = levels.percentile(counts[0] + counts[1] - np.eye(256)[0] * grey.size, 0.5)
-    faint = max(_FAINTEST, 6 * noise)
-    wanted = {"dark": [True], "light": [False]}.get(ink, [is_dark])
-    found = []
-    for polarity in wanted:
-        found.append(_one(sheet, dark if polarity else light, faint, polarity, scale))
-    first = found[0]
-    if ink == "auto" and (first.image is None or first.edge > 0.04):
-        found += _stretched(grey, scale, sheet)
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What becomes of an image, for people to look at."""
+
+    grey: Grey
+    """As it was read, made smaller if it is large."""
+    ink: Grey
+    """How much darker (or brighter) than the paper a pixel is."""
+    kept: Grey
+    """1 at the digit's pixels."""
+    cropped: Grey
+    """The digit in its own box, as bright as MNIST's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    with_lines: bool = False
+    without_underline: bool = False
+
+
+def first_reading(grey: Grey, ink: Ink = "auto") -> Reading:
+    """Read an image in the likeliest way.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (height, width)
+    ink : {"auto", "dark", "light"}
+        Whether the ink is darker or lighter than the paper.
+    """
+    sheet, grey, scale = _smaller(grey)
+    if max(sheet.shape) < _TINY:
+        found = _stretched(grey, ink)
+        return min(found, key=lambda one: one.doubt) if found else Reading(None, True)
+    dark, light, faint = _from_paper(grey, scale)
+    if ink == "auto":
+        # Ink is the lesser part and the farther from the paper: the longer tail is its own.
+        is_dark = _tail(dark) >= _tail(light)
+    else:
+        is_dark = ink == "dark"
+    return _read(sheet, grey, dark if is_dark else light, faint, is_dark, scale, _Choices())
+
+
+def other_readings(grey: Grey, ink: Ink, first: Reading) -> list[Reading]:
+    """Return further ways to read an image, of which the first one was found."""
+    sheet, grey, scale = _smaller(grey)
+    found = _stretched(grey, ink)
+    if max(sheet.shape) < _TINY:
+        return found
+    for choices in (
+        *([_Choices(with_lines=True)] if "lines" in first.notes else ()),
+        *([_Choices(without_underline=True)] if "underline?" in first.notes else ()),
+    ):
+        dark, light, faint = _from_paper(grey, scale)
+        is_dark = first.is_dark_on_light
+        other = _read(sheet, grey, dark if is_dark else light, faint, is_dark, scale, choices)
+        found.append(replace(other, doubt=other.doubt + _CHOICE))
     return found
 
 
-def _stretched(grey, scale, sheet):
+def _stretched(grey: Grey, ink: Ink) -> list[Reading]:
+    """Read an image both ways without a look at the paper: it may hardly show any."""
     counts = levels.histogram(grey)
     low, high = levels.percentile(counts, 0.02), levels.percentile(counts, 0.98)
     if high - low < 2 * _FAINTEST:
         return []
-    light = np.clip((grey.astype(np.float32) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    found = []
-    for polarity, ink in ((True, 255 - light), (False, light)):
-        one = _one(None, ink, 40, polarity, scale)
-        if one.image is not None:
-            found.append(one)
-    return found
+    steps = np.clip((levels.VALUES - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+    light = cv2.LUT(grey, steps)
+    ways = [(True, 255 - light)] if ink != "light" else []
+    if ink != "dark":
+        ways.append((False, light))
+    readings = [
+        _read(grey, grey, bright, _STRETCHED, is_dark, 1.0, _Choices()) for is_dark, bright in ways
+    ]
+    return [replace(one, is_close=True) for one in readings if one.image is not None]
 
 
-def _one(sheet, ink, faint, polarity, scale):
-    notes = []
+def _from_paper(grey: Grey, scale: float) -> tuple[Grey, Grey, float]:
+    """Return how much darker and lighter than the paper pixels are, and the faintest ink."""
+    # Noise is finer than strokes, of which a digit has some 20 across its width. Where an image
+    # was made smaller, that has taken most of it away.
+    sigma = max(grey.shape) / 150 / scale**2
+    if sigma > 0.5:
+        grey = cv2.GaussianBlur(grey, (0, 0), sigma).astype(np.uint8, copy=False)
+    surface = cv2.convertScaleAbs(np.maximum(paper.surface(grey), 0))
+    dark, light = cv2.subtract(surface, grey), cv2.subtract(grey, surface)
+    away = levels.histogram(dark) + levels.histogram(light)
+    # What is darker is not lighter: each pixel counts once.
+    away[0] = grey.size - away[1:].sum()
+    return dark, light, max(_FAINTEST, _NOISE * levels.percentile(away, 0.5))
+
+
+def _tail(ink: Grey) -> float:
+    return float(levels.histogram(ink) @ levels.VALUES**3)
+
+
+def _read(
+    sheet: Grey,
+    grey: Grey,
+    ink: Grey,
+    faint: float,
+    is_dark: bool,
+    scale: float,
+    choices: _Choices,
+) -> Reading:
+    notes: set[str] = set()
+    masks = _masks(ink, faint)
+    if masks is None:
+        return Reading(None, is_dark)
+    possible, certain = masks
+    is_open = False
+    if not choices.with_lines:
+        found = lines.find(possible, without_underline=choices.without_underline)
+        is_open = found.is_open
+        if found.count:
+            notes.add("lines")
+            ink = cv2.multiply(ink, 1 - found.removed)
+            # They may have been darker than the digit is.
+            masks = _masks(ink, faint)
+            if masks is None:
+                return Reading(None, is_dark, ("lines",))
+            possible, certain = masks
+        if is_open:
+            notes.add("underline?")
+    parts = components.select(possible, certain, scale)
+    if parts is None or parts.is_dust:
+        return Reading(None, is_dark, tuple(sorted(notes)), is_close=True)
+    notes.update(parts.removed)
+    box = strokes.box(parts.mask, 1)
+    if scale > 1 and max(_shape(box)) < _SHORT:
+        return first_reading(sheet[_around(box, scale)], "dark" if is_dark else "light")
+    cropped = strokes.brightened(ink[box], parts.mask[box])
+    small, note = strokes.scaled(cropped)
+    if note:
+        notes.add(note)
+    edge = _share_at_edges(parts.mask)
+    share = float(np.count_nonzero(parts.mask)) / parts.mask.size
+    return Reading(
+        framing.placed(small),
+        is_dark,
+        tuple(sorted(notes)),
+        doubt=_SHARE * (edge + share),
+        is_close=edge > _AT_EDGES or is_open,
+        steps=Steps(grey, ink, parts.mask, cropped),
+    )
+
+
+def _masks(ink: Grey, faint: float) -> tuple[Grey, Grey] | None:
+    """Return where ink may be, and where it is for sure; None if there is none."""
     counts = levels.histogram(ink)
     counts[: int(faint) + 1] = 0
     if not counts.any():
-        return Reading(None, polarity)
+        return None
     strong = levels.percentile(counts, 0.9)
-    low_level = max(faint, 0.3 * strong)
-    _, low = cv2.threshold(ink, low_level, 1, cv2.THRESH_BINARY)
-    found = lines.find(low)
-    if found:
-        notes.append("lines")
-        ink = cv2.multiply(ink, 1 - found.removed)
-        counts = levels.histogram(ink)
-        counts[: int(faint) + 1] = 0
-        if not counts.any():
-            return Reading(None, polarity, tuple(notes))
-        strong = levels.percentile(counts, 0.9)
-        low_level = max(faint, 0.3 * strong)
-        _, low = cv2.threshold(ink, low_level, 1, cv2.THRESH_BINARY)
-    _, high = cv2.threshold(ink, max(faint, 0.5 * strong), 1, cv2.THRESH_BINARY)
-    parts = components.select(low, high, scale)
-    if parts is None or parts.is_dust:
-        return Reading(None, polarity, tuple(notes))
-    for name in ("specks", "neighbours", "underlines"):
-        if getattr(parts, name):
-            notes.append(name)
-    rows, columns = (np.flatnonzero(parts.mask.any(axis=axis)) for axis in (1, 0))
-    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    if sheet is not None and scale > 1 and max(np.ptp(rows), np.ptp(columns)) + 1 < _SHORT:
-        closer = sheet[_around(box, scale)]
-        if closer.size < sheet.size:
-            again = read(closer, "dark" if polarity else "light")
-            return again[0]
-    near = cv2.dilate(parts.mask[box], np.ones((3, 3), np.uint8))
-    own = cv2.multiply(ink[box], near)
-    level = max(1, int(np.percentile(own[parts.mask[box] > 0], 75)))
-    k = max(3, max(own.shape) // 8) | 1
-    local = cv2.dilate(own, np.ones((k, k), np.uint8))
-    local = cv2.blur(local, (k, k)).astype(np.float32)
-    local = np.minimum(np.maximum(local * 0.85, 0.25 * level), level)
-    bright = np.clip(own * (255 / local), 0, 255).astype(np.uint8)
-    bright = bright[strokes._box(bright)]
-    small, note = strokes.scaled(bright)
-    if note:
-        notes.append(note)
-    m = parts.mask
-    ring = int(m[0].sum()) + int(m[-1].sum()) + int(m[:, 0].sum()) + int(m[:, -1].sum())
-    edge = ring / (2 * sum(m.shape))
-    return Reading(framing.placed(small), polarity, tuple(notes), edge=edge, ink=ink)
+    possible, certain = (
+        cv2.threshold(ink, max(faint, share * strong), 1, cv2.THRESH_BINARY)[1]
+        for share in (_POSSIBLE, _CERTAIN)
+    )
+    return possible, certain
 
 
-def _around(box, scale):
+def _share_at_edges(mask: Grey) -> float:
+    height, width = mask.shape
+    ends = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+    return float(sum(int(np.count_nonzero(one)) for one in ends)) / (2 * (height + width))
+
+
+def _shape(box: tuple[slice, slice]) -> tuple[int, int]:
     rows, columns = box
-    margin = max(rows.stop - rows.start, columns.stop - columns.start) / 2
+    return rows.stop - rows.start, columns.stop - columns.start
 
-    def wider(edge):
+
+def _around(box: tuple[slice, slice], scale: float) -> tuple[slice, slice]:
+    """Return a box with half its length around it, for an image so many times as large."""
+    margin = max(_shape(box)) / 2
+
+    def wider(edge: slice) -> slice:
         return slice(max(0, int((edge.start - margin) * scale)), int((edge.stop + margin) * scale))
 
+    rows, columns = box
     return wider(rows), wider(columns)
 
 
-def _smaller(grey):
-    scale = _LONGEST / max(grey.shape)
-    if scale >= 1:
-        return grey
-    height, width = (max(1, round(length * scale)) for length in grey.shape)
-    return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+def _smaller(sheet: Grey) -> tuple[Grey, Grey, float]:
+    """Return a sheet, the same made smaller if it is large, and how many times."""
+    scale = max(sheet.shape) / _LONGEST
+    if scale <= 1:
+        return sheet, sheet, 1.0
+    height, width = (max(1, round(length / scale)) for length in sheet.shape)
+    small = cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA)
+    return sheet, small.astype(np.uint8, copy=False), max(sheet.shape) / max(small.shape)
