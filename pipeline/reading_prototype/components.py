@@ -88,7 +88,7 @@ def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
     at_edges = int(boxes.edges[:, large].any(axis=1).sum())
     removed: set[str] = set()
     if max(possible.shape) >= _TINY:
-        removed = _leave_out(boxes, keep, main, is_cut_out=at_edges >= 3)
+        removed = _leave_out(boxes, keep, main, is_cut_out=at_edges >= 3 and bool(boxes.touches[main]))
     return Parts(
         keep[labels].view(np.uint8),
         tuple(sorted(removed)),

@@ -112,13 +112,13 @@ def find(mask: Mask, *, without_underline: bool = False) -> Lines:
 
 def _is_stood_on(rest: Mask, line: _Candidate) -> bool:
     """Tell whether strokes end on a line."""
+    reach = line.thickness + 3
     rows, columns = line.box
-    above = slice(max(0, rows.start - 2), rows.stop + 2)
-    near = cv2.dilate(line.part, np.ones((5, 1), np.uint8))
-    zone = rest[above, columns]
-    padded = np.zeros_like(zone)
-    padded[rows.start - above.start :][: near.shape[0]] = near
-    return bool((zone & padded).any())
+    zone = rest[max(0, rows.start - reach) : rows.stop + reach, columns]
+    near = np.zeros_like(zone)
+    inner = rows.start - max(0, rows.start - reach)
+    near[inner : inner + line.part.shape[0]] = line.part
+    return bool((zone & cv2.dilate(near, np.ones((2 * reach + 1, 1), np.uint8))).any())
 
 
 def _is_line(line: _Candidate, along: tuple[int, int], at_edges: int) -> bool:

@@ -32,6 +32,9 @@ _POSSIBLE = 0.22
 # seen around it.
 _STRETCHED = 40
 
+# Of the longer edge: the window in which the paper is seen beside a stroke.
+_WINDOW = 0.35
+
 # An image with fewer pixels along its longer edge is too small to tell the paper by its surface.
 _TINY = 20
 
@@ -39,6 +42,7 @@ _TINY = 20
 # against another choice than the one that is made first.
 _SHARE = 6.0
 _CHOICE = 2.0
+_NEARBY = 0.5
 
 # Of the edges that is ink: with more the polarity is in doubt.
 _AT_EDGES = 0.02
@@ -127,13 +131,21 @@ def _stretched(grey: Grey, ink: Ink) -> list[Reading]:
         return []
     steps = np.clip((levels.VALUES - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     light = cv2.LUT(grey, steps)
-    ways = [(True, 255 - light)] if ink != "light" else []
-    if ink != "dark":
-        ways.append((False, light))
-    readings = [
-        _read(grey, grey, bright, _STRETCHED, is_dark, 1.0, _Choices()) for is_dark, bright in ways
-    ]
-    return [replace(one, is_close=True) for one in readings if one.image is not None]
+    window = np.ones((round(max(grey.shape) * _WINDOW) | 1,) * 2, np.uint8)
+    found = []
+    for is_dark in (True, False):
+        if ink == ("light" if is_dark else "dark"):
+            continue
+        bright = 255 - light if is_dark else light
+        plain = _read(grey, grey, bright, _STRETCHED, is_dark, 1.0, _Choices())
+        found.append(plain)
+        if max(grey.shape) >= _TINY:
+            # Under uneven light the paper is what is brightest nearby, or darkest.
+            hat = cv2.MORPH_BLACKHAT if is_dark else cv2.MORPH_TOPHAT
+            bright = cv2.morphologyEx(grey, hat, window)
+            near = _read(grey, grey, bright, _STRETCHED, is_dark, 1.0, _Choices())
+            found.append(replace(near, doubt=max(near.doubt, plain.doubt) + _NEARBY))
+    return [replace(one, is_close=True) for one in found if one.image is not None]
 
 
 def _from_paper(grey: Grey, scale: float) -> tuple[Grey, Grey, float]:
