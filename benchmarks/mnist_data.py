@@ -1,8 +1,8 @@
 """MNIST for the benchmarks, from the data directory that the pipeline uses."""
 
-from pipeline import parquet
-from pipeline.ingestion import ingest
-from pipeline.parquet import Examples
+from pipeline.data import parquet
+from pipeline.data.parquet import Examples
+from pipeline.data.preparation import ingest
 
 
 def mnist() -> tuple[Examples, Examples]:

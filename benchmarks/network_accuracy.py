@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import table
-from pipeline.console import working
-from pipeline.ingestion import DataReference, ingest
-from pipeline.training import PRESETS, train
+from pipeline.cli.progress_display import working
+from pipeline.data.preparation import DataReference, ingest
+from pipeline.training.training import PRESETS, train
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ import numpy as np
 
 from nn import NeuralNetwork
 from pipeline import open_registry
+from pipeline.data.mirrors.web import WebMirror
+from pipeline.data.mnist import MNIST
 from pipeline.errors import SourceError
-from pipeline.images import png
-from pipeline.mnist import MNIST
-from pipeline.sources.web import WebMirror
+from pipeline.images.encoding import png
 
 RUNS = 7
 

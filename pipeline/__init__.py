@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.errors import PipelineError
-    from pipeline.inbox import score_inbox
-    from pipeline.ingestion import ingest
-    from pipeline.references import open_registry
-    from pipeline.retraining import retrain
-    from pipeline.sampling import sample
-    from pipeline.scoring import score
+    from pipeline.jobs.inbox import score_inbox
+    from pipeline.jobs.ingestion import ingest
+    from pipeline.jobs.retraining import retrain
+    from pipeline.jobs.sampling import sample
+    from pipeline.jobs.scoring import score
+    from pipeline.models import open_registry
     from pipeline.settings import Settings, load_settings
 
 __all__ = [
@@ -32,13 +32,13 @@ __all__ = [
 _MODULES = {
     "PipelineError": "pipeline.errors",
     "Settings": "pipeline.settings",
-    "ingest": "pipeline.ingestion",
+    "ingest": "pipeline.jobs.ingestion",
     "load_settings": "pipeline.settings",
-    "open_registry": "pipeline.references",
-    "retrain": "pipeline.retraining",
-    "sample": "pipeline.sampling",
-    "score": "pipeline.scoring",
-    "score_inbox": "pipeline.inbox",
+    "open_registry": "pipeline.models",
+    "retrain": "pipeline.jobs.retraining",
+    "sample": "pipeline.jobs.sampling",
+    "score": "pipeline.jobs.scoring",
+    "score_inbox": "pipeline.jobs.inbox",
 }
 
 

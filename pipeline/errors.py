@@ -3,7 +3,8 @@
 ::
 
     PipelineError
-    ├── SettingsError       an environment variable or an option cannot be used
+    ├── SettingsError       an environment variable has an invalid value
+    ├── InvalidParameterError   a parameter of a job is outside its domain
     ├── SourceError         one source of a data file failed
     │   └── UnreachableError   it did not answer at all
     ├── NoSourceLeftError   every source of a data file failed
@@ -14,7 +15,7 @@
     ├── LineageError        a version cannot be trained again from what is recorded of it
     └── ServerError         a Prefect server could not be started or reached
 
-A candidate that the gate refuses is an outcome, not an error: see `pipeline.retraining`.
+A candidate that the gate refuses is an outcome, not an error: see `pipeline.jobs.retraining`.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,22 @@ class PipelineError(Exception):
 
 class SettingsError(PipelineError):
     """A setting cannot be used."""
+
+
+class InvalidParameterError(PipelineError, ValueError):
+    """A parameter of a job is outside its domain.
+
+    Attributes
+    ----------
+    name, expected : str
+    got : object
+    """
+
+    def __init__(self, name: str, expected: str, got: object) -> None:
+        super().__init__(f"{name}: expected {expected}, got {got!r}.")
+        self.name = name
+        self.expected = expected
+        self.got = got
 
 
 class SourceError(PipelineError):

@@ -1,4 +1,4 @@
-"""A stage in several processes of this machine, without Prefect."""
+"""Stages on all cores of this machine, in several processes and without Prefect."""
 
 import multiprocessing
 import os
@@ -11,86 +11,101 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from pipeline.stages import Spread, in_turn
+from pipeline.stages import StageRunner, serial_map
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# Seconds of work that must be left for new interpreters to be worth their start, of some two
-# seconds.
+# Seconds of remaining work that justify starting new interpreters, which takes about two seconds.
 _WORTHWHILE = 4.0
 
 
-@contextmanager
-def forked() -> Iterator[Spread]:
-    """Give what makes calls in this process and in a fork of it for each other core.
+class _Here:
+    """A stage runner that calls stages in this process, and maps them as it is told."""
 
-    The forks are made at once: call it when what the calls need is imported and before there are
-    threads, whose locks a fork would take with it. They cost hundredths of a second, where a new
-    interpreter costs two seconds, and nothing while they have no work. Where there are threads
-    already, or a system on which a fork is not safe, `in_processes` is given instead.
+    def __init__(self, map_calls: Callable[..., Iterator[Any]]) -> None:
+        self._map_calls = map_calls
+
+    def call(self, stage: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return stage(*args, **kwargs)
+
+    def map(self, stage: Callable[..., _T], calls: Iterable[tuple[Any, ...]], /) -> Iterator[_T]:
+        return self._map_calls(stage, calls)
+
+
+@contextmanager
+def worker_processes() -> Iterator[StageRunner]:
+    """Yield a stage runner that maps stages over this process and a fork of it for each other core.
+
+    The forks are made at once: use it when everything that the calls need is imported, and before
+    there are threads, whose locks a fork would copy. A fork takes hundredths of a second, a new
+    interpreter two seconds. If there are threads already, or if fork is not safe on this system,
+    the runner maps with `spawned_map` instead.
     """
-    helpers = available_cores() - 1
-    if helpers < 1:
-        yield in_turn
+    workers = available_cores() - 1
+    if workers < 1:
+        yield _Here(serial_map)
         return
     if sys.platform != "linux" or threading.active_count() > 1:
-        yield in_processes
+        yield _Here(spawned_map)
         return
-    with _executor(helpers, "fork") as executor:
+    with _executor(workers, "fork") as executor:
         with warnings.catch_warnings():
             # Python 3.12 counts the threads of libraries too: those of BLAS and of Arrow's
             # allocator, which are prepared for a fork.
             warnings.filterwarnings("ignore", message=".*multi-threaded", category=Warning)
-            starting = [executor.submit(os.getpid) for _ in range(helpers)]
+            starting = [executor.submit(os.getpid) for _ in range(workers)]
 
-        def spread(stage: Callable[..., _T], calls: Iterable[tuple[Any, ...]], /) -> Iterator[_T]:
-            return _shared(stage, deque(calls), executor, starting)
+        def forked_map(
+            stage: Callable[..., _T], calls: Iterable[tuple[Any, ...]], /
+        ) -> Iterator[_T]:
+            return _shared_map(stage, deque(calls), executor, starting)
 
-        yield spread
+        yield _Here(forked_map)
 
 
-def in_processes(
+def spawned_map(
     stage: Callable[..., _T],
     calls: Iterable[tuple[Any, ...]],
     /,
     *,
     worthwhile: float = _WORTHWHILE,
 ) -> Iterator[_T]:
-    """Make calls in this process and, if there is work for them, on the machine's other cores.
+    """Make calls in this process and, if there is enough work, on the machine's other cores.
 
-    Yield what they return, in no order. The first call tells how long the others may take.
+    The results come in no order. The first call shows how long the others may take.
     """
-    left = deque(calls)
-    if not left:
+    pending = deque(calls)
+    if not pending:
         return
     started = time.monotonic()
-    yield stage(*left.popleft())
-    seconds = (time.monotonic() - started) * len(left)
-    helpers = min(available_cores() - 1, len(left) - 1)
-    if helpers < 1 or seconds < worthwhile:
-        yield from in_turn(stage, left)
+    yield stage(*pending.popleft())
+    seconds = (time.monotonic() - started) * len(pending)
+    workers = min(available_cores() - 1, len(pending) - 1)
+    if workers < 1 or seconds < worthwhile:
+        yield from serial_map(stage, pending)
         return
-    # Spawned, not forked: a fork would take the locks of this process's threads with it.
-    with _executor(helpers, "spawn") as executor:
-        starting = [executor.submit(os.getpid) for _ in range(helpers)]
-        yield from _shared(stage, left, executor, starting)
+    # Spawned, not forked: a fork would copy the locks of this process's threads.
+    with _executor(workers, "spawn") as executor:
+        starting = [executor.submit(os.getpid) for _ in range(workers)]
+        yield from _shared_map(stage, pending, executor, starting)
 
 
 @contextmanager
-def _executor(helpers: int, way: str) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context(way)
-    executor = ProcessPoolExecutor(helpers, mp_context=context, initializer=_begin)
+def _executor(workers: int, start_method: str) -> Iterator[ProcessPoolExecutor]:
+    context = multiprocessing.get_context(start_method)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
         yield executor
     finally:
         executor.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
-    """Make a helper one that ends with the process it helps, and that is all it ends by."""
-    # Ctrl-C is for that process, which ends its helpers.
+def _start_worker() -> None:
+    """Make a worker end with its parent, and only then."""
+    # Ctrl-C is for the parent, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -102,28 +117,28 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _shared(
+def _shared_map(
     stage: Callable[..., _T],
-    left: deque[tuple[Any, ...]],
+    pending: deque[tuple[Any, ...]],
     executor: ProcessPoolExecutor,
     starting: list[Future[int]],
 ) -> Iterator[_T]:
-    """Hand calls to helpers as they become free, and make the others here meanwhile."""
-    under_way: set[Future[_T]] = set()
-    while left or under_way:
-        for future in [future for future in under_way if future.done()]:
-            under_way.remove(future)
+    """Hand calls to workers as they become free, and make the others in this process."""
+    submitted: set[Future[_T]] = set()
+    while pending or submitted:
+        for future in [future for future in submitted if future.done()]:
+            submitted.remove(future)
             yield future.result()
         ready = sum(future.done() for future in starting)
-        # One waits for each helper that is at work, unless the end is near.
-        most = ready * (2 if len(left) > 2 * (len(starting) + 1) else 1)
-        # The last one is for this process, which has nothing else to do.
-        while len(left) > 1 and len(under_way) < most:
-            under_way.add(executor.submit(stage, *left.popleft()))
-        if left:
-            yield stage(*left.popleft())
-        elif under_way:
-            wait(under_way, return_when=FIRST_COMPLETED)
+        # One more call waits for each busy worker, unless few calls are left.
+        limit = ready * (2 if len(pending) > 2 * (len(starting) + 1) else 1)
+        # The last call is for this process, which has nothing else to do.
+        while len(pending) > 1 and len(submitted) < limit:
+            submitted.add(executor.submit(stage, *pending.popleft()))
+        if pending:
+            yield stage(*pending.popleft())
+        elif submitted:
+            wait(submitted, return_when=FIRST_COMPLETED)
 
 
 def available_cores() -> int:

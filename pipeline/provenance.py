@@ -11,22 +11,39 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_info
 
-_PACKAGES = ("nn", "pipeline")
+TRAINS_AND_JUDGES = (
+    "nn",
+    "pipeline.images",
+    "pipeline.inputs",
+    "pipeline.data",
+    "pipeline.metrics",
+    "pipeline.gate",
+    "pipeline.training",
+)
+"""The packages that decide on weights and verdicts. A change elsewhere, such as in a report,
+leaves the code version alone: nothing is trained again for it."""
 
 
 @cache
 def code_version() -> str:
-    """Return the release, and twelve digits of the SHA-256 of the source that trains and judges."""
+    """Return the release and the start of the SHA-256 of the source that trains and judges."""
     digest = hashlib.sha256()
-    for package in _PACKAGES:
-        spec = find_spec(package)
-        assert spec is not None
-        assert spec.origin is not None
-        root = Path(spec.origin).parent
-        for path in sorted(root.rglob("*.py")):
-            source = path.read_bytes()
-            digest.update(f"{package}/{path.relative_to(root)} {len(source)}\n".encode() + source)
+    for package in TRAINS_AND_JUDGES:
+        for path, source in _sources(package):
+            digest.update(f"{package}/{path} {len(source)}\n".encode() + source)
     return f"{release_of('digits-pipeline')}+{digest.hexdigest()[:12]}"
+
+
+def _sources(package: str) -> list[tuple[str, bytes]]:
+    """Return the path and the source of each module of a package, in order."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(package)
+    root = Path(spec.origin).parent
+    return [
+        (path.relative_to(root).as_posix(), path.read_bytes())
+        for path in sorted(root.rglob("*.py"))
+    ]
 
 
 def environment() -> dict[str, str]:
@@ -43,7 +60,7 @@ def environment() -> dict[str, str]:
 
 def _blas() -> str:
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    # Other packages bring a BLAS of their own; NumPy's wheel keeps its beside itself.
+    # Other packages may bring a BLAS of their own; NumPy's is installed beside NumPy.
     pools = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
     names = {
         f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()

@@ -1,16 +1,50 @@
-"""What a user sets through the environment, and the places that follow from it."""
+"""The settings that a user makes through environment variables, and the paths that follow."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import SettingsError
-from pipeline.mnist import MIRRORS
-from pipeline.thresholds import Thresholds
 
 PREFIX = "DIGITS_"
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+"""The public mirrors of MNIST."""
+
+_Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Thresholds(BaseModel):
+    """The thresholds of the gate; each is a variable, such as ``DIGITS_GATE__MIN_RECALL``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_accuracy: _Fraction = 0.97
+    """Minimum accuracy on the validation split."""
+    min_recall: _Fraction = 0.9
+    """Minimum recall of each digit on the validation split."""
+    max_calibration_error: _Fraction = 0.02
+    """Maximum expected calibration error on the validation split."""
+    max_calibration_error_of_digit: _Fraction = 0.02
+    """Maximum calibration error of each digit on the validation split: the absolute difference
+    between its recall and the mean probability that its own images get for it. Labels that
+    contradict each other lower that probability long before they lower recall."""
+    margin: _Fraction = 0.002
+    """How far the accuracy may be below the champion's on the same images."""
+    significance: _Fraction = 0.05
+    """Significance level of McNemar's exact test, one-sided: a candidate is refused if a result
+    this much worse than the champion's has a smaller probability by chance."""
+    max_contradicted_labels: _Fraction = 0.03
+    """Maximum share of contradicted labels of each digit among the user's own held-out images:
+    of those that candidate and champion are both sure are this digit, the share with another
+    label (lower confidence bound)."""
+    max_milliseconds_per_image: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Maximum prediction time per image, in batches, on the machine that trained."""
 
 
 def _registry_under_home(fields: dict[str, Any]) -> str:
@@ -22,26 +56,26 @@ def _blobs_under_home(fields: dict[str, Any]) -> str:
 
 
 class Settings(BaseSettings):
-    """Everything that is set, read from ``DIGITS_…`` variables."""
+    """All settings, read from ``DIGITS_…`` variables."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, env_nested_delimiter="__", frozen=True
     )
 
     home: Path = Field(default=Path("~/.digits"), validate_default=True)
-    """Where everything lives that is not told to live elsewhere."""
+    """Directory of everything that no other setting places elsewhere."""
     registry_url: str = Field(default_factory=_registry_under_home)
-    """Where versions are recorded: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
+    """Database of the registry: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
     blobs_url: str = Field(default_factory=_blobs_under_home)
-    """Where weights are kept: a directory, or ``s3://…`` and what else pyarrow.fs knows."""
+    """Store of the weights: a directory, ``s3://…``, or another address of pyarrow.fs."""
     mirrors: Annotated[tuple[str, ...], NoDecode] = MIRRORS
-    """Base URLs or directories that MNIST is looked for at, in order; comma-separated."""
+    """Base URLs or directories that may have MNIST, in order; comma-separated."""
     gate: Thresholds = Thresholds()
-    """What a candidate must show: ``DIGITS_GATE__MIN_RECALL`` and so on."""
+    """The thresholds of the gate: ``DIGITS_GATE__MIN_RECALL`` and so on."""
     when_busy: Literal["wait", "leave"] = "wait"
-    """What a retraining does while another is at work under the same home."""
+    """What a retraining does while another runs under the same home."""
     task_runner: str = "threads"
-    """What the shards of a scoring run on: ``threads``, ``processes``, ``dask`` (a cluster on
+    """What runs the shards of a scoring flow: ``threads``, ``processes``, ``dask`` (a cluster on
     this machine), or ``dask://HOST:PORT``."""
 
     @field_validator("task_runner")
@@ -65,22 +99,22 @@ class Settings(BaseSettings):
 
     @property
     def data(self) -> Path:
-        """Where the data sets are."""
+        """Directory of the data sets."""
         return self.home / "data"
 
     @property
     def runs(self) -> Path:
-        """Where each retraining leaves its record."""
+        """Directory with the record of each retraining."""
         return self.home / "runs"
 
     @property
     def unfinished(self) -> Path:
-        """Where a retraining that was stopped goes on from."""
+        """Directory of trainings that were stopped and can be resumed."""
         return self.home / "unfinished"
 
     @property
     def labelled(self) -> Path:
-        """Where the labelled images of all retrainings are kept, by their SHA-256."""
+        """Directory of the user's labelled images, by their SHA-256."""
         return self.data / "labelled"
 
 
@@ -90,7 +124,7 @@ def load_settings() -> Settings:
     Raises
     ------
     SettingsError
-        Where a variable cannot be used; it names the variable.
+        If a variable has an invalid value; the message names the variable.
     """
     try:
         return Settings()

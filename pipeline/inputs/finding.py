@@ -5,12 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from pipeline.decoding import SUFFIXES
 from pipeline.errors import InputError, OutputError
+from pipeline.images.decoding import SUFFIXES
 from pipeline.inputs import parquet_rows
-from pipeline.inputs.image_files import ImageFiles, digest_of_labels
-from pipeline.inputs.parquet_rows import ParquetRows
-from pipeline.inputs.patterns import (
+from pipeline.inputs.globbing import (
     EVERYTHING,
     Found,
     Pattern,
@@ -20,6 +18,8 @@ from pipeline.inputs.patterns import (
     suffix,
     walk,
 )
+from pipeline.inputs.image_files import ImageFiles, digest_of_labels
+from pipeline.inputs.parquet_rows import ParquetRows
 from pipeline.inputs.source import Piece
 from pipeline.inputs.stores import Kind, Place, Store, locate, open_store
 

@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.images import as_seen, sheet
+from pipeline.images.reading import as_seen, sheet
+from pipeline.inputs.labels import FILE_NAME, Labels, read_labels
 from pipeline.inputs.source import UNKNOWN, Batch
 from pipeline.inputs.stores import open_store
-from pipeline.labels import FILE_NAME, Labels, read_labels
 
 
 @dataclass(frozen=True, slots=True)

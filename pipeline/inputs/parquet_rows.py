@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.images import (
+from pipeline.images.normalization import SIDE
+from pipeline.images.reading import (
     MOST_BYTES,
     NO_IMAGE,
     OTHER_SIZE,
@@ -31,7 +32,6 @@ from pipeline.images import (
 )
 from pipeline.inputs.source import UNKNOWN, Batch, Piece
 from pipeline.inputs.stores import open_store
-from pipeline.normalization import SIDE
 
 SUFFIX = ".parquet"
 

@@ -14,11 +14,11 @@ from urllib.parse import quote, urlsplit
 import pyarrow
 from pyarrow import fs
 
-from pipeline.decoding import UnreadableImageError
 from pipeline.errors import InputError
-from pipeline.images import MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
-from pipeline.inputs.patterns import Entry, Status
-from pipeline.stages import side_by_side
+from pipeline.images.decoding import UnreadableImageError
+from pipeline.images.reading import MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
+from pipeline.inputs.globbing import Entry, Status
+from pipeline.stages import bounded_map
 
 # Objects that are fetched at once: each takes its time to answer, whatever its size.
 _UNDER_WAY = 32
@@ -170,9 +170,7 @@ class _Objects:
     ) -> Iterator[bytes | str]:
         with ThreadPoolExecutor(_UNDER_WAY) as pool:
             paths = ((f"{directory}/{name}",) for name in names)
-            yield from side_by_side(
-                lambda path: pool.submit(self._content, path), paths, _UNDER_WAY
-            )
+            yield from bounded_map(lambda path: pool.submit(self._content, path), paths, _UNDER_WAY)
 
     def open(self, path: str) -> Any:
         try:

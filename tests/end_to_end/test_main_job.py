@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import ingest
+from pipeline.data.mnist import MNIST
 from pipeline.errors import NoSourceLeftError
-from pipeline.mnist import MNIST
 
 
 @pytest.fixture(scope="module")

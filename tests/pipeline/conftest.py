@@ -13,8 +13,8 @@ import requests
 
 from nn import NeuralNetwork
 from pipeline import open_registry
-from pipeline.cli import main
-from pipeline.prefect_server import prefect_server
+from pipeline.cli.app import main
+from pipeline.flows.server import prefect_server
 from registry import Check, ModelVersion
 
 SUPPORT = Path(mnist_sample.__file__).parent

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_settings
-from pipeline.mnist import MIRRORS
-from pipeline.references import full_reference
+from pipeline.models import full_reference
+from pipeline.settings import MIRRORS
 
 
 def test_everything_is_under_home_where_nothing_else_is_said(home):

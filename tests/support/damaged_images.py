@@ -21,8 +21,8 @@ from mnist_sample import SAMPLE
 from PIL import Image
 from scans import scan
 
-from pipeline.decoding import UnreadableImageError, decode
-from pipeline.normalization import BlankError, normalize
+from pipeline.images.decoding import UnreadableImageError, decode
+from pipeline.images.normalization import BlankError, normalize
 
 SECONDS = 1.0
 """Of the processor's time that one file may take."""

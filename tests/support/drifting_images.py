@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.images import png
-from pipeline.normalization import normalize
+from pipeline.images.encoding import png
+from pipeline.images.normalization import normalize
 
 SIDE = 28
 

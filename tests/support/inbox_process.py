@@ -16,7 +16,9 @@ _EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # Each process is a copy of one that has imported everything.
-_CONTEXT.set_forkserver_preload(["inbox_process", "pipeline.scoring", "registry.databases.sqlite"])
+_CONTEXT.set_forkserver_preload(
+    ["inbox_process", "pipeline.jobs.scoring", "registry.databases.sqlite"]
+)
 
 
 def start(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import idx
-from pipeline.mnist import Dataset, IdxFile, Split, Wheel
+from pipeline.data import idx
+from pipeline.data.mnist import Dataset, IdxFile, Split, Wheel
 
 DIRECTORY = Path(__file__).parents[1] / "data" / "mnist-sample"
 TRAINING = 480

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.images import png
+from pipeline.images.encoding import png
 
 
 def write_labelled(directory: Path, rng: np.random.Generator, count: int) -> None:

@@ -5,6 +5,6 @@ A served flow runs in a process of its own, where nothing that a test patched is
 
 from mnist_sample import SAMPLE
 
-from pipeline import mnist
+from pipeline.data import mnist
 
 mnist.MNIST = SAMPLE

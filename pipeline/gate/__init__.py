@@ -1,0 +1,1 @@
+"""The gate: the checks a candidate must pass before it becomes a version."""

@@ -1,0 +1,138 @@
+"""Retraining: ingest → collect → train → judge → register or refuse → promote → conclude.
+
+A candidate that the gate refuses does not become a version. That is an outcome, not an error:
+the champion stays, and the model's history records the refusal with its figures. A run that is
+killed leaves either what was there before or a complete version. The next run resumes after the
+last finished stage, and gives the same bytes.
+"""
+
+import logging
+from pathlib import Path
+
+from pipeline import files
+from pipeline.data.labelled import collect
+from pipeline.errors import InvalidParameterError
+from pipeline.gate.judging import judge
+from pipeline.jobs.ingestion import ingest
+from pipeline.reporting.run_record import write_run_record
+from pipeline.settings import Settings, Thresholds, load_settings
+from pipeline.stages import stage
+from pipeline.training.champion import find_champion, promote_version, why_unchanged
+from pipeline.training.lineage import lineage_of
+from pipeline.training.outcome import Refused, Registered, Retraining, Trained, Unchanged
+from pipeline.training.presets import PRESETS
+from pipeline.training.registration import refuse, register
+from pipeline.training.training import train
+from pipeline.training.unfinished import begin_run, only_retraining, remove_abandoned
+
+_log = logging.getLogger(__name__)
+
+
+def retrain(
+    *,
+    preset: str = "standard",
+    min_accuracy: float | None = None,
+    seed: int = 0,
+    labelled: str | Path | None = None,
+    promote: bool = True,
+    force: bool = False,
+    run_id: str | None = None,
+    settings: Settings | None = None,
+) -> Retraining:
+    """Train a candidate and, if the gate lets it pass, register and promote it.
+
+    Nothing is trained if it would bring nothing new: if the champion was made of the same inputs,
+    configuration and code, or if the same was refused against this champion or was taken back.
+
+    Parameters
+    ----------
+    preset : {"quick", "standard", "best"}
+    min_accuracy : float, optional
+        The gate's minimum accuracy on the validation split, a fraction in [0, 1]; that of the
+        settings by default.
+    seed : int
+        Seed of the training. Equal seeds give equal weights.
+    labelled : str or Path, optional
+        Labelled images that join MNIST: see `pipeline.data.labelled.collect`.
+    promote : bool
+        Whether ``mnist@champion`` moves to the new version.
+    force : bool
+        Train even if nothing has changed.
+    run_id : str, optional
+        Id of the run, unless a killed run is resumed.
+    settings : Settings, optional
+        Those of the environment by default.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is outside its domain.
+    BusyError
+        If another retraining runs, and the settings say not to wait for it.
+    InputError
+        If there are no labelled images in `labelled`.
+    NoSourceLeftError
+        If MNIST is not in the data directory and no source delivers it.
+    registry.BlobError
+        If the champion's weights do not match their digest.
+    """
+    settings = settings or load_settings()
+    thresholds = _thresholds(settings, min_accuracy)
+    _validate(preset, seed)
+    with only_retraining(settings):
+        remove_abandoned(settings.unfinished)
+        data = ingest(settings=settings)
+        collection = collect(labelled, data, settings.labelled) if labelled else None
+        user_images = collection.reference if collection else None
+        lineage = lineage_of(data, user_images, preset, seed, thresholds)
+        champion = find_champion(settings)
+        work = settings.unfinished / lineage.training_digest
+        if champion and not force and not work.exists():
+            reason = why_unchanged(settings, lineage, champion.version)
+            if reason:
+                _log.info("Nothing is trained: %s.", reason)
+                return Unchanged(champion.version, reason, collection)
+        run_id = begin_run(work, thresholds, run_id)
+        candidate = train(data, user_images, lineage.network_params, work)
+        verdict = judge(
+            data,
+            user_images,
+            candidate.path,
+            champion.version if champion else None,
+            settings.blobs_url,
+            thresholds,
+        )
+        directory = settings.runs / run_id
+        outcome: Trained
+        if verdict.passed:
+            version = register(settings, lineage, candidate, verdict, run_id)
+            if promote:
+                version = promote_version(settings, version, champion, verdict)
+            outcome = Registered(run_id, candidate, verdict, directory, collection, version)
+        else:
+            refuse(settings, lineage, candidate, verdict, run_id)
+            outcome = Refused(run_id, candidate, verdict, directory, collection)
+        conclude(outcome, work)
+    return outcome
+
+
+@stage
+def conclude(outcome: Trained, work: Path) -> None:
+    """Keep the record and the report of a run; its checkpoint is no longer needed."""
+    write_run_record(outcome)
+    files.remove(work)
+
+
+def _thresholds(settings: Settings, min_accuracy: float | None) -> Thresholds:
+    if min_accuracy is None:
+        return settings.gate
+    if not 0 <= min_accuracy <= 1:
+        raise InvalidParameterError("min_accuracy", "a fraction in [0, 1]", min_accuracy)
+    return settings.gate.model_copy(update={"min_accuracy": min_accuracy})
+
+
+def _validate(preset: str, seed: int) -> None:
+    if preset not in PRESETS:
+        raise InvalidParameterError("preset", f"one of {', '.join(PRESETS)}", preset)
+    if seed < 0:
+        raise InvalidParameterError("seed", "a whole number from 0", seed)

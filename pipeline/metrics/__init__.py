@@ -1,0 +1,1 @@
+"""Numbers about predictions: counts, evaluations, drift, significance."""

@@ -1,0 +1,113 @@
+"""Mergeable counts over predictions."""
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.images.normalization import SIDE
+
+DIGITS = 10
+
+BINS = 20
+"""Of confidence, each 0.05 wide."""
+
+INK_BINS = 12
+"""Of ink, each 0.02 wide, from 0.02 on; what is beyond counts in the first or the last."""
+
+
+def _zeros(*shape: int) -> NDArray[np.int64]:
+    return np.zeros(shape, np.int64)
+
+
+@dataclass
+class PredictionCounts:
+    """Counts of one shard, or of all."""
+
+    files: int = 0
+    digits: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS))
+    """Images that were taken for each digit."""
+    confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(DIGITS))
+    """The sums of their confidence."""
+    histogram: NDArray[np.int64] = field(default_factory=lambda: _zeros(BINS))
+    """Images by confidence."""
+    ink: NDArray[np.int64] = field(default_factory=lambda: _zeros(INK_BINS))
+    """Images by the mean of their pixels, of which 0 is paper and 1 is ink."""
+    confusion: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS, DIGITS))
+    """Labelled images: rows by label, columns by prediction."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """Files without a prediction, by reason."""
+
+    def add(
+        self,
+        images: NDArray[np.uint8],
+        probabilities: NDArray[np.float32],
+        labels: NDArray[np.int8],
+    ) -> None:
+        """Count images and what they were taken for; a label that is not known is negative.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, 28, 28)
+        probabilities : ndarray, shape (n, 10)
+        labels : ndarray of int, shape (n,)
+        """
+        predictions, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        self.digits += np.bincount(predictions, minlength=DIGITS)
+        self.confidence += np.bincount(predictions, weights=confidence, minlength=DIGITS)
+        bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
+        self.histogram += np.bincount(bins, minlength=BINS)
+        ink = images.reshape(len(images), -1).sum(axis=1, dtype=np.uint32) / (255 * SIDE * SIDE)
+        bins = np.clip((ink * 50).astype(np.intp) - 1, 0, INK_BINS - 1)
+        self.ink += np.bincount(bins, minlength=INK_BINS)
+        known = labels >= 0
+        pairs = labels[known].astype(np.intp) * DIGITS + predictions[known]
+        self.confusion += np.bincount(pairs, minlength=DIGITS**2).reshape(DIGITS, DIGITS)
+
+    def __iadd__(self, other: Self) -> Self:
+        self.files += other.files
+        self.digits += other.digits
+        self.confidence += other.confidence
+        self.histogram += other.histogram
+        self.ink += other.ink
+        self.confusion += other.confusion
+        self.errors += other.errors
+        return self
+
+    @property
+    def labelled(self) -> int:
+        """How many of the scored images have a label."""
+        return int(self.confusion.sum())
+
+    @property
+    def correct(self) -> int:
+        """How many of those were predicted right."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def accuracy(self) -> float | None:
+        """A fraction in [0, 1]; None where no label is known."""
+        return self.correct / self.labelled if self.labelled else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the counts that gave these values."""
+        return cls(
+            files=values["files"],
+            digits=np.array(values["digits"], np.int64),
+            confidence=np.array(values["confidence"], np.float64),
+            histogram=np.array(values["histogram"], np.int64),
+            ink=np.array(values["ink"], np.int64),
+            confusion=np.array(values["confusion"], np.int64),
+            errors=Counter(values["errors"]),
+        )

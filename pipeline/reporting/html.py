@@ -1,0 +1,88 @@
+"""The report of a retraining, as one HTML file that needs no network."""
+
+from collections.abc import Iterator, Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline.data.labelled import Collection
+from pipeline.gate.judging import Verdict
+from pipeline.reporting.pictures import of_retraining
+from pipeline.reporting.text import moment
+from pipeline.training.outcome import Registered, Trained
+
+_Rows = list[tuple[str, object]]
+
+
+def retraining_html(outcome: Trained) -> str:
+    """Return a page with the outcome, the gate, metrics and pictures, parameters and inputs."""
+    candidate, verdict = outcome.candidate, outcome.verdict
+    version = outcome.version if isinstance(outcome, Registered) else None
+    metrics = {**candidate.metrics, **verdict.metrics}
+    template = _environment().get_template("retraining.html.j2")
+    return template.render(
+        outcome=outcome.outcome,
+        version=version,
+        verdict=verdict,
+        labelled=outcome.labelled,
+        about=_about(outcome),
+        own=_user_images(outcome.labelled, verdict) if outcome.labelled else [],
+        pictures=of_retraining(candidate.history, verdict.validation.candidate),
+        sections=[
+            ("Metrics", [(name, f"{value:.4f}") for name, value in metrics.items()]),
+            ("Parameters", list(_flat(candidate.params))),
+            ("Inputs, SHA-256", list(candidate.inputs.items())),
+            ("Environment", list(version.environment.items()) if version else []),
+        ],
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pipeline.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "moment": moment,
+        "fixed": "{:.4f}".format,
+        "thousands": "{:,}".format,
+    }
+    return environment
+
+
+def _about(outcome: Trained) -> _Rows:
+    rows: _Rows = [("run", outcome.run_id), ("weights, SHA-256", outcome.candidate.sha256)]
+    if isinstance(outcome, Registered):
+        rows += [
+            ("aliases", ", ".join(outcome.version.aliases) or "none"),
+            ("parent", outcome.version.parent or "none"),
+        ]
+    return rows
+
+
+def _user_images(collection: Collection, verdict: Verdict) -> _Rows:
+    rows: _Rows = [
+        ("trained on", f"{collection.training:,}"),
+        ("held out", f"{collection.held_out:,}"),
+        ("duplicate files", f"{collection.duplicates:,}"),
+        ("MNIST's own, left out", f"{collection.of_mnist:,}"),
+    ]
+    if verdict.held_out:
+        rows.append(("held-out accuracy", f"{verdict.held_out.candidate.accuracy:.4f}"))
+        if verdict.held_out.champion:
+            champion = f"held-out accuracy of {verdict.champion}"
+            rows.append((champion, f"{verdict.held_out.champion.accuracy:.4f}"))
+    rows += [(f"not used: {reason}", f"{count:,}") for reason, count in collection.errors.items()]
+    return rows
+
+
+def _flat(params: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield parameters; those nested in a parameter have its name as a prefix."""
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,88 @@
+"""Listing the images of a scoring, and keeping what an earlier run of the same has scored."""
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline import files
+from pipeline.inputs import finding
+from pipeline.scoring import predictions, shards
+from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
+from pipeline.scoring.shards import Listing
+from pipeline.stages import stage
+from registry import ModelVersion
+
+_log = logging.getLogger(__name__)
+
+SHARDS = ".shards"
+"""Directory of the shards in the output."""
+
+_RUN = "run.json"
+
+# Images in a shard: some seconds of work for scans, and a file of a hundred kilobytes. A row group
+# of Parquet is never cut.
+_SHARD_SIZE = 5_000
+
+# Version of the shard metadata format.
+_FORMAT = 3
+
+
+@stage
+def list_images(
+    inputs: Sequence[str], output: Path, version: ModelVersion, options: Options
+) -> Listing:
+    """List the images in shards; keep the predictions of an earlier run of exactly the same."""
+    files.sweep(output)
+    fresh = output / f"{SHARDS}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    listing = shards.write(finding.pieces(inputs), fresh, _SHARD_SIZE)
+    now: dict[str, Any] = {
+        "inputs": finding.addresses(inputs),
+        "model": version.reference,
+        "sha256": version.sha256,
+        **asdict(options),
+        "format": _FORMAT,
+        "shard_size": _SHARD_SIZE,
+        **listing.as_json(),
+    }
+    earlier = _read_json(output / _RUN)
+    if earlier != now:
+        if earlier is not None:
+            changed = sorted(name for name in now if earlier.get(name) != now[name])
+            _log.warning(
+                "Starting over in %s: changed since the last run: %s.", output, ", ".join(changed)
+            )
+        # The run file goes first and comes last: predictions never lie beside one they don't match.
+        (output / _RUN).unlink(missing_ok=True)
+        for part in (output / DATA_SET).glob("part-*.parquet"):
+            part.unlink()
+        (output / SUMMARY).unlink(missing_ok=True)
+        shutil.rmtree(output / SHARDS, ignore_errors=True)
+        fresh.rename(output / SHARDS)
+        with files.replacing(output / _RUN) as temporary:
+            temporary.write_text(json.dumps(now, indent=2) + "\n")
+    shutil.rmtree(fresh, ignore_errors=True)
+    (output / DATA_SET).mkdir(exist_ok=True)
+    files.sweep(output / DATA_SET)
+    return listing
+
+
+def unscored_shards(output: Path, listing: Listing) -> list[int]:
+    """Return the numbers of the shards that have no predictions yet."""
+    return [
+        shard
+        for shard in range(len(listing.sizes))
+        if not predictions.path(output / DATA_SET, shard).exists()
+    ]
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,51 @@
+"""The options and the outcome of a scoring."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.metrics.counts import PredictionCounts
+from pipeline.metrics.drift import Drift
+from pipeline.scoring.review import LowConfidence
+from registry import ModelVersion
+
+DATA_SET = "predictions"
+"""Directory of the Parquet data set in the output."""
+
+SUMMARY = "summary.json"
+"""File of the output with the counts over all predictions."""
+
+REVIEW = "review.csv"
+"""File of the output with the predictions to review, if that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How images are scored: with the version, this decides on every row."""
+
+    normalize: Literal["auto", "always", "never"] = "auto"
+    """Which images are normalized: those unlike MNIST's, all, or none."""
+    probabilities: bool = False
+    """Whether the data set has the probability of each digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The outcome of a scoring."""
+
+    version: ModelVersion
+    """The version that scored every image."""
+    path: Path
+    """The Parquet data set."""
+    counts: PredictionCounts
+    """The counts over its rows."""
+    drift: tuple[Drift, ...]
+    """Drift from the images the version was measured on; empty if it has no profile."""
+    least_certain: tuple[LowConfidence, ...]
+    """The least certain predictions, in ascending confidence; at most 24."""
+    review: int
+    """How many predictions ``review.csv`` lists."""
+    resumed: int
+    """How many images an earlier run had scored already."""
+    seconds: float
+    """Wall time of this run."""

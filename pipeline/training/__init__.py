@@ -1,0 +1,1 @@
+"""Training a candidate, and the records of how a retraining ended."""

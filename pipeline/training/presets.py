@@ -1,0 +1,47 @@
+"""The presets: hyperparameters chosen on validation images; CONTRIBUTING.md has the figures."""
+
+from typing import Any, Literal
+
+from nn import Distortion, NeuralNetwork
+
+Preset = Literal["quick", "standard", "best"]
+
+_COMMON: dict[str, Any] = {
+    "activation": "relu",
+    "initializer": "he",
+    "optimizer": "momentum",
+    "learning_rate": 0.1,
+    "schedule": "cosine",
+    "warmup_epochs": 1,
+    "batch_size": 256,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {
+        **_COMMON,
+        "sizes": (784, 256, 128, 10),
+        "epochs": 10,
+        # In so few epochs a network learns more from images that are easier.
+        "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
+    },
+    "standard": {
+        **_COMMON,
+        "sizes": (784, 1024, 512, 10),
+        "epochs": 30,
+        "distortion": Distortion(),
+    },
+    "best": {
+        **_COMMON,
+        "sizes": (784, 1536, 1024, 512, 10),
+        "epochs": 300,
+        # In so many epochs a network memorizes even distorted images.
+        "dropout": 0.15,
+        "l2": 0.5,
+        "distortion": Distortion(),
+    },
+}
+
+
+def network_params(preset: str, seed: int) -> dict[str, Any]:
+    """Return the parameters of the network that a preset trains, as values JSON can hold."""
+    return NeuralNetwork(**PRESETS[preset], seed=seed).get_params()

@@ -1,0 +1,212 @@
+"""The gate: each check passes at its threshold, fails beyond it, and says which digit."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipeline.thresholds import Thresholds
+from pydantic import ValidationError
+
+from nn import NeuralNetwork
+from pipeline.data.preparation import ingest
+from pipeline.data.splits import training_and_validation
+from pipeline.errors import SettingsError
+from pipeline.gate.judging import judge, mcnemar
+from pipeline.gate.judging import judging as gate
+from pipeline.metrics.evaluation import evaluate
+from pipeline.settings import load_settings
+from registry import ModelVersion
+
+LENIENT = Thresholds(
+    min_accuracy=0,
+    min_recall=0,
+    max_calibration_error=1,
+    max_calibration_error_of_digit=1,
+    margin=1,
+    significance=0,
+    max_milliseconds_per_image=1000,
+)
+
+
+def test_mcnemar_is_the_tail_of_a_fair_coin():
+    """Against SciPy's binomial test, one-sided."""
+    from scipy.stats import binomtest
+
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = rng.integers(0, 2, (2, 60)).astype(np.uint8)
+        worse, better = int((a < b).sum()), int((a > b).sum())
+        expected = binomtest(worse, worse + better, 0.5, alternative="greater").pvalue
+        assert mcnemar(a.tobytes(), b.tobytes()) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=3000))
+def test_mcnemar_is_a_probability_and_1_where_nothing_is_worse(pairs):
+    candidate = bytes(a for a, _ in pairs)
+    champion = bytes(b for _, b in pairs)
+    p = mcnemar(candidate, champion)
+    assert 0 < p <= 1
+    assert mcnemar(candidate, candidate) == 1
+    assert mcnemar(champion, candidate) + p >= 1
+    if all(a >= b for a, b in pairs):
+        assert p == 1
+
+
+def _network(seed=0, epochs=4):
+    return NeuralNetwork((784, 30, 10), seed=seed, epochs=epochs)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    from mnist_sample import DIRECTORY, SAMPLE
+
+    from pipeline.settings import Settings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.data.mnist.MNIST", SAMPLE)
+        home = tmp_path_factory.mktemp("home")
+        return ingest(settings=Settings(home=home, mirrors=(str(DIRECTORY),)))
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A file of weights that know some of the digits."""
+    from pipeline.data import parquet
+
+    examples = parquet.read(data.train.path, data.train.split)
+    places, _ = training_and_validation(examples.labels)
+    network = _network(epochs=30).fit(examples.images[places], examples.labels[places])
+    path = tmp_path_factory.mktemp("weights") / "candidate.safetensors"
+    path.write_bytes(network.to_bytes())
+    return path
+
+
+def _judged(data, path, thresholds, champion=None, blobs="", labelled=None):
+    return judge(data, labelled, path, champion, blobs, thresholds)
+
+
+def _check(verdict, name):
+    (found,) = (check for check in verdict.checks if check.name == name)
+    return found
+
+
+def test_a_first_candidate_is_held_against_the_thresholds_alone(data, trained):
+    verdict = _judged(data, trained, LENIENT)
+    names = [check.name for check in verdict.checks]
+    assert verdict.passed
+    assert names[0] == "validation_accuracy"
+    assert {n for n in names if not n.rstrip("0123456789").endswith("_of_")} == {
+        "validation_accuracy",
+        "validation_calibration_error",
+        "milliseconds_per_image",
+    }
+    assert len(names) == 5
+    assert (verdict.champion, verdict.champion_validation, verdict.held_out) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "lowest"),
+    [
+        ("validation_accuracy", "min_accuracy", True),
+        ("validation_calibration_error", "max_calibration_error", False),
+    ],
+)
+def test_a_check_passes_at_its_threshold_and_fails_beyond(data, trained, name, threshold, lowest):
+    figure = _check(_judged(data, trained, LENIENT), name).figure
+    beyond = math.nextafter(figure, math.inf if lowest else -math.inf)
+    assert _judged(data, trained, LENIENT.model_copy(update={threshold: figure})).passed
+    verdict = _judged(data, trained, LENIENT.model_copy(update={threshold: beyond}))
+    assert [check.name for check in verdict.checks if not check.passed] == [name]
+    assert verdict.reason.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "threshold"),
+    [("recall_of_", "min_recall"), ("calibration_error_of_", "max_calibration_error_of_digit")],
+)
+def test_the_digits_that_fail_are_named(data, trained, prefix, threshold):
+    """One that passes stands for all that do; of those that fail, each is named."""
+    lenient = _judged(data, trained, LENIENT)
+    (nearest,) = (check for check in lenient.checks if check.name.startswith(prefix))
+    strict = 1.0 if prefix == "recall_of_" else 0.0
+    verdict = _judged(data, trained, LENIENT.model_copy(update={threshold: strict}))
+    failed = {c.name: c.figure for c in verdict.checks if not c.passed}
+    recall = lenient.validation.recall
+    if prefix == "recall_of_":
+        expected = {f"{prefix}{d}": r for d, r in enumerate(recall) if r is not None and r < 1}
+        assert failed == expected
+    assert failed[nearest.name] == nearest.figure
+    assert nearest.figure == (min if strict else max)(failed.values())
+
+
+def test_a_digit_whose_labels_were_confused_shows_in_its_calibration():
+    """Recall stays 1; the probability that is given to the digit does not."""
+    labels = np.repeat(np.arange(10), 50).astype(np.uint8)
+    probabilities = np.full((500, 10), 0.001, np.float32)
+    probabilities[np.arange(500), labels] = 0.991
+    probabilities[labels == 7] = 0.0125
+    probabilities[labels == 7, 7] = 0.8875
+    images = np.zeros((500, 28, 28), np.uint8)
+    evaluation = evaluate(probabilities, images, labels, str)
+    checks = list(gate._absolute(evaluation, probabilities, labels, Thresholds()))
+    failed = [check.name for check in checks if not check.passed]
+    assert failed == ["calibration_error_of_7"]
+
+
+def _version(network, blobs, number=1):
+    from datetime import UTC, datetime
+
+    from registry import open_blobs
+
+    data = network.to_bytes()
+    sha256 = open_blobs(str(blobs)).put(data)
+    empty: dict = {}
+    return ModelVersion(
+        "mnist", number, "ready", sha256, len(data), empty, empty, empty, empty, empty, (), (),
+        None, None, None, datetime.now(UTC), None,
+    )  # fmt: skip
+
+
+def test_a_candidate_is_held_against_the_champion_on_the_same_images(data, trained, tmp_path):
+    good = NeuralNetwork.load(trained)
+    poor = _network(epochs=1).fit(np.zeros((10, 784), np.uint8), np.arange(10))
+    (tmp_path / "poor").write_bytes(poor.to_bytes())
+    strict = LENIENT.model_copy(update={"margin": 0.002, "significance": 0.05})
+
+    beaten = _judged(data, tmp_path / "poor", strict, _version(good, tmp_path), str(tmp_path))
+    assert {check.name for check in beaten.checks if not check.passed} == {
+        "accuracy_above_champion",
+        "mcnemar_p",
+    }
+    better = _judged(data, trained, strict, _version(poor, tmp_path), str(tmp_path))
+    assert better.passed
+    assert better.champion == "mnist/1"
+    difference = better.validation.accuracy - better.champion_validation.accuracy
+    assert difference > 0.3
+    assert _check(better, "accuracy_above_champion").figure == difference
+    assert f"({difference:+.4f} against mnist/1)" in better.summary
+    same = _judged(data, trained, strict, _version(good, tmp_path), str(tmp_path))
+    assert same.passed
+    assert _check(same, "mcnemar_p").figure == 1
+
+
+def test_the_gate_is_set_in_one_place(home, monkeypatch):
+    assert load_settings().gate == Thresholds()
+    monkeypatch.setenv("DIGITS_GATE__MIN_RECALL", "0.95")
+    assert load_settings().gate == Thresholds(min_recall=0.95)
+    monkeypatch.setenv("DIGITS_GATE__MARGIN", "2")
+    with pytest.raises(SettingsError, match=r"^DIGITS_GATE__MARGIN: .*less than or equal to 1"):
+        load_settings()
+    monkeypatch.delenv("DIGITS_GATE__MARGIN")
+    monkeypatch.setenv("DIGITS_GATE__MARGE", "0.1")
+    with pytest.raises(SettingsError, match=r"^DIGITS_GATE__MARGE: "):
+        load_settings()
+
+
+def test_a_threshold_outside_its_domain_is_refused():
+    with pytest.raises(ValidationError):
+        Thresholds(max_milliseconds_per_image=0)
+    with pytest.raises(ValidationError):
+        Thresholds(min_recall=float("nan"))

@@ -1,0 +1,637 @@
+"""What can be scored: real files, Parquet and objects, alone and in any mixture."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mnist_sample
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import web_mirror
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mnist_sample import SAMPLE
+from pyarrow import fs
+from s3_server import s3_server
+
+from nn import NeuralNetwork
+from pipeline import Settings, open_registry, score
+from pipeline.errors import InputError, OutputError
+from pipeline.images.encoding import png
+from pipeline.inputs.globbing import EVERYTHING, Pattern, cut, walk
+from pipeline.jobs.scoring import Options
+from pipeline.processes import in_processes
+from registry import Check
+
+PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
+
+IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
+
+
+@pytest.fixture(scope="module")
+def network():
+    images, labels = mnist_sample.arrays(SAMPLE.train)
+    return NeuralNetwork((784, 20, 10), epochs=3, seed=1).fit(images, labels)
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory, network):
+    """A home with a champion, which nothing here changes."""
+    home = tmp_path_factory.mktemp("home")
+    with open_registry(Settings(home=home)) as registry:
+        registry.register("mnist", network.to_bytes(), gate=PASSED)
+        registry.set_alias("mnist", "champion", 1)
+    return home
+
+
+@pytest.fixture
+def here(home, registered, tmp_path, monkeypatch):
+    """An empty directory, which is the working directory."""
+    monkeypatch.setenv("DIGITS_HOME", str(registered))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with s3_server() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "key")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        yield server
+
+
+@pytest.fixture
+def bucket(s3):
+    """A new place in the bucket."""
+    return Bucket(s3, f"in {uuid.uuid4().hex}")
+
+
+class Bucket:
+    """A place in a bucket: its address without credentials, and a way to fill it."""
+
+    def __init__(self, server, place):
+        self.options = f"?scheme=http&endpoint_override={server.host}&region=us-east-1"
+        self.shown = f"s3://{server.bucket}/{place}"
+        self._fs, _ = fs.FileSystem.from_uri(server.address("x"))
+        self._path = f"{server.bucket}/{place}"
+
+    def address(self, name=""):
+        return f"{self.shown}{name}{self.options}"
+
+    def put(self, name, data):
+        with self._fs.open_output_stream(f"{self._path}/{name}") as stream:
+            stream.write(data)
+
+
+def _put(path, number):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(IMAGES[number]))
+
+
+def _tensors(images, shape=None):
+    shape = list(shape or images.shape[1:])
+    storage = pa.FixedSizeListArray.from_arrays(images.reshape(-1), images[0].size)
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.uint8(), shape), storage)
+
+
+def _table(path, columns, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path, **options)
+    return path
+
+
+def _rows(output):
+    return pq.read_table(output / "predictions").to_pylist()
+
+
+def _paths(output):
+    return [row["path"] for row in _rows(output)]
+
+
+# Paths, patterns, and what is shown of them.
+
+
+def test_paths_are_relative_to_the_only_directory_and_otherwise_as_they_were_given(here):
+    for name in ("a/1.png", "a/b/2.png", "c/3.png", "4.png"):
+        _put(here / name, 0)
+    (here / "a" / "notes.txt").write_text("no image")
+
+    def paths(*inputs):
+        score(inputs, here.parent / "out")
+        return _paths(here.parent / "out")
+
+    assert paths("a") == paths(here / "a") == paths(f"file://{here}/a") == ["1.png", "b/2.png"]
+    assert paths("a/", "./c") == ["a/1.png", "a/b/2.png", "c/3.png"]
+    assert paths("4.png", here / "c") == ["4.png", f"{here}/c/3.png"]
+    assert paths("4.png") == ["4.png"]
+    assert paths(here / "4.png") == [f"{here}/4.png"]
+    assert paths("*.png") == ["4.png"]
+    assert paths("?/*.png") == ["a/1.png", "c/3.png"]
+    assert paths("a/**") == ["a/1.png", "a/b/2.png"]
+    assert paths("**/[23].png") == ["a/b/2.png", "c/3.png"]
+    assert paths(f"{here}/c/*") == [f"{here}/c/3.png"]
+    assert paths("4.png", "*.png") == ["4.png", "4.png"]
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_is_there(here):
+    _put(here / "[1]" / "*.png", 0)
+    _put(here / "1" / "2.png", 0)
+    score("[1]", here / "out")
+    assert _paths(here / "out") == ["*.png"]
+    score("[1]/*.png", here / "out")
+    assert _paths(here / "out") == ["[1]/*.png"]
+
+
+NAMES = st.sampled_from(["a", "b", "ab", ".a", "a.png", "b.png", "c.PNG", ".d.png", "e.txt"])
+PARTS = st.sampled_from(["*", "?", "a", "[ab]", "**", "*.png", "a*", ".*", "*b*"])
+
+
+@given(
+    files=st.sets(st.lists(NAMES, min_size=1, max_size=4).map("/".join), max_size=8),
+    pattern=st.lists(PARTS, min_size=1, max_size=4).map("/".join),
+)
+@settings(max_examples=25)
+def test_a_pattern_finds_what_the_standard_library_does(files, pattern):
+    """Of the files, and each once."""
+    import glob
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        for file in sorted(files):
+            # Of two names one may be the other's directory.
+            if not (root / file).exists() and not any(p.is_file() for p in (root / file).parents):
+                (root / file).parent.mkdir(parents=True, exist_ok=True)
+                (root / file).touch()
+        found = [each.name for each in walk(os.scandir, name, Pattern(pattern), {".png"})]
+        expected = {
+            each
+            for each in glob.glob(pattern, root_dir=name, recursive=True)  # noqa: PTH207 - as shells
+            if (root / each).is_file() and each.lower().endswith(".png")
+        }
+        assert sorted(found) == sorted(expected)
+        everything = [each.name for each in walk(os.scandir, name, EVERYTHING, {".png"})]
+        assert len(everything) == len(set(everything))
+        assert {root / each for each in everything} == {
+            path for path in root.rglob("*") if path.is_file() and path.suffix.lower() == ".png"
+        }
+
+
+def test_a_pattern_is_cut_where_it_begins():
+    assert cut("/scans/2026-*/*.png") == ("/scans", "2026-*/*.png")
+    assert cut("/*.png") == ("/", "*.png")
+
+
+def test_links_to_directories_are_followed_where_a_pattern_names_them(here, tmp_path):
+    _put(tmp_path / "elsewhere" / "1.png", 0)
+    _put(here / "in" / "2.png", 0)
+    (here / "in" / "link").symlink_to(tmp_path / "elsewhere")
+    (here / "in" / "loop").symlink_to(here / "in")
+    (here / "in" / "self.png").symlink_to(here / "in" / "self.png")
+    for inputs, paths in (
+        ("in", ["2.png", "self.png"]),
+        ("in/**", ["in/2.png", "in/self.png"]),
+        ("in/l*k/*", ["in/link/1.png"]),
+    ):
+        score(inputs, here / "out")
+        assert _paths(here / "out") == paths
+
+
+def test_links_lead_out_of_no_directory_however_many_there_are(here, tmp_path):
+    _put(tmp_path / "outside.png", 0)
+    _put(here / "a" / "1.png", 0)
+    _put(here / "b" / "1.png", 0)
+    (here / "b" / "out.png").symlink_to(tmp_path / "outside.png")
+    (here / "b" / "beside.png").symlink_to(here / "a" / "1.png")
+    score(["a", "b"], here / "out")
+    assert {row["path"]: row["error"] for row in _rows(here / "out")} == {
+        "a/1.png": None,
+        "b/1.png": None,
+        "b/out.png": "link out of the directory",
+        "b/beside.png": "link out of the directory",
+    }
+    # A file that is named is meant.
+    assert score("b/out.png", here / "out").counts.errors == {}
+
+
+def test_labels_are_those_of_each_directory_and_of_the_directories_in_a_pattern(here, network):
+    for number in range(20):
+        _put(here / "tabled" / f"{number}.png", number)
+        _put(here / "classed" / str(LABELS[number]) / f"{number}.png", number)
+    lines = [f"{number}.png,{LABELS[number]}\n" for number in range(20)]
+    (here / "tabled" / "labels.csv").write_text("path,label\n" + "".join(lines))
+    right = int((network.predict(IMAGES[:20]) == LABELS[:20]).sum())
+    for inputs, times in (
+        (["tabled", "classed"], 2),
+        (["classed/*/*.png"], 1),
+        (["classed/**"], 1),
+        ([str(path) for path in (here / "classed").rglob("*.png")], 0),
+        (["tabled/*.png"], 0),
+    ):
+        counts = score(inputs, here / "out").counts
+        assert (counts.labelled, counts.correct) == (20 * times, right * times)
+
+
+# Parquet.
+
+
+def test_our_own_parquet_is_scored_with_its_labels(here, network):
+    columns = {"image": _tensors(IMAGES), "label": pa.array(LABELS)}
+    _table(here / "data" / "test.parquet", columns, row_group_size=50)
+    for inputs, name in (
+        ("data/test.parquet", "data/test.parquet"),
+        ("data", "test.parquet"),
+        ("data/*", "data/test.parquet"),
+    ):
+        done = score(inputs, here / "out", options=Options(probabilities=True))
+        rows = _rows(here / "out")
+        assert [row["path"] for row in rows] == [f"{name}#{row}" for row in range(120)]
+        expected = network.predict_proba(IMAGES)
+        np.testing.assert_allclose([row["probabilities"] for row in rows], expected, rtol=1e-5)
+        assert [row["prediction"] for row in rows] == list(expected.argmax(axis=1))
+        assert (done.counts.labelled, done.counts.accuracy) == (
+            120,
+            (expected.argmax(axis=1) == LABELS).mean(),
+        )
+
+
+def _lists(kind):
+    return pa.array(list(IMAGES.reshape(-1, 784)[:7]), kind)
+
+
+FILES = [png(image) for image in IMAGES[:7]]
+PAIRS = [{"bytes": file, "path": None} for file in FILES]
+
+COLUMNS = {
+    "tensor": _tensors(IMAGES[:7]),
+    "tensor, columns first": pa.ExtensionArray.from_storage(
+        pa.fixed_shape_tensor(pa.uint8(), [28, 28], permutation=[1, 0]),
+        _tensors(np.ascontiguousarray(IMAGES[:7].transpose(0, 2, 1))).storage,
+    ),
+    "tensor, framed": _tensors(np.pad(IMAGES[:7], ((0, 0), (4, 10), (8, 2)))),
+    "fixed_size_list": _lists(pa.list_(pa.uint8(), 784)),
+    "list": _lists(pa.list_(pa.uint8())),
+    "large_list": _lists(pa.large_list(pa.uint8())),
+    "binary": pa.array(FILES, pa.binary()),
+    "large_binary": pa.array(FILES, pa.large_binary()),
+    "struct": pa.array(PAIRS, pa.struct({"bytes": pa.binary(), "path": pa.string()})),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_every_kind_of_column_is_read_wherever_its_rows_are(here, network, kind):
+    """Under whatever name, beside others; where images are larger they are made like MNIST's."""
+    table = {"key": pa.array(range(7)), "pixels": COLUMNS[kind], "label": pa.array(LABELS[:7])}
+    _table(here / "some.parquet", table, row_group_size=3)
+    done = score("some.parquet", here / "out")
+    assert done.counts.errors == {}
+    assert done.counts.labelled == 7
+    if "framed" not in kind:
+        predicted = [row["prediction"] for row in _rows(here / "out")]
+        assert predicted == list(network.predict(IMAGES[:7]))
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_rows_without_an_image_have_a_reason(here, kind):
+    column = COLUMNS[kind]
+    storage = getattr(column, "storage", column)
+    missing = storage.take(pa.array([0, None, 1, None, 2]))
+    if storage is not column:
+        missing = pa.ExtensionArray.from_storage(column.type, missing)
+    _table(here / "some.parquet", {"image": missing}, row_group_size=2)
+    score("some.parquet", here / "out")
+    errors = [row["error"] for row in _rows(here / "out")]
+    assert errors == [None, "no image", None, "no image", None]
+
+
+def test_rows_with_a_bad_image_have_a_reason(here):
+    files = [b"", b"text", FILES[0], FILES[0][:60], png(np.full((30, 40), 200, np.uint8))]
+    _table(here / "files.parquet", {"image": pa.array(files)})
+    pixels = IMAGES.reshape(-1, 784)[0].tolist()
+    lists = [pixels, pixels[1:], [], [0] * 784, [*pixels[1:], None]]
+    _table(here / "lists.parquet", {"image": pa.array(lists, pa.list_(pa.uint8()))})
+    score(["files.parquet", "lists.parquet"], here / "out")
+    assert [row["error"] for row in _rows(here / "out")] == [
+        *("empty file", "not an image", None, "truncated image", "blank image"),
+        *(None, "not 28×28 pixels", "not 28×28 pixels", "blank image", "no image"),
+    ]
+
+
+def test_pixels_that_are_not_like_mnists_are_made_so_as_those_of_files_are(here):
+    """Dark on light, moved, and as they are: the same predictions as of PNG files."""
+    images = np.concatenate([255 - IMAGES[:20], np.roll(IMAGES[:20], 3, axis=2), IMAGES[:20]])
+    _table(here / "some.parquet", {"image": _tensors(images)})
+    for number, image in enumerate(images):
+        (here / "in").mkdir(exist_ok=True)
+        (here / "in" / f"{number:02}.png").write_bytes(png(image))
+    for way in ("auto", "always", "never"):
+        score("some.parquet", here / "rows", options=Options(way))
+        score("in", here / "files", options=Options(way))
+        rows, files = (
+            [(row["prediction"], row["error"]) for row in _rows(here / each)]
+            for each in ("rows", "files")
+        )
+        assert rows == files
+
+
+def test_labels_that_are_no_digits_are_not_known(here):
+    for column, known in (
+        (pa.array([3, None, -1, 10, 9]), 2),
+        (pa.array([3, None, 255, 10, 9], pa.uint8()), 2),
+        (pa.array(["3", "4", "5", "6", "7"]), 0),
+    ):
+        _table(here / "some.parquet", {"image": _tensors(IMAGES[:5]), "label": column})
+        assert score("some.parquet", here / "out").counts.labelled == known
+
+
+def test_a_directory_with_image_files_is_one_of_images(here):
+    _put(here / "in" / "1.png", 0)
+    _table(here / "in" / "other.parquet", {"a": pa.array([1])})
+    score("in", here / "in" / "out")
+    score("in", here / "in" / "out", options=Options("never"))
+    assert _paths(here / "in" / "out") == ["1.png"]
+
+
+def test_shards_are_row_groups_that_are_not_cut(here, monkeypatch):
+    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 30)
+    _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES)}, row_group_size=50)
+    _table(here / "in" / "b.parquet", {"image": _tensors(IMAGES[:45])}, row_group_size=10)
+    done = score("in", here / "out")
+    parts = sorted(done.path.iterdir())
+    assert [pq.read_metadata(part).num_rows for part in parts] == [50, 50, 30, 30, 5]
+    expected = [*(f"a.parquet#{n}" for n in range(120)), *(f"b.parquet#{n}" for n in range(45))]
+    assert _paths(here / "out") == expected
+
+
+# Object stores.
+
+
+def test_objects_are_scored_as_files_are(here, bucket, network):
+    for number in range(40):
+        bucket.put(f"below/{number:02}.png", FILES[number % 7])
+    bucket.put("cut.png", FILES[0][:60])
+    bucket.put("labels.csv", b"path,label\nbelow/00.png,%d\n" % LABELS[0])
+    bucket.put("notes.txt", b"no image")
+    done = score(bucket.address(), here / "out")
+    rows = _rows(here / "out")
+    names = ["cut.png", *(f"below/{number:02}.png" for number in range(40))]
+    assert [row["path"] for row in rows] == [f"{bucket.shown}/{name}" for name in names]
+    predicted = network.predict(IMAGES[:7])
+    assert [row["prediction"] for row in rows[1:]] == [predicted[n % 7] for n in range(40)]
+    assert rows[0]["error"] == "truncated image"
+    assert done.counts.labelled == 1
+    for inputs, count in (("/below/0*.png", 10), ("/**/3*.png", 10), ("/below/07.png", 1)):
+        assert score(bucket.address(inputs), here / "out").counts.files == count
+    bucket.put("labels.csv", b"nothing\n1\n")
+    with pytest.raises(InputError, match=r"labels.csv, line 2: expected columns path and label"):
+        score(bucket.address(), here / "out")
+
+
+def test_parquet_in_an_object_store_is_read_there(here, bucket, network):
+    file = _table(here / "x", {"image": _tensors(IMAGES[:20]), "label": pa.array(LABELS[:20])})
+    bucket.put("set/part=1/a.parquet", file.read_bytes())
+    for name in ("", "/set/part=1/a.parquet", "/set/*/*.parquet"):
+        done = score(bucket.address(name), here / "out")
+        assert _paths(here / "out") == [
+            f"{bucket.shown}/set/part=1/a.parquet#{n}" for n in range(20)
+        ]
+        assert done.counts.accuracy == (network.predict(IMAGES[:20]) == LABELS[:20]).mean()
+
+
+def test_an_object_that_is_gone_has_a_reason(here, bucket):
+    bucket.put("1.png", FILES[0])
+    bucket.put("2.png", FILES[1])
+
+    def spread(stage, calls):
+        bucket._fs.delete_file(f"{bucket._path}/1.png")
+        return [stage(*call) for call in calls]
+
+    score(bucket.address(), here / "out", spread=spread)
+    assert [row["error"] for row in _rows(here / "out")] == ["cannot be opened", None]
+
+
+def test_a_store_that_gives_no_answer_is_an_error_and_no_rows(here):
+    """What cannot be reached now is scored another time."""
+    with web_mirror.mirror({}, web_mirror.always(400)) as mirror:
+        options = f"scheme=http&region=us-east-1&endpoint_override={urlsplit(mirror.url).netloc}"
+        with pytest.raises(InputError, match=r"b/x: cannot be read .*run it again"):
+            score(f"s3://b/x?{options}", here / "out")
+    assert not (here / "out").exists()
+
+
+def test_other_processes_score_every_kind(here, bucket, monkeypatch):
+    _put(here / "a" / "1.png", 1)
+    _table(here / "b.parquet", {"image": _tensors(IMAGES[:9])}, row_group_size=3)
+    bucket.put("2.png", FILES[2])
+    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 1)
+    inputs = ["a", "b.parquet", bucket.address()]
+    score(inputs, here / "alone")
+
+    def spread(stage, calls):
+        return in_processes(stage, calls, worthwhile=0)
+
+    score(inputs, here / "together", spread=spread)
+    assert len(list((here / "together" / "predictions").iterdir())) == 5
+    assert _rows(here / "together") == _rows(here / "alone")
+
+
+# Mixtures.
+
+
+def _directory(root, name, count, alone):
+    for number in range(count):
+        _put(root / name / f"{number}.png", number)
+    return name, [f"{'' if alone else f'{name}/'}{number}.png" for number in range(count)]
+
+
+def _file(root, name, count, alone):
+    _put(root / f"{name}.png", count)
+    return f"{name}.png", [f"{name}.png"]
+
+
+def _pattern(root, name, count, alone):
+    return f"{_directory(root, name, count, alone)[0]}/*", [f"{name}/{n}.png" for n in range(count)]
+
+
+def _parquet(root, name, count, alone):
+    _table(root / name / "a.parquet", {"image": _tensors(IMAGES[:count])}, row_group_size=2)
+    return f"{name}/a.parquet", [f"{name}/a.parquet#{number}" for number in range(count)]
+
+
+def _set(root, name, count, alone):
+    _parquet(root, name, count, alone)
+    return name, [f"{'' if alone else f'{name}/'}a.parquet#{number}" for number in range(count)]
+
+
+@st.composite
+def mixtures(draw):
+    """Kinds of inputs, each with how many images there are in it; None for objects."""
+    kind = st.sampled_from([_directory, _file, _pattern, _parquet, _set, None])
+    return draw(st.lists(st.tuples(kind, st.integers(1, 7)), min_size=1, max_size=5))
+
+
+@given(mixture=mixtures(), shard=st.integers(1, 9), killed_at=st.integers(0, 6))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_are_the_images_of_any_mixture_in_order_even_after_a_kill(
+    here, s3, mixture, shard, killed_at
+):
+    """Each once, in the order of the inputs; and a run goes on where it was killed."""
+    for left in here.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    inputs, expected = [], []
+    for place, (make, count) in enumerate(mixture):
+        if make:
+            name, paths = make(here, f"in-{place}", count, alone=len(mixture) == 1)
+        else:
+            bucket = Bucket(s3, uuid.uuid4().hex)
+            for number in range(count):
+                bucket.put(f"{number}.png", FILES[number])
+            name, paths = bucket.address(), [f"{bucket.shown}/{n}.png" for n in range(count)]
+        inputs.append(name)
+        expected += paths
+    scored = []
+
+    def killed(stage, calls):
+        for place, call in enumerate(calls):
+            if place == killed_at:
+                raise KeyboardInterrupt
+            scored.append(stage(*call))
+            yield scored[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.jobs.scoring._SHARD", shard)
+        with contextlib.suppress(KeyboardInterrupt):
+            score(inputs, here / "out", spread=killed)
+        done = score(inputs, here / "out")
+    assert done.resumed == sum(scored)
+    assert _paths(here / "out") == expected
+    assert (done.counts.files, done.counts.errors) == (len(expected), {})
+
+
+def test_other_inputs_are_scored_anew_and_told(here, caplog):
+    _put(here / "a" / "1.png", 1)
+    _put(here / "b" / "2.png", 2)
+    _table(here / "c.parquet", {"image": _tensors(IMAGES[:4])})
+    score(["a", "c.parquet"], here / "out")
+    assert caplog.text == ""
+    score(["a", "b", "c.parquet"], here / "out")
+    assert "changed since: files, fingerprint, inputs." in caplog.text
+    caplog.clear()
+    _table(here / "c.parquet", {"image": _tensors(IMAGES[1:5])})
+    os.utime(here / "c.parquet", (1, 1))
+    assert score(["a", "b", "c.parquet"], here / "out").resumed == 0
+    assert "changed since: fingerprint." in caplog.text
+
+
+# What cannot be scored at all.
+
+
+def _bad_page(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 64] = bytes(64)
+    path.write_bytes(data)
+
+
+def test_what_has_nothing_to_score_is_one_clear_error(here, bucket):
+    _put(here / "a" / "1.png", 1)
+    (here / "empty").mkdir()
+    _table(here / "none.parquet", {"a": pa.array([1]), "b": pa.array(["x"])})
+    _table(here / "wide.parquet", {"image": pa.array([[1] * 784], pa.list_(pa.int64()))})
+    two = {"one": pa.array([b"x"]), "two": pa.array([b"y"])}
+    _table(here / "two.parquet", two)
+    _table(here / "rows.parquet", {"image": _tensors(IMAGES)[:0]})
+    (here / "text.parquet").write_text("no Parquet")
+    (here / "cut.parquet").write_bytes(
+        _table(here / "x", {"image": _tensors(IMAGES)}).read_bytes()[:-20]
+    )
+    for bad, message in (
+        ("gone", r"gone: expected image files .* or Parquet files, got nothing there\."),
+        ("gone/*.png", r"gone/\*\.png: expected .*, got nothing there\."),
+        ("a/*.jpg", r"a/\*\.jpg: expected .*, got none"),
+        ("empty", "empty: expected .*, got none"),
+        ("", "got an empty name"),
+        ("none.parquet", r"none.parquet: expected a column `image`.*, got a: int64, b: string"),
+        ("wide.parquet", "wide.parquet: expected a column `image`.*, got image: list<"),
+        ("two.parquet", r"two.parquet: .*, got several: one, two\. Call one of them `image`\."),
+        ("rows.parquet", "rows.parquet: expected .*, got none, or none with a row"),
+        ("text.parquet", "text.parquet: cannot be read as Parquet"),
+        ("cut.parquet", "cut.parquet: cannot be read as Parquet"),
+        (bucket.address("/x"), f"{bucket.shown}/x: expected .*, got nothing there"),
+        (f"s3://never/x{bucket.options}", "s3://never/x: .*, got no such bucket as never"),
+        ("ftp://host/x", "address of ftp:// cannot be used"),
+        ("s3://b/x?never=1", "address of s3:// cannot be used"),
+        ("s3://", "address of s3:// cannot be used"),
+    ):
+        for inputs in ([bad], ["a", bad]):
+            with pytest.raises(InputError, match=message):
+                score(inputs, here / "out")
+        assert not (here / "out").exists()
+    with pytest.raises(InputError, match="got none"):
+        score([], here / "out")
+
+
+def test_a_password_is_not_taken_from_an_address_nor_told(here, s3):
+    with pytest.raises(InputError, match="has a password: expected credentials in the env") as told:
+        score(s3.address("x").replace("secret", "pass-word-1234"), here / "out")
+    assert "pass-word-1234" not in str(told.value)
+    assert not (here / "out").exists()
+
+
+def test_a_damaged_page_stops_the_run_and_what_was_scored_stays(here, monkeypatch):
+    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 1)
+    _put(here / "a" / "1.png", 1)
+    good = _table(here / "b.parquet", {"image": _tensors(IMAGES)}).read_bytes()
+    _bad_page(here / "b.parquet")
+    with pytest.raises(InputError, match=r"b.parquet: cannot be read as Parquet, or not to its"):
+        score(["a", "b.parquet"], here / "out")
+    assert _paths(here / "out") == ["a/1.png"]
+    (here / "b.parquet").write_bytes(good)
+    assert score(["a", "b.parquet"], here / "out").counts.files == 121
+
+
+def test_a_file_that_changes_meanwhile_is_told(here):
+    path = _table(here / "b.parquet", {"image": _tensors(IMAGES)})
+
+    def spread(stage, calls):
+        _table(path, {"image": _tensors(IMAGES[:7])})
+        return [stage(*call) for call in calls]
+
+    with pytest.raises(InputError, match=r"b.parquet: has changed since the run began"):
+        score("b.parquet", here / "out", spread=spread)
+    assert score("b.parquet", here / "out").counts.files == 7
+
+
+def test_the_output_must_not_become_part_of_a_parquet_data_set(here):
+    _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES[:3])})
+    with pytest.raises(OutputError, match="expected a place outside of the Parquet data set in"):
+        score("in", here / "in" / "out")
+    assert not (here / "in" / "out").exists()
+    score("in/a.parquet", here / "in" / "out")
+
+
+# The command line.
+
+
+def test_the_command_takes_many_inputs(digits, here):
+    _put(here / "a" / "1.png", 1)
+    _table(here / "b.parquet", {"image": _tensors(IMAGES[:9]), "label": pa.array(LABELS[:9])})
+    ended = digits("score", "a", "b.parquet", "a/*.png", "--output", "out", "--direct")
+    assert ended.status == 0
+    assert "11 files in" in ended.out
+    assert "of 9 labelled images right" in ended.out
+    run = json.loads((here / "out" / "run.json").read_text())
+    assert run["inputs"] == [f"{here}/a", f"{here}/b.parquet", f"{here}/a/*.png"]
+    ended = digits("score", "a", "c", "--output", "out", "--direct")
+    assert ended.status == 1
+    assert "Error: c: expected image files" in ended.err
+    assert len(_rows(here / "out")) == 11
+    ended = digits("score", "a/1.png", "a/1.png", "--explain", "--output", "out")
+    assert ended.status == 2
+    assert "expected one file, got 2" in ended.err

@@ -1,0 +1,407 @@
+"""Scoring real files with a registered version."""
+
+import csv
+import json
+import os
+import shutil
+
+import cv2
+import mnist_sample
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from mnist_sample import SAMPLE
+from threadpoolctl import threadpool_limits
+
+from nn import NeuralNetwork
+from pipeline import open_registry, sample, score
+from pipeline.errors import InputError, OutputError, SettingsError
+from pipeline.images.decoding import decode
+from pipeline.images.encoding import png
+from pipeline.jobs.scoring import Options
+from pipeline.scoring.predictions import SCHEMA
+from pipeline.stages import directly
+from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError
+
+PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
+
+IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    images, labels = mnist_sample.arrays(SAMPLE.train)
+    return [
+        NeuralNetwork((784, 20, 10), epochs=3, seed=seed).fit(images, labels) for seed in (1, 2)
+    ]
+
+
+@pytest.fixture
+def champion(home, networks):
+    with open_registry() as registry:
+        for network in networks:
+            registry.register("mnist", network.to_bytes(), gate=PASSED)
+        return registry.set_alias("mnist", "champion", 1)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    directory = tmp_path / "images"
+    (directory / "below").mkdir(parents=True)
+    for number in range(10):
+        (directory / f"{number}.png").write_bytes(png(IMAGES[number]))
+        (directory / "below" / f"{number}.PNG").write_bytes(png(IMAGES[10 + number]))
+    (directory / "notes.txt").write_text("no image")
+    return directory
+
+
+def _rows(output):
+    return pq.read_table(output / "predictions").to_pylist()
+
+
+def test_every_image_gets_what_predict_says(champion, directory, tmp_path, networks):
+    """In the order of their paths, those in directories below included."""
+    done = score(directory, tmp_path / "out")
+    rows = _rows(tmp_path / "out")
+    assert [row["path"] for row in rows] == [
+        *(f"{n}.png" for n in range(10)),
+        *(f"below/{n}.PNG" for n in range(10)),
+    ]
+    probabilities = networks[0].predict_proba(IMAGES[:20])
+    assert [row["prediction"] for row in rows] == list(probabilities.argmax(axis=1))
+    np.testing.assert_allclose(
+        [row["confidence"] for row in rows], probabilities.max(axis=1), rtol=1e-6
+    )
+    for row in rows:
+        assert row["error"] is None
+        assert (row["model_name"], row["model_version"]) == ("mnist", 1)
+        assert row["model_sha256"] == champion.sha256
+    assert pq.read_schema(done.path / "part-000000.parquet").equals(SCHEMA)
+    assert (done.counts.files, done.counts.errors, done.version) == (20, {}, champion)
+    assert done.counts.digits.sum() == done.counts.histogram.sum() == 20
+    assert done.counts.accuracy is None
+
+
+def test_files_that_are_like_mnist_are_predicted_as_their_arrays_are(champion, tmp_path, networks):
+    """One by one, and as certain: nothing is done to them on the way."""
+    images = np.concatenate(
+        [mnist_sample.arrays(split)[0] for split in (SAMPLE.train, SAMPLE.test)]
+    )
+    (tmp_path / "in").mkdir()
+    for number, image in enumerate(images):
+        (tmp_path / "in" / f"{number:03}.png").write_bytes(png(image))
+    score(tmp_path / "in", tmp_path / "out", options=Options(probabilities=True))
+    rows = _rows(tmp_path / "out")
+    probabilities = np.array([row["probabilities"] for row in rows], np.float32)
+    # To the last bit only with as many threads of BLAS as scoring uses.
+    with threadpool_limits(1):
+        assert [row["prediction"] for row in rows] == list(networks[0].predict(images))
+        assert (probabilities == networks[0].predict_proba(images)).all()
+
+
+def test_a_version_can_be_named(champion, directory, tmp_path):
+    for model in ("mnist/2", "2"):
+        assert score(directory, tmp_path / "out", model=model).version.number == 2
+    with open_registry() as registry:
+        registry.set_alias("mnist", "challenger", 2)
+    assert score(directory, tmp_path / "out", model="@challenger").version.number == 2
+
+
+def test_a_promotion_meanwhile_changes_nothing(champion, directory, tmp_path):
+    """The reference is resolved once."""
+
+    def run(stage, /, *args, **kwargs):
+        result = directly(stage, *args, **kwargs)
+        with open_registry() as registry:
+            registry.set_alias("mnist", "champion", 2)
+        return result
+
+    assert score(directory, tmp_path / "out", run=run).version.number == 1
+    assert {row["model_version"] for row in _rows(tmp_path / "out")} == {1}
+
+
+def test_batches_do_not_show(champion, directory, tmp_path, monkeypatch):
+    score(directory, tmp_path / "whole")
+    monkeypatch.setattr("pipeline.jobs.scoring._BATCH", 7)
+    score(directory, tmp_path / "parts")
+    for whole, part in zip(_rows(tmp_path / "whole"), _rows(tmp_path / "parts"), strict=True):
+        assert whole.pop("confidence") == pytest.approx(part.pop("confidence"), rel=1e-5)
+        assert whole == part
+
+
+def test_files_that_cannot_be_scored_have_a_row_with_the_reason(champion, directory, tmp_path):
+    (directory / "cut.png").write_bytes(png(IMAGES[0])[:60])
+    (directory / "empty.jpg").write_bytes(b"")
+    (directory / "text.png").write_text("not an image")
+    (directory / "blank.jpeg").write_bytes(
+        cv2.imencode(".jpg", np.full((30, 40), 200, np.uint8))[1].tobytes()
+    )
+    (directory / "one.png").write_bytes(png(np.zeros((1, 1), np.uint8)))
+    (directory / "gone.png").symlink_to(tmp_path / "images" / "nowhere.png")
+    (tmp_path / "outside.png").write_bytes(png(IMAGES[0]))
+    (directory / "out.png").symlink_to(tmp_path / "outside.png")
+    (directory / "in.png").symlink_to(directory / "1.png")
+    os.mkfifo(directory / "pipe.png")
+    done = score(directory, tmp_path / "out")
+    rows = {row["path"]: row for row in _rows(tmp_path / "out")}
+    assert {path: row["error"] for path, row in rows.items() if row["error"]} == {
+        "cut.png": "truncated image",
+        "empty.jpg": "empty file",
+        "text.png": "not an image",
+        "blank.jpeg": "blank image",
+        "one.png": "blank image",
+        "gone.png": "cannot be opened",
+        "out.png": "link out of the directory",
+        "pipe.png": "not a file",
+    }
+    assert rows["in.png"]["prediction"] == rows["1.png"]["prediction"]
+    assert done.counts.files == len(rows) == 29
+    assert done.counts.errors["blank image"] == 2
+    assert done.counts.errors.total() == 8
+    for row in rows.values():
+        assert (row["error"] is None) == (row["prediction"] is not None)
+        assert (row["error"] is None) == (row["confidence"] is not None)
+
+
+def test_a_directory_of_nothing_but_bad_files_is_still_scored(champion, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("")
+    assert score(tmp_path / "in", tmp_path / "out").counts.errors == {"empty file": 1}
+    assert len(_rows(tmp_path / "out")) == 1
+
+
+def test_probabilities_are_kept_where_they_are_asked_for(champion, directory, tmp_path, networks):
+    (directory / "a.png").write_text("")
+    score(directory, tmp_path / "out", options=Options(probabilities=True))
+    rows = [row for row in _rows(tmp_path / "out") if row["error"] is None]
+    expected = networks[0].predict_proba(IMAGES[:20])
+    np.testing.assert_allclose([row["probabilities"] for row in rows], expected, rtol=1e-5)
+    [bad] = [row for row in _rows(tmp_path / "out") if row["error"]]
+    assert bad["probabilities"] is None
+
+
+def test_what_is_less_certain_is_listed_for_a_person(champion, directory, tmp_path):
+    (directory / "a.png").write_text("")
+    score(directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "review.csv").exists()
+    rows = [row for row in _rows(tmp_path / "out") if row["error"] is None]
+    limit = sorted(row["confidence"] for row in rows)[7]
+    done = score(directory, tmp_path / "out", min_confidence=limit)
+    with (tmp_path / "out" / "review.csv").open(newline="") as stream:
+        listed = [(row["path"], int(row["prediction"])) for row in csv.DictReader(stream)]
+    assert listed == [(r["path"], r["prediction"]) for r in rows if r["confidence"] < limit]
+    assert done.review == len(listed) == 7
+    assert done.resumed == 21
+    score(directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "review.csv").exists()
+    with pytest.raises(SettingsError, match="min_confidence: expected a fraction"):
+        score(directory, tmp_path / "out", min_confidence=95)
+
+
+def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_path, networks):
+    """Never: other sizes have a reason. Always: even MNIST's own is made anew."""
+    (directory / "large.png").write_bytes(png(255 - cv2.resize(IMAGES[3], (112, 140))))
+
+    def large(normalize):
+        output = tmp_path / normalize
+        score(directory, output, options=Options(normalize=normalize))
+        return {row["path"]: row for row in _rows(output)}["large.png"]
+
+    assert large("auto")["prediction"] == large("always")["prediction"]
+    assert large("never")["error"] == "not 28×28 pixels"
+    with pytest.raises(SettingsError, match="normalize: expected auto, always, never, got 'no'"):
+        large("no")
+
+
+def test_names_that_are_no_utf8_have_a_row_too(champion, directory, tmp_path):
+    shutil.copy(directory / "0.png", os.fsencode(directory) + b"/\xff\n.png")
+    score(directory, tmp_path / "out")
+    assert "\\xff\n.png" in [row["path"] for row in _rows(tmp_path / "out")]
+
+
+def test_known_labels_give_an_accuracy(champion, directory, tmp_path, networks):
+    with (directory / "labels.csv").open("w") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["path", "label"])
+        rows.writerows([[f"{n}.png", LABELS[n]] for n in range(10)])
+        rows.writerow(["not-there.png", 3])
+    done = score(directory, tmp_path / "out")
+    right = int((networks[0].predict(IMAGES[:10]) == LABELS[:10]).sum())
+    assert (done.counts.labelled, done.counts.correct, done.counts.accuracy) == (
+        10,
+        right,
+        right / 10,
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "path,label\n0.png,x\n", "path,label\n0.png,10\n", "path,label\n,1\n"]
+)
+def test_labels_that_are_none_are_refused_with_their_line(champion, directory, tmp_path, text):
+    (directory / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match=r"labels.csv, line 2: expected columns path and label"):
+        score(directory, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Three files in a shard."""
+    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 3)
+
+
+def _no_space(*_arguments, **_options):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("killed_at", range(7))
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    champion, directory, tmp_path, small_shards, killed_at
+):
+    """No finished shard is scored again, and the rows are those of a run in one go."""
+    score(directory, tmp_path / "whole")
+
+    def counting(stage, calls):
+        for call in calls:
+            scored.append(call[3])
+            if len(scored) > killed_at:
+                raise KeyboardInterrupt
+            yield stage(*call)
+
+    scored = []
+    with pytest.raises(KeyboardInterrupt):
+        score(directory, tmp_path / "out", spread=counting)
+    scored, first = [], scored[:-1]
+    killed_at = 1000
+    done = score(directory, tmp_path / "out", spread=counting)
+    assert sorted(first + scored) == list(range(7))
+    assert done.resumed == 3 * len(first)
+    assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
+    whole, parts = (
+        json.loads((tmp_path / n / "summary.json").read_text()) for n in ("whole", "out")
+    )
+    for summary in (whole, parts):
+        assert summary.pop("seconds") > 0
+        assert summary.pop("per_second") > 0
+    assert whole == parts
+    assert score(directory, tmp_path / "out", spread=counting).resumed == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda directory: (directory / "0.png").unlink(), "files, fingerprint"),
+        (lambda directory: os.utime(directory / "0.png", (1, 1)), "fingerprint"),
+        (
+            lambda directory: (directory / "labels.csv").write_text("path,label\n0.png,1\n"),
+            "labels",
+        ),
+    ],
+)
+def test_what_has_changed_is_scored_anew_and_told(
+    champion, directory, tmp_path, small_shards, caplog, change, name
+):
+    score(directory, tmp_path / "out")
+    change(directory)
+    done = score(directory, tmp_path / "out")
+    assert done.resumed == 0
+    assert f"changed since: {name}" in caplog.text
+    assert len(_rows(tmp_path / "out")) == done.counts.files
+
+
+def test_another_version_or_another_way_is_scored_anew(champion, directory, tmp_path, caplog):
+    score(directory, tmp_path / "out")
+    score(directory, tmp_path / "out", model="2")
+    assert {row["model_version"] for row in _rows(tmp_path / "out")} == {2}
+    assert "changed since: model, sha256." in caplog.text
+    score(directory, tmp_path / "out", model="2", options=Options(normalize="never"))
+    assert "changed since: normalize." in caplog.text
+
+
+def test_a_full_disk_leaves_whole_shards(champion, directory, tmp_path, small_shards, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr("pipeline.scoring.predictions.pq.write_table", _no_space)
+        with pytest.raises(OSError, match="No space left"):
+            score(directory, tmp_path / "out")
+    assert list((tmp_path / "out" / "predictions").iterdir()) == []
+    score(directory, tmp_path / "out")
+    assert len(_rows(tmp_path / "out")) == 20
+
+
+def test_directories_called_by_digits_are_labels(champion, tmp_path, networks):
+    for number in range(30):
+        place = tmp_path / "in" / str(LABELS[number])
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.png").write_bytes(png(IMAGES[number]))
+    counts = score(tmp_path / "in", tmp_path / "out").counts
+    expected = np.zeros((10, 10), int)
+    np.add.at(expected, (LABELS[:30], networks[0].predict(IMAGES[:30])), 1)
+    assert (counts.confusion == expected).all()
+    assert counts.accuracy == np.trace(expected) / 30
+
+
+def test_what_cannot_be_scored_at_all_is_one_clear_error(champion, directory, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for bad, got in (
+        (tmp_path / "gone", "nothing there"),
+        (tmp_path / "empty", "none"),
+    ):
+        with pytest.raises(InputError, match=f"{bad}: expected .* got {got}"):
+            score(bad, tmp_path / "out")
+    with pytest.raises(OutputError, match=r"notes.txt: expected a directory, got a file"):
+        score(directory, directory / "notes.txt")
+    with pytest.raises(NotFoundError, match="mnist@challenger"):
+        score(directory, tmp_path / "out", model="@challenger")
+    with pytest.raises(InvalidArgumentError, match="name@alias or name/number"):
+        score(directory, tmp_path / "out", model="the best")
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_not_the_ones_registered_score_nothing(
+    champion, directory, tmp_path, home
+):
+    blob = home / "blobs" / "sha256" / champion.sha256[:2] / champion.sha256
+    damaged = bytearray(blob.read_bytes())
+    damaged[-1] ^= 1
+    blob.unlink()
+    blob.write_bytes(damaged)
+    with pytest.raises(DamagedBlobError):
+        score(directory, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_sample_is_the_test_set_with_its_labels(tmp_path):
+    assert sample(50, tmp_path / "out") == 50
+    with (tmp_path / "out" / "labels.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 50
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "labels.csv",
+        *(row["path"] for row in rows),
+    }
+    for row in rows:
+        index = int(row["path"].removesuffix(".png"))
+        assert (decode((tmp_path / "out" / row["path"]).read_bytes()) == IMAGES[index]).all()
+        assert int(row["label"]) == LABELS[index]
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_sample_can_be_drawn_again_into_its_directory_and_no_other(tmp_path):
+    sample(20, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    sample(20, tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    with pytest.raises(OutputError, match="expected an empty directory"):
+        sample(10, tmp_path / "out")
+    with pytest.raises(OutputError, match="got a file"):
+        sample(10, tmp_path / "out" / "labels.csv")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize("count", [0, mnist_sample.TEST + 1])
+def test_a_sample_larger_than_the_test_set_is_refused(tmp_path, count):
+    with pytest.raises(SettingsError, match=f"expected 1 to {mnist_sample.TEST}, got {count}"):
+        sample(count, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
