@@ -26,7 +26,8 @@ from pipeline.flows.environment import prepare
 from pipeline.flows.server import free_port, prefect_server
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
-from pipeline.images.normalization import are_normalized, normalize
+from pipeline.images.normalization import are_normalized
+from pipeline.images.reading import Reader, as_seen
 
 FEW, MANY = 10_000, 200_000
 ROUNDS = 5
@@ -164,7 +165,8 @@ def accuracy(images: np.ndarray, labels: np.ndarray) -> None:
         version = registry.get("mnist@champion")
         network = NeuralNetwork.from_bytes(registry.load(version.reference))
     rng = np.random.default_rng(0)
-    scans = np.array([normalize(decode(scan(image, rng))).normalized for image in images])
+    reader = Reader(judge=lambda seen: network.predict_proba(seen).max(axis=1))
+    scans = as_seen((decode(scan(image, rng)) for image in images), len(images), reader).images
     plain, scanned = (100 * network.validate(each, labels) for each in (images, scans))
     shown = f"{version.reference} ({version.params.get('preset')}, {version.sha256[:12]})"
     table.heading(f"MNIST's test set with {shown}: accuracy, %")

@@ -173,6 +173,10 @@ def score(
             help="auto: make images like MNIST's that are not; always; never.",
         ),
     ] = "auto",
+    ink: Annotated[
+        Literal["auto", "dark", "light"],
+        typer.Option(help="auto: find out whether ink is darker than the paper, or lighter."),
+    ] = "auto",
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Keep the probability of each digit.")
     ] = False,
@@ -192,14 +196,14 @@ def score(
     if explain:
         if len(inputs) > 1:
             raise typer.BadParameter(f"--explain: expected one file, got {len(inputs)}.")
-        _explain(Path(inputs[0]), output)
+        _explain(Path(inputs[0]), output, ink)
         return
 
     from pipeline.scoring.outcome import Options
 
     parameters = {
         "model": model,
-        "options": Options(normalize, probabilities),
+        "options": Options(normalize, ink, probabilities),
         "min_confidence": min_confidence,
     }
     if direct:
@@ -314,7 +318,7 @@ def serve(
             raise
 
 
-def _explain(file: Path, output: Path) -> None:
+def _explain(file: Path, output: Path, ink: Literal["auto", "dark", "light"]) -> None:
     from pipeline.errors import InputError
     from pipeline.files import replacing
     from pipeline.images.decoding import UnreadableImageError
@@ -322,7 +326,7 @@ def _explain(file: Path, output: Path) -> None:
     from pipeline.images.explaining import explanation
 
     try:
-        picture = explanation(file)
+        picture = explanation(file, ink)
     except UnreadableImageError as error:
         raise InputError(f"{file}: expected an image to explain, got: {error.reason}.") from None
     target = output / f"{file.name}.explained.png"

@@ -25,8 +25,8 @@ from pipeline import files
 from pipeline.data import parquet
 from pipeline.data.preparation import DataReference
 from pipeline.errors import DamagedDataError, InputError
-from pipeline.images.normalization import SIDE
-from pipeline.images.reading import AUTO
+from pipeline.images.framing import SIDE
+from pipeline.images.reading import Reader
 from pipeline.inputs import finding
 from pipeline.inputs.globbing import stamp
 from pipeline.inputs.image_files import ImageFiles
@@ -338,7 +338,7 @@ def _batches(listed: _Listed) -> Iterator[tuple[Batch, NDArray[np.int8]]]:
     done, total = 0, sum(piece.images for piece in listed.pieces)
     for where, pieces in groupby(listed.pieces, key=attrgetter("source")):
         keys = [piece.key for piece in pieces]
-        for batch in where.batches(keys, _BATCH, AUTO):
+        for batch in where.batches(keys, _BATCH, Reader()):
             done += len(batch.paths)
             report(_ACTIVITY, done, total)
             labels = batch.labels

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.images.reading import as_seen, sheet
+from pipeline.images.reading import Reader, as_seen, sheet
 from pipeline.inputs.labels import FILE_NAME, Labels, read_labels
 from pipeline.inputs.source import UNKNOWN, Batch
 from pipeline.inputs.stores import open_store
@@ -27,20 +27,21 @@ class ImageFiles:
     """Whether links must not lead out of the directory."""
     labels: str | None = None
 
-    def batches(self, keys: Sequence[str], size: int, way: str) -> Iterator[Batch]:
+    def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
         """Read files, so many at once."""
         store = open_store(self.store)
         labels = _labels(self)
         for start in range(0, len(keys), size):
             names = keys[start : start + size]
             contents = store.contents(self.directory, names, confined=self.confined)
-            images, reasons = as_seen(map(sheet, contents), len(names), way)
+            seen = as_seen(map(sheet, contents), len(names), reader)
             known = (labels.of(name) for name in names)
             yield Batch(
                 [text(self.prefix + name) for name in names],
-                images,
-                reasons,
+                seen.images,
+                seen.reasons,
                 np.array([UNKNOWN if label is None else label for label in known], np.int8),
+                seen.notes,
             )
 
 

@@ -19,12 +19,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.images.normalization import SIDE
+from pipeline.images.framing import SIDE
 from pipeline.images.reading import (
     MOST_BYTES,
     NO_IMAGE,
     OTHER_SIZE,
     TOO_BIG,
+    Reader,
+    Seen,
     Sheet,
     as_seen,
     pixels_as_seen,
@@ -67,7 +69,9 @@ class ParquetRows:
     def labels(self) -> None:
         """Nothing: they are in the rows themselves."""
 
-    def batches(self, keys: Sequence[tuple[int, int, int]], size: int, way: str) -> Iterator[Batch]:
+    def batches(
+        self, keys: Sequence[tuple[int, int, int]], size: int, reader: Reader
+    ) -> Iterator[Batch]:
         """Read row groups that follow each other, so many rows at once."""
         groups = [group for group, _, _ in keys]
         row = keys[0][1]
@@ -83,12 +87,13 @@ class ParquetRows:
             for table in file.iter_batches(
                 images_at_once, row_groups=groups, columns=columns, use_threads=False
             ):
-                images, reasons = _seen(table.column(image), way)
+                seen = _seen(table.column(image), reader)
                 yield Batch(
                     [f"{self.shown}#{number}" for number in range(row, row + len(table))],
-                    images,
-                    reasons,
+                    seen.images,
+                    seen.reasons,
                     _labels(table.column(label)) if label else _unknown(len(table)),
+                    seen.notes,
                 )
                 row += len(table)
         if row != end:
@@ -156,16 +161,16 @@ def _is_binary(kind: Any) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _seen(column: Any, way: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
+def _seen(column: Any, reader: Reader) -> Seen:
     kind = column.type
     if _is_binary(kind) or pa.types.is_struct(kind):
         files = column if _is_binary(kind) else column.flatten()[kind.get_field_index("bytes")]
-        return as_seen(map(_sheet, files), len(column), way)
+        return as_seen(map(_sheet, files), len(column), reader)
     pixels, reasons = _pixels(column)
     if pixels.shape[1:] == (SIDE, SIDE):
-        return pixels_as_seen(pixels, {}, reasons, way)
+        return pixels_as_seen(pixels, reasons, reader)
     sheets = (reasons.get(place, image) for place, image in enumerate(pixels))
-    return as_seen(sheets, len(pixels), way)
+    return as_seen(sheets, len(pixels), reader)
 
 
 def _sheet(value: Any) -> Sheet:

@@ -1,11 +1,13 @@
 """What scoring knows of an input, whatever its kind."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.images.reading import Reader
 
 UNKNOWN = -1
 """Instead of a label that nobody knows."""
@@ -23,6 +25,8 @@ class Batch:
     """Why the others cannot, by their places in `paths`."""
     labels: NDArray[np.int8]
     """Of every one, -1 where it is not known; shape (len(paths),)."""
+    notes: dict[int, str] = field(default_factory=dict)
+    """What was removed from some or done to them, by their places in `paths`."""
 
 
 class Source(Protocol):
@@ -35,7 +39,7 @@ class Source(Protocol):
     def labels(self) -> str | None:
         """The SHA-256 of the table of labels beside the images, if there is one."""
 
-    def batches(self, keys: Sequence[Any], size: int, way: str) -> Iterator[Batch]:
+    def batches(self, keys: Sequence[Any], size: int, reader: Reader) -> Iterator[Batch]:
         """Read what some of its pieces hold, in order, so many images at once."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import InvalidParameterError, OutputError
-from pipeline.images.reading import NORMALIZE
+from pipeline.images.reading import INK, NORMALIZE
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.progress import report
@@ -101,6 +101,8 @@ def _validate(options: Options, min_confidence: float | None) -> None:
         raise InvalidParameterError(
             "normalize", f"one of {', '.join(NORMALIZE)}", options.normalize
         )
+    if options.ink not in INK:
+        raise InvalidParameterError("ink", f"one of {', '.join(INK)}", options.ink)
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
 

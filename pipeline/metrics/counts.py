@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images.normalization import SIDE
+from pipeline.images.framing import SIDE
 
 DIGITS = 10
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from pipeline.images.reading import Normalize
+from pipeline.images.readings import Polarity
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
@@ -23,8 +24,10 @@ REVIEW = "review.csv"
 class Options:
     """How images are scored: with the version, this decides on every row."""
 
-    normalize: Literal["auto", "always", "never"] = "auto"
+    normalize: Normalize = "auto"
     """Which images are normalized: those unlike MNIST's, all, or none."""
+    ink: Polarity = "auto"
+    """Whether the ink is darker or lighter than the paper."""
     probabilities: bool = False
     """Whether the data set has the probability of each digit."""
 

@@ -24,6 +24,7 @@ _FIELDS = [
     pa.field("prediction", pa.uint8()),
     pa.field("confidence", pa.float32()),
     pa.field("error", pa.string()),
+    pa.field("notes", pa.string()),
     pa.field("model_name", pa.string(), nullable=False),
     pa.field("model_version", pa.int64(), nullable=False),
     pa.field("model_sha256", pa.string(), nullable=False),
@@ -52,6 +53,7 @@ def write(
     version: ModelVersion,
     paths: Sequence[str],
     reasons: dict[int, str],
+    notes: dict[int, str],
     probabilities: NDArray[np.float32],
     counts: PredictionCounts,
     least_certain: Iterable[LowConfidence],
@@ -64,6 +66,8 @@ def write(
     ----------
     reasons : dict of int to str
         Why files have no prediction, by their places in `paths`.
+    notes : dict of int to str
+        What was removed from images or done to them, by their places too.
     probabilities : ndarray, shape (n, 10)
         Of the other files, in order.
     """
@@ -78,7 +82,8 @@ def write(
         "path": paths,
         "prediction": pa.array(prediction, mask=missing),
         "confidence": pa.array(confidence, mask=missing),
-        "error": _errors(reasons, len(paths)),
+        "error": _sparse(reasons, len(paths)),
+        "notes": _sparse(notes, len(paths)),
         "model_name": pa.repeat(version.name, len(paths)),
         "model_version": pa.repeat(version.number, len(paths)),
         "model_sha256": pa.repeat(version.sha256, len(paths)),
@@ -103,10 +108,10 @@ def write(
         pq.write_table(table, temporary)
 
 
-def _errors(reasons: dict[int, str], count: int) -> Any:
-    if not reasons:
+def _sparse(texts: dict[int, str], count: int) -> Any:
+    if not texts:
         return pa.nulls(count, pa.string())
-    return pa.array([reasons.get(place) for place in range(count)], pa.string())
+    return pa.array([texts.get(place) for place in range(count)], pa.string())
 
 
 def less_certain(part: Path, confidence: float) -> list[tuple[str, int, float]]:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from nn import NeuralNetwork
 from nn.team import single_threaded_blas
+from pipeline.images.evidence import Judge
+from pipeline.images.reading import Reader
 from pipeline.metrics.counts import DIGITS, PredictionCounts
 from pipeline.scoring import predictions, shards
 from pipeline.scoring.listing import SHARDS
@@ -26,17 +28,20 @@ def score_shard(
 ) -> int:
     """Score the images of a shard, write their predictions, and return how many there are."""
     network = load_network(blobs_url, version.sha256)
+    reader = Reader(options.normalize, options.ink, _confidence(network))
     counts = PredictionCounts()
     paths: list[str] = []
     reasons: dict[int, str] = {}
+    notes: dict[int, str] = {}
     scored: list[NDArray[np.float32]] = [np.empty((0, DIGITS), np.float32)]
     uncertain: list[LowConfidence] = []
     # Shards run on all cores at once, so BLAS needs no threads of its own. With one thread the
     # last digits do not depend on the machine either.
     with single_threaded_blas():
         for source, keys in shards.read(output / SHARDS, shard):
-            for batch in source.batches(keys, _BATCH_SIZE, options.normalize):
+            for batch in source.batches(keys, _BATCH_SIZE, reader):
                 reasons |= {len(paths) + index: reason for index, reason in batch.reasons.items()}
+                notes |= {len(paths) + index: note for index, note in batch.notes.items()}
                 paths += batch.paths
                 if not len(batch.images):
                     continue
@@ -53,12 +58,23 @@ def score_shard(
         version,
         paths,
         reasons,
+        notes,
         np.concatenate(scored),
         counts,
         least_certain(uncertain),
         with_probabilities=options.probabilities,
     )
     return len(paths)
+
+
+def _confidence(network: NeuralNetwork) -> Judge:
+    """Return how sure a network is of images."""
+
+    def judge(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        confidence: NDArray[np.float32] = network.predict_proba(images).max(axis=1)
+        return confidence
+
+    return judge
 
 
 # A process scores shard after shard with one version.

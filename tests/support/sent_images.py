@@ -77,8 +77,11 @@ def _cell(image: Grey, rng: Rng) -> tuple[NDArray[np.float64], float]:
 
 
 def _line(
-    sheet: NDArray[np.float64], start: tuple[float, float], end: tuple[float, float],
-    darkness: float, thickness: int,
+    sheet: NDArray[np.float64],
+    start: tuple[float, float],
+    end: tuple[float, float],
+    darkness: float,
+    thickness: int,
 ) -> None:
     drawn = np.zeros(sheet.shape, np.uint8)
     points = [tuple(round(16 * value) for value in point) for point in (start, end)]
@@ -94,10 +97,16 @@ def _borders(sheet: NDArray[np.float64], sides: str, darkness: float, rng: Rng) 
         x = {"l": inset, "r": width - 1 - inset}.get(side)
         y = {"t": inset, "b": height - 1 - inset}.get(side)
         if y is not None:
-            _line(sheet, (0, y - tilt * width / 2), (width, y + tilt * width / 2), darkness, thickness)
+            _line(
+                sheet, (0, y - tilt * width / 2), (width, y + tilt * width / 2), darkness, thickness
+            )
         if x is not None:
             _line(
-                sheet, (x + tilt * height / 2, 0), (x - tilt * height / 2, height), darkness, thickness
+                sheet,
+                (x + tilt * height / 2, 0),
+                (x - tilt * height / 2, height),
+                darkness,
+                thickness,
             )
 
 
@@ -216,7 +225,8 @@ def thin(image: Grey, rng: Rng) -> Grey:
             inside = 0 <= other[0] < middle.shape[0] and 0 <= other[1] < middle.shape[1]
             if inside and middle[other]:
                 ends = [
-                    (round(b * factor + around), round(a * factor + around)) for a, b in ((y, x), other)
+                    (round(b * factor + around), round(a * factor + around))
+                    for a, b in ((y, x), other)
                 ]
                 cv2.line(drawn, ends[0], ends[1], 255, thickness, cv2.LINE_AA)
     sheet = printed(drawn / 255 * rng.uniform(0.5, 1), rng)
@@ -282,7 +292,9 @@ def tiny16(image: Grey, rng: Rng) -> Grey:
     """Return a digit of 16×16 pixels with one bit each."""
     ink = enlarged(image, 4)
     side = round(max(ink.shape) * rng.uniform(1.0, 1.3))
-    small = cv2.resize(on_sheet(ink, side, side, rng, margin=0), (16, 16), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        on_sheet(ink, side, side, rng, margin=0), (16, 16), interpolation=cv2.INTER_AREA
+    )
     levels = np.where(small > 0.45, 255, 0).astype(np.uint8)
     return 255 - levels if rng.integers(2) else levels
 

@@ -1,6 +1,4 @@
-"""The brightness of the paper, and how far each pixel is from it."""
-
-from dataclasses import dataclass
+"""The brightness of the paper, under uneven light."""
 
 import cv2
 import numpy as np
@@ -30,8 +28,8 @@ def surface(grey: Grey) -> NDArray[np.float32]:
     """
     scale = min(1.0, _COARSE / max(grey.shape))
     width, height = (max(3, round(length * scale)) for length in reversed(grey.shape))
-    values = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-    values = values.astype(np.float64).ravel()
+    coarse = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    values = coarse.astype(np.float64).ravel()
     terms = _terms(height, width)
     fitted = np.full(values.size, np.median(values))
     for _ in range(_FITS):
@@ -41,7 +39,7 @@ def surface(grey: Grey) -> NDArray[np.float32]:
         paper = terms[is_paper]
         coefficients = np.linalg.lstsq(paper.T @ paper, paper.T @ values[is_paper], rcond=None)[0]
         fitted = terms @ coefficients
-    return _evaluated(coefficients, *grey.shape)
+    return _evaluated(coefficients.astype(np.float32), *grey.shape)
 
 
 def _terms(height: int, width: int) -> NDArray[np.float64]:
@@ -51,11 +49,9 @@ def _terms(height: int, width: int) -> NDArray[np.float64]:
     return terms.reshape(-1, 6)
 
 
-def _evaluated(
-    coefficients: NDArray[np.float64], height: int, width: int
-) -> NDArray[np.float32]:
+def _evaluated(coefficients: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return the surface at each pixel: a sum of a row, a column and their product."""
-    one, x, y, xx, xy, yy = coefficients.astype(np.float32)
+    one, x, y, xx, xy, yy = coefficients
     across, down = (np.linspace(-1, 1, n, dtype=np.float32) for n in (width, height))
     column = (one + down * (y + down * yy))[:, np.newaxis]
     row = across * (x + across * xx)

@@ -18,6 +18,12 @@ _SMALL = 0.15
 _FAR_OF_SMALL = 0.05
 _FAR_AT_EDGE = 0.12
 
+# Of the digit's length: a part that is a digit itself. Of a part's width: how much of it lies above
+# or below the digit if it is a part of it. Of a part's height: how wide an underline is.
+_LARGE = 0.4
+_ABOVE = 0.6
+_FLAT = 4
+
 # An image with fewer pixels along its edges has no dust: each pixel counts.
 _TINY = 20
 
@@ -40,14 +46,12 @@ class Parts:
     """Kinds of parts that were left out."""
     is_dust: bool
     """Whether even the largest part is too small to be a digit."""
-    at_edges: int
-    """How many of the image's four edges the ink reaches."""
 
 
 class _Boxes:
     """The boxes of connected parts, numbered as OpenCV numbers them."""
 
-    def __init__(self, stats: NDArray[np.int32], shape: tuple[int, int]) -> None:
+    def __init__(self, stats: cv2.typing.MatLike, shape: tuple[int, int]) -> None:
         height, width = shape
         stats = stats.astype(np.int64)
         self.left, self.top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
@@ -58,7 +62,7 @@ class _Boxes:
         self.edges = np.stack(
             [self.left <= 0, self.top <= 0, self.right >= width, self.bottom >= height]
         )
-        self.touches = self.edges.any(axis=0)
+        self.touches: NDArray[np.bool_] = np.any(self.edges, axis=0)
 
 
 def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
@@ -84,21 +88,18 @@ def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
         return None
     boxes = _Boxes(stats, possible.shape)
     main = _main_part(boxes, keep, centres, possible.shape)
-    large = keep & (boxes.areas >= _SPECK_AREA * boxes.areas[main])
-    at_edges = int(boxes.edges[:, large].any(axis=1).sum())
     removed: set[str] = set()
     if max(possible.shape) >= _TINY:
-        removed = _leave_out(boxes, keep, main, is_cut_out=at_edges >= 3 and bool(boxes.touches[main]))
+        removed = _leave_out(boxes, keep, main)
     return Parts(
         keep[labels].view(np.uint8),
         tuple(sorted(removed)),
         _is_dust(int(boxes.extent[main]), possible.shape, scale),
-        at_edges,
     )
 
 
 def _main_part(
-    boxes: _Boxes, keep: NDArray[np.bool_], centres: NDArray[np.float64], shape: tuple[int, int]
+    boxes: _Boxes, keep: NDArray[np.bool_], centres: cv2.typing.MatLike, shape: tuple[int, int]
 ) -> int:
     """Return the number of the largest part, near to the middle rather than at an edge."""
     height, width = shape
@@ -109,11 +110,8 @@ def _main_part(
     return int(np.where(keep, weight, 0).argmax())
 
 
-def _leave_out(boxes: _Boxes, keep: NDArray[np.bool_], main: int, *, is_cut_out: bool) -> set[str]:
-    """Take what is not the digit out of `keep`; return what kinds there were.
-
-    If the image was cut out by the digit's own box, all that is not dust is its own.
-    """
+def _leave_out(boxes: _Boxes, keep: NDArray[np.bool_], main: int) -> set[str]:
+    """Take what is not the digit out of `keep`; return what kinds there were."""
     removed = set()
     dust = keep & (
         (boxes.areas < _SPECK_AREA * boxes.areas[main])
@@ -122,58 +120,67 @@ def _leave_out(boxes: _Boxes, keep: NDArray[np.bool_], main: int, *, is_cut_out:
     others = np.flatnonzero(keep & ~dust)
     others = others[boxes.areas[others].argsort()[::-1]]
     dust[others[_MOST:]] = True
+    dust[main] = False
     if dust.any():
         keep &= ~dust
-        removed.add("specks")
+        removed.add("specks removed")
+    at_edges = int(boxes.edges[:, keep].any(axis=1).sum())
+    if boxes.touches[main] and at_edges >= 3:
+        # The image was cut out by the digit's own box: all that is there is its own.
+        return removed
     waiting = [number for number in others[:_MOST].tolist() if number != main]
-    left, top, right, bottom = (
-        int(edge[main]) for edge in (boxes.left, boxes.top, boxes.right, boxes.bottom)
-    )
-    is_inside = not boxes.touches[main]
+    digit = _Digit(boxes, main)
     # A digit of several parts grows from its largest, part by part.
     while waiting:
-        length = max(right - left, bottom - top)
-        reasons = {
-            number: _reason(boxes, number, (left, top, right, bottom), length, is_inside)
-            if not is_cut_out
-            else None
-            for number in waiting
-        }
+        reasons = {number: digit.reason_against(number) for number in waiting}
         joined = [number for number in waiting if reasons[number] is None]
         if not joined:
             keep[waiting] = False
-            removed.update(reason for reason in reasons.values() if reason)
-            break
+            return removed | {reason for reason in reasons.values() if reason}
         for number in joined:
-            left, top = min(left, int(boxes.left[number])), min(top, int(boxes.top[number]))
-            right = max(right, int(boxes.right[number]))
-            bottom = max(bottom, int(boxes.bottom[number]))
+            digit.add(number)
         waiting = [number for number in waiting if number not in joined]
     return removed
 
 
-def _reason(
-    boxes: _Boxes, number: int, digit: tuple[int, int, int, int], length: int, is_inside: bool
-) -> str | None:
-    """Return what a part is that is not the digit's."""
-    left, top, right, bottom = digit
-    x0, y0 = int(boxes.left[number]), int(boxes.top[number])
-    x1, y1 = int(boxes.right[number]), int(boxes.bottom[number])
-    extent = int(boxes.extent[number])
-    gap = max(0, x0 - right, left - x1, y0 - bottom, top - y1)
-    if boxes.touches[number] and is_inside:
-        is_above_or_below = min(x1, right) - max(x0, left) >= 0.6 * (x1 - x0)
-        if not is_above_or_below or gap > _FAR_AT_EDGE * length:
-            return "neighbours"
-    if gap > _FAR * length:
-        return "neighbours" if extent > 0.4 * length else "specks"
-    if extent < _SMALL * length and gap > _FAR_OF_SMALL * length:
-        return "specks"
-    is_below = y0 >= bottom - 0.08 * (bottom - top)
-    is_flat = x1 - x0 > 4 * (y1 - y0) and bottom - top > 3 * (y1 - y0)
-    if is_below and is_flat and x1 - x0 > 0.8 * (right - left):
-        return "underline"
-    return None
+class _Digit:
+    """The box of a digit that grows part by part."""
+
+    def __init__(self, boxes: _Boxes, main: int) -> None:
+        self._boxes = boxes
+        self._is_inside = not boxes.touches[main]
+        self._left, self._top = int(boxes.left[main]), int(boxes.top[main])
+        self._right, self._bottom = int(boxes.right[main]), int(boxes.bottom[main])
+
+    def add(self, number: int) -> None:
+        boxes = self._boxes
+        self._left = min(self._left, int(boxes.left[number]))
+        self._top = min(self._top, int(boxes.top[number]))
+        self._right = max(self._right, int(boxes.right[number]))
+        self._bottom = max(self._bottom, int(boxes.bottom[number]))
+
+    def reason_against(self, number: int) -> str | None:
+        """Return what a part is if it is not the digit's."""
+        boxes = self._boxes
+        x0, y0 = int(boxes.left[number]), int(boxes.top[number])
+        x1, y1 = int(boxes.right[number]), int(boxes.bottom[number])
+        extent = int(boxes.extent[number])
+        width, height = self._right - self._left, self._bottom - self._top
+        length = max(width, height)
+        gap = max(0, x0 - self._right, self._left - x1, y0 - self._bottom, self._top - y1)
+        if boxes.touches[number] and self._is_inside:
+            overlap = min(x1, self._right) - max(x0, self._left)
+            if overlap < _ABOVE * (x1 - x0) or gap > _FAR_AT_EDGE * length:
+                return "neighbours removed"
+        if gap > _FAR * length:
+            return "neighbours removed" if extent > _LARGE * length else "specks removed"
+        if extent < _SMALL * length and gap > _FAR_OF_SMALL * length:
+            return "specks removed"
+        is_below = y0 >= self._bottom - _SPECK_LENGTH * height
+        is_flat = x1 - x0 > _FLAT * (y1 - y0) and height > 3 * (y1 - y0)
+        if is_below and is_flat and x1 - x0 > 0.8 * width:
+            return "underline removed"
+        return None
 
 
 def _is_dust(extent: int, shape: tuple[int, int], scale: float) -> bool:

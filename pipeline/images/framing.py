@@ -3,16 +3,25 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.uint8]
-
 SIDE = 28
+"""Pixels along each edge of an image as the network sees it."""
 
-# Where the centre of mass is in MNIST's images, in pixels counted from 0.
 CENTRE = 14.0
+"""Where the centre of mass is in MNIST's images, in pixels counted from 0."""
 
 
-def placed(scaled: Grey) -> Grey:
-    """Return ink of at most 20×20 placed by its centre of mass."""
+def placed(scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ink placed by its centre of mass.
+
+    Parameters
+    ----------
+    scaled : ndarray of uint8, shape (height, width)
+        At most 20×20.
+
+    Returns
+    -------
+    ndarray of uint8, shape (28, 28)
+    """
     height, width = scaled.shape
     found = np.zeros((SIDE, SIDE), np.uint8)
     y, x = _centre_of_mass(scaled)
@@ -22,7 +31,8 @@ def placed(scaled: Grey) -> Grey:
     return found
 
 
-def _centre_of_mass(image: Grey) -> tuple[float, float]:
+def _centre_of_mass(image: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return row and column."""
     rows, columns = (image.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
     total = rows.sum() or 1.0
     return (
