@@ -13,7 +13,8 @@ from pathlib import Path
 from benchmarks import table
 from pipeline.cli.progress_display import working
 from pipeline.data.preparation import DataReference, ingest
-from pipeline.training.training import PRESETS, train
+from pipeline.training.presets import PRESETS
+from pipeline.training.training import train
 
 
 @dataclass(frozen=True)

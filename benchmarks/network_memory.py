@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import array_files, table
 from benchmarks.mnist_data import mnist
 from nn import NeuralNetwork
-from pipeline.training.training import PRESETS
+from pipeline.training.presets import PRESETS
 
 _ROOT = Path(__file__).parents[1]
 

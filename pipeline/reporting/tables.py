@@ -45,7 +45,7 @@ def retraining_card(outcome: Retraining) -> RenderableType:
 def _unchanged(outcome: Unchanged) -> RenderableType:
     table = card(outcome.message, style="bold green")
     table.add_row("why", plain(outcome.reason))
-    table.add_row("sha256", outcome.champion.sha256)
+    table.add_row("sha256", outcome.version.sha256)
     return table
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from nn import NeuralNetwork
 from pipeline import open_registry, score_inbox
-from pipeline.errors import InputError, OutputError, SettingsError
+from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.encoding import png
 from registry import Check, NotFoundError
 
@@ -179,7 +179,7 @@ def test_places_that_cannot_be_used_are_told(
     (tmp_path / "file").write_text("")
     with pytest.raises(error, match=message):
         score_inbox(tmp_path / inbox_is, tmp_path / outbox_is, settle=0)
-    with pytest.raises(SettingsError, match="settle: expected seconds"):
+    with pytest.raises(InvalidParameterError, match="settle: expected seconds"):
         score_inbox(tmp_path / "in", tmp_path / "out", settle=-1)
 
 

@@ -11,7 +11,7 @@ from pipeline.images.encoding import png
 from pipeline.jobs import reproduction
 from pipeline.jobs.reproduction import reproduce
 from pipeline.settings import load_settings
-from pipeline.training.training import PRESETS
+from pipeline.training.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("sources")
 
@@ -106,7 +106,7 @@ def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
 
 
 def test_a_reproduction_that_was_stopped_goes_on(brief, home, monkeypatch):
-    from pipeline.training.training import training
+    from pipeline.training import training
 
     _retrain()
 
