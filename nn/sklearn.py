@@ -15,6 +15,7 @@ from nn import validation
 from nn.calibration import probabilities
 from nn.distortion import Distortion
 from nn.errors import InvalidDataError, InvalidParameterError
+from nn.fitting import Dataset
 from nn.network import NeuralNetwork
 
 try:
@@ -169,7 +170,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         if self.distortion is not None and image[0] != image[1]:
             expected = "a square number of features, to be distorted"
             raise InvalidDataError("X", expected, str(self.n_features_in_))
-        self.network_ = network._fit(rows, labels, None, image)
+        self.network_ = network._fit(network.validated(), Dataset(rows, labels), None, image)
         self.classes_ = classes
         self.loss_curve_ = [epoch.loss for epoch in network.history]
         self.n_iter_ = len(self.loss_curve_)
@@ -214,7 +215,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         rows = validate_data(self, X, dtype=_TYPES, order="C", reset=False)
         if _kind(rows) != self._kind:
             raise InvalidDataError("X", f"{self._kind}, which fit was given", _kind(rows))
-        return self.network_._logits(rows, dtype=np.float64)
+        return self.network_._require_model().logits(rows, dtype=np.float64)
 
 
 def _kind(rows: np.ndarray) -> str:
