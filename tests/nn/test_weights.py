@@ -1,7 +1,9 @@
 """Weights as bytes."""
 
+import errno
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,21 @@ def test_files_hold_the_same_bytes(tmp_path):
     FITTED.save(tmp_path / "weights.safetensors")
     assert (tmp_path / "weights.safetensors").read_bytes() == DATA
     assert NeuralNetwork.load(tmp_path / "weights.safetensors").to_bytes() == DATA
+
+
+def test_a_full_disk_leaves_the_file_that_was_there(monkeypatch, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    FITTED.save(path)
+
+    def write_half(self, data, write=Path.write_bytes):
+        write(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    with pytest.raises(OSError, match="No space"):
+        _fitted(seed=5).save(path)
+    assert NeuralNetwork.load(path).to_bytes() == DATA
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_library_reads_them():
