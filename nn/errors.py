@@ -1,4 +1,4 @@
-"""What can go wrong in `nn`, as one tree.
+"""The errors of `nn`, as a tree.
 
 ::
 

@@ -53,18 +53,18 @@ class Hyperparameters:
         validation.choice("optimizer", self.optimizer, OPTIMIZERS)
         self.learning_rate = validation.positive("learning_rate", self.learning_rate)
         validation.choice("schedule", self.schedule, SCHEDULES)
-        self.warmup_epochs = validation.not_negative("warmup_epochs", self.warmup_epochs)
-        self.batch_size = validation.whole("batch_size", self.batch_size, least=1)
-        self.epochs = validation.whole("epochs", self.epochs, least=1)
-        self.l2 = validation.not_negative("l2", self.l2)
+        self.warmup_epochs = validation.nonnegative("warmup_epochs", self.warmup_epochs)
+        self.batch_size = validation.integer("batch_size", self.batch_size, minimum=1)
+        self.epochs = validation.integer("epochs", self.epochs, minimum=1)
+        self.l2 = validation.nonnegative("l2", self.l2)
         self.dropout = validation.below("dropout", self.dropout, 1)
         self.label_smoothing = validation.below("label_smoothing", self.label_smoothing, 1)
         if not isinstance(self.distortion, Distortion | None):
             raise InvalidParameterError("distortion", "a Distortion or None", self.distortion)
         if self.seed is not None:
-            self.seed = validation.whole("seed", self.seed, least=0)
+            self.seed = validation.integer("seed", self.seed, minimum=0)
         if self.threads is not None:
-            self.threads = validation.whole("threads", self.threads, least=1)
+            self.threads = validation.integer("threads", self.threads, minimum=1)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:

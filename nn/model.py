@@ -19,7 +19,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What predictions are computed from. It does not change when a network is trained again."""
+    """Everything that predictions depend on, except the temperature."""
 
     hyperparameters: Hyperparameters
     parameters: Parameters
