@@ -38,14 +38,14 @@ bench: .venv/dev
 # The network against PyTorch, scikit-learn and the book: speed, memory and accuracy. For figures
 # that mean something the machine should have nothing else to do, for half an hour.
 bench-nn: .venv-bench/made
-	$(BENCH)/python -m benchmarks.network_speed
-	$(BENCH)/python -m benchmarks.network_memory
-	$(BENCH)/python -m benchmarks.network_accuracy quick standard
-	$(BENCH)/python -m benchmarks.book
+	$(BENCH)/python -m benchmarks.network.speed
+	$(BENCH)/python -m benchmarks.network.memory
+	$(BENCH)/python -m benchmarks.network.accuracy quick standard
+	$(BENCH)/python -m benchmarks.network.book
 
 # The preset that takes up to an hour.
 bench-nn-best: .venv-bench/made
-	$(BENCH)/python -m benchmarks.network_accuracy best
+	$(BENCH)/python -m benchmarks.network.accuracy best
 
 # The registry against MLflow's, and with a million versions: ten minutes, 2 GB of disk. MLflow
 # brings another SQLAlchemy, and so has an environment of its own.

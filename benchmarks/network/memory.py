@@ -1,6 +1,6 @@
 """How much memory a training on all of MNIST takes, for each preset.
 
-It is the peak of the process and its helpers, each counting what they share, above that of one
+It is the peak of the process and its workers, each counting what they share, above that of one
 interpreter that has imported `nn`. Linux only.
 """
 
@@ -11,17 +11,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import array_files, table
+from benchmarks import table
 from benchmarks.mnist_data import mnist
+from benchmarks.network import array_files
 from nn import NeuralNetwork
 from pipeline.training.presets import PRESETS
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 
 
 def peak(*arguments: str) -> float:
     """Return the peak of a process, in MB."""
-    command = [sys.executable, "-m", "benchmarks.peak_memory", *arguments]
+    command = [sys.executable, "-m", "benchmarks.network.training_memory", *arguments]
     done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return int(done.stdout) / 1e6
 

@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import small_training
-from small_training import RANDOM, examples, network, seconds_aside
-from threadpoolctl import threadpool_info
+from small_training import RANDOM, examples, network, without_seconds
 
-from nn import DivergedError, HelperError
+from nn import DivergedError, WorkerError
 from nn.optimizers import OPTIMIZERS
-from nn.team import Team, cores, single_threaded_blas
-from nn.training import begun, worthwhile
+from nn.parallel.workers import Workers
+from nn.session import training_session, useful_workers
 
 
 def _vector(fitted):
@@ -53,7 +52,7 @@ def test_a_batch_may_be_shorter_than_the_team(dtype):
     x = (images.reshape(129, -1) / (1 if dtype == "uint8" else 255)).astype(dtype)
     results = []
     for size in (1, 3):
-        with begun(network(), x, labels, (6, 6), 1, size) as training:
+        with training_session(network(), x, labels, (6, 6), 1, size) as training:
             losses = [training.run_epoch() for _ in range(2)]
             results.append((training.result().vector, losses))
     (alone, one), (together, three) = results
@@ -67,7 +66,7 @@ def test_two_give_the_same_bytes_again(helpers):
     first, again = (network(**RANDOM, threads=2).fit(*data, data) for _ in range(2))
     assert len(helpers) == 2
     assert first.to_bytes() == again.to_bytes()
-    assert seconds_aside(first.history) == seconds_aside(again.history)
+    assert without_seconds(first.history) == without_seconds(again.history)
 
 
 def test_a_killed_helper_is_an_error_that_tells_its_status(helpers):
@@ -75,7 +74,7 @@ def test_a_killed_helper_is_an_error_that_tells_its_status(helpers):
         helpers[0].kill()
         helpers[0].wait()
 
-    with pytest.raises(HelperError, match=r"status -9\b.*threads=1") as told:
+    with pytest.raises(WorkerError, match=r"status -9\b.*threads=1") as told:
         network(threads=2).fit(*examples(), on_epoch=kill)
     assert told.value.status == -signal.SIGKILL
 
@@ -87,7 +86,7 @@ def test_a_helper_killed_while_it_is_waited_for_is_the_same_error(helpers):
         helpers[0].send_signal(signal.SIGSTOP)
         threading.Timer(0.2, helpers[0].kill).start()
 
-    with pytest.raises(HelperError) as told:
+    with pytest.raises(WorkerError) as told:
         network(threads=2).fit(*examples(), on_epoch=stop_and_kill_later)
     assert told.value.status == -signal.SIGKILL
 
@@ -97,7 +96,7 @@ def test_one_helper_killed_takes_the_others_with_it(helpers):
         helpers[1].kill()
         helpers[1].wait()
 
-    with pytest.raises(HelperError):
+    with pytest.raises(WorkerError):
         network(threads=3).fit(*examples(), on_epoch=kill)
     assert [helper.returncode for helper in helpers] == [-signal.SIGKILL] * 2
 
@@ -166,65 +165,41 @@ def test_an_interrupt_is_for_the_leader_alone(apart):
 
 
 def test_a_small_network_is_trained_by_one_process():
-    assert worthwhile(network(), 60_000, 8) == 1
+    assert useful_workers(network(), 60_000, 8) == 1
 
 
 def test_a_large_network_gets_as_many_processes_as_it_may_have():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=30)
-    assert [worthwhile(large, 50_000, most) for most in (1, 2, 4)] == [1, 2, 4]
+    assert [useful_workers(large, 50_000, most) for most in (1, 2, 4)] == [1, 2, 4]
 
 
 def test_a_short_training_is_over_before_a_helper_has_started():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=1)
-    assert worthwhile(large, 500, 8) == 1
+    assert useful_workers(large, 500, 8) == 1
 
 
 def test_small_batches_are_not_cut_up_further():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=10, epochs=30)
-    assert worthwhile(large, 50_000, 8) == 1
+    assert useful_workers(large, 50_000, 8) == 1
 
 
 @pytest.mark.parametrize("threads", [None, 2])
 def test_the_threads_that_were_used_are_told_with_the_weights(threads, monkeypatch):
     """So that a network of these parameters is trained in the same way elsewhere."""
-    monkeypatch.setattr("nn.network.cores", lambda: 2)
+    monkeypatch.setattr("nn.fitting.available_cores", lambda: 2)
     small = network(threads=threads, epochs=1).fit(*examples())
     assert type(small).from_bytes(small.to_bytes()).threads == 1
     for name in small_training.THRESHOLDS:
-        monkeypatch.setattr(f"nn.training.{name}", 1)
+        monkeypatch.setattr(f"nn.session.{name}", 1)
     shared = network(threads=threads, epochs=1).fit(*examples())
     assert type(shared).from_bytes(shared.to_bytes()).threads == 2
 
 
 def test_a_member_works_on_every_piece_that_is_its_turn():
     done = []
-    with Team(1) as team:
-        team.run(done.append, 5)
+    with Workers(1) as workers:
+        workers.run(done.append, 5)
     assert done == [0, 1, 2, 3, 4]
-
-
-def test_cores_are_those_this_process_may_run_on(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 7}, raising=False)
-    assert cores() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")
-    assert cores() == os.cpu_count()
-
-
-def _blas_threads():
-    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-
-
-def test_blas_is_held_to_one_thread_until_the_last_training_ends():
-    """Trainings of one process may overlap, and end in the order they began."""
-    usual = _blas_threads()
-    first, second = single_threaded_blas(), single_threaded_blas()
-    first.__enter__()
-    second.__enter__()
-    assert _blas_threads() == {1}
-    first.__exit__(None, None, None)
-    assert _blas_threads() == {1}
-    second.__exit__(None, None, None)
-    assert _blas_threads() == usual
 
 
 def test_trainings_in_several_threads_do_not_disturb_each_other(helped):

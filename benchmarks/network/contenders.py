@@ -1,4 +1,4 @@
-"""Those that `network_speed` measures: each a process of its own, that waits for its turn.
+"""Those that `speed` measures: each a process of its own, that waits for its turn.
 
 In one process PyTorch's and OpenBLAS's threads and allocators would disturb each other. Started
 with a `Contender` in JSON and a directory of images, the process does one epoch to warm up, says
@@ -20,13 +20,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from benchmarks import array_files
+from benchmarks.network import array_files
 from nn import Distortion, validation
 from nn.distortion import Distorter
 from nn.hyperparameters import Hyperparameters
-from nn.training import begun, worthwhile
+from nn.session import training_session, useful_workers
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _LEARNING_RATE = 0.1
 
 # Epochs of a training that a user would start: they decide whether further processes pay.
@@ -63,7 +63,7 @@ class Contestant:
             [
                 sys.executable,
                 "-m",
-                "benchmarks.contenders",
+                "benchmarks.network.contenders",
                 json.dumps(asdict(contender)),
                 str(directory),
             ],
@@ -108,13 +108,13 @@ class Contestant:
 def _ours(images: np.ndarray, labels: np.ndarray, threads: int, **params: Any) -> Iterator[None]:
     """Train with `nn`, from uint8 images to the loss and accuracy of the epoch."""
     distortion = Distortion() if params.pop("distorted", False) else None
-    chosen = Hyperparameters(
+    hyperparameters = Hyperparameters(
         **{"activation": "relu", "learning_rate": _LEARNING_RATE, "epochs": _EPOCHS} | params,
         distortion=distortion,
     )
-    size = worthwhile(chosen, len(images), threads)
+    size = useful_workers(hyperparameters, len(images), threads)
     rows = images.reshape(len(images), -1)
-    with begun(chosen, rows, labels, images.shape[1:], 0, size) as training:
+    with training_session(hyperparameters, rows, labels, images.shape[1:], 0, size) as training:
         while True:
             training.run_epoch()
             yield

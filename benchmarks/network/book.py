@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.mnist_data import mnist
-from nn import NeuralNetwork
-from nn.team import cores
+from nn import NeuralNetwork, available_cores
 
 _TRAINING = 50_000
 _SIGMOID: dict[str, Any] = {"activation": "sigmoid", "output": "sigmoid", "batch_size": 10}
@@ -128,7 +127,7 @@ def main() -> None:
         flush=True,
     )
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), mp_context=context) as pool:
+    with ProcessPoolExecutor(available_cores(), mp_context=context) as pool:
         running: dict[str, list[Future[list[float]]]] = {
             name: [
                 pool.submit(accuracies, name, seed, chosen.epochs) for seed in range(chosen.seeds)

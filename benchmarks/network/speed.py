@@ -17,10 +17,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks import array_files, table
-from benchmarks.contenders import SGEMM_SIZE, SGEMMS, Contender, Contestant
+from benchmarks import table
 from benchmarks.mnist_data import mnist
-from nn.team import cores
+from benchmarks.network import array_files
+from benchmarks.network.contenders import SGEMM_SIZE, SGEMMS, Contender, Contestant
+from nn import available_cores
 
 _IMAGES = 60_000
 
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name contains this")
     chosen = parser.parse_args()
     projects = ", ".join(map(release, ("numpy", "torch", "scikit-learn")))
-    print(f"{cores()} cores, load {os.getloadavg()[0]:.1f}", end="; ")
+    print(f"{available_cores()} cores, load {os.getloadavg()[0]:.1f}", end="; ")
     print(f"Python {platform.python_version()}, {projects}")
     table.heading("an epoch of MNIST: how many times as fast")
     with tempfile.TemporaryDirectory() as name:
