@@ -37,7 +37,7 @@ from pipeline.training import (
     network_params_of,
     train,
 )
-from registry import Alias, AliasMovedError, ModelVersion, NotFoundError
+from registry import Alias, AliasMovedError, ModelVersion, NotFoundError, RunRecord
 
 _log = logging.getLogger(__name__)
 
@@ -293,7 +293,7 @@ def register(
         version = registry.register(
             MODEL,
             candidate.path.read_bytes(),
-            **_document(lineage, candidate, verdict, run_id),
+            _run_record(lineage, candidate, verdict, run_id),
             idempotency_key=run_id,
         )
     _log.info("Registered %s, SHA-256 %s.", version.reference, version.sha256)
@@ -309,7 +309,7 @@ def refuse(
 ) -> None:
     """Put a candidate that did not pass on record."""
     with open_registry(settings) as registry:
-        registry.refuse(MODEL, candidate.sha256, **_document(lineage, candidate, verdict, run_id))
+        registry.refuse(MODEL, candidate.sha256, _run_record(lineage, candidate, verdict, run_id))
     _log.info("The gate refused the candidate: %s.", verdict.reason)
 
 
@@ -367,21 +367,19 @@ def _record(retraining: Retraining) -> dict[str, Any]:
     }
 
 
-def _document(
-    lineage: Lineage, candidate: Candidate, verdict: Verdict, run_id: str
-) -> dict[str, Any]:
-    """Return what the registry is told of a candidate."""
-    return {
-        "metrics": {**candidate.metrics, **verdict.metrics},
-        "params": {**lineage.params, **candidate.params},
-        "tags": {PROFILE: as_text(verdict.profile)},
-        "inputs": candidate.inputs,
-        "environment": environment(),
-        "gate": verdict.checks,
-        "parent": verdict.champion,
-        "code_version": lineage.code_version,
-        "run_id": run_id,
-    }
+def _run_record(lineage: Lineage, candidate: Candidate, verdict: Verdict, run_id: str) -> RunRecord:
+    """Return what the registry records about a candidate."""
+    return RunRecord(
+        metrics={**candidate.metrics, **verdict.metrics},
+        params={**lineage.params, **candidate.params},
+        tags={PROFILE: as_text(verdict.profile)},
+        inputs=candidate.inputs,
+        environment=environment(),
+        gate=verdict.checks,
+        parent=verdict.champion,
+        code_version=lineage.code_version,
+        run_id=run_id,
+    )
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from pipeline.images import png
 from pipeline.inputs.patterns import EVERYTHING, Pattern, cut, walk
 from pipeline.processes import in_processes
 from pipeline.scoring import Options
-from registry import Check
+from registry import Check, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
@@ -46,7 +46,7 @@ def registered(tmp_path_factory, network):
     """A home with a champion, which nothing here changes."""
     home = tmp_path_factory.mktemp("home")
     with open_registry(Settings(home=home)) as registry:
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
         registry.set_alias("mnist", "champion", 1)
     return home
 

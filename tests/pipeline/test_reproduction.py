@@ -11,6 +11,7 @@ from pipeline.labelled import path_of
 from pipeline.reproduction import reproduce
 from pipeline.settings import load_settings
 from pipeline.training import PRESETS
+from registry import RunRecord
 
 pytestmark = pytest.mark.usefixtures("sources")
 
@@ -99,7 +100,7 @@ def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
     with pytest.raises(LineageError, match=r"mnist/1 was trained on other data.*: test_images"):
         reproduce("1")
     with open_registry() as registry:
-        registry.register("mnist", b"weights", params={"colour": "red"})
+        registry.register("mnist", b"weights", RunRecord(params={"colour": "red"}))
     with pytest.raises(LineageError, match=r"mnist/2: expected the parameters of its network"):
         reproduce("2")
 

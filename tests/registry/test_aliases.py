@@ -17,12 +17,13 @@ from registry import (
     InvalidArgumentError,
     NotFoundError,
     Registry,
+    RunRecord,
 )
 
 
 def _add(registry, count, *, gate=PASSED):
     for _ in range(count):
-        registry.register("mnist", b"weights", gate=gate)
+        registry.register("mnist", b"weights", RunRecord(gate=gate))
 
 
 def test_an_alias_tells_where_it_points_since_when_and_by_whom(registry):
@@ -73,8 +74,8 @@ def test_zero_expects_an_alias_that_is_not_set(registry):
     with pytest.raises(AliasMovedError):
         registry.set_alias("mnist", "live", 2, expected=0)
     seen = registry.alias("mnist", "live")
-    registry.remove_alias("mnist", "live")
-    with pytest.raises(AliasMovedError, match="and is not set") as told:
+    registry.delete_alias("mnist", "live")
+    with pytest.raises(AliasMovedError, match="but is not set") as told:
         registry.set_alias("mnist", "live", 2, expected=seen)
     assert (told.value.number, told.value.generation) == (None, None)
     assert registry.set_alias("mnist", "live", 2, expected=0).number == 2
@@ -87,7 +88,7 @@ def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
         for alias in ("live", "other"):
             registry.set_alias("mnist", alias, number)
             seen.append(registry.alias("mnist", alias).generation)
-        registry.remove_alias("mnist", "live")
+        registry.delete_alias("mnist", "live")
         registry.set_alias("mnist", "live", number)
         registry.rollback("mnist", "live") if number == 2 else None
         seen.append(registry.alias("mnist", "live").generation)
@@ -98,14 +99,14 @@ def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
 def test_an_alias_that_is_removed_is_gone_and_its_version_stays(registry):
     _add(registry, 1)
     registry.set_alias("mnist", "live", 1)
-    registry.remove_alias("mnist", "live")
+    registry.delete_alias("mnist", "live")
     for ask in (lambda: registry.get("mnist@live"), lambda: registry.alias("mnist", "live")):
         with pytest.raises(NotFoundError):
             ask()
-    with pytest.raises(NotFoundError, match="nothing to remove"):
-        registry.remove_alias("mnist", "live")
+    with pytest.raises(NotFoundError, match="no mnist@live"):
+        registry.delete_alias("mnist", "live")
     with pytest.raises(NotFoundError, match="no model other"):
-        registry.remove_alias("other", "live")
+        registry.delete_alias("other", "live")
     assert registry.get("mnist/1").aliases == ()
     assert registry.history("mnist", alias="live")[0].details == {"from": 1}
 
@@ -194,14 +195,14 @@ def test_an_alias_points_at_a_number(registry, number):
 
 def test_a_rollback_takes_the_last_move_back(registry):
     _add(registry, 3)
-    with pytest.raises(NotFoundError, match="no earlier mnist@live"):
+    with pytest.raises(NotFoundError, match="mnist@live has no previous version"):
         registry.rollback("mnist", "live")
     for number in (1, 2, 2, 3):
         registry.set_alias("mnist", "live", number)
     assert registry.rollback("mnist", "live").number == 2
     # Once more goes one further back, over a move to where it was already.
     assert registry.rollback("mnist", "live").number == 1
-    with pytest.raises(NotFoundError, match="no earlier mnist@live"):
+    with pytest.raises(NotFoundError, match="mnist@live has no previous version"):
         registry.rollback("mnist", "live")
     assert registry.get("mnist@live").number == 1
     # A move after rollbacks is taken back to where they had come.
@@ -215,7 +216,7 @@ def test_a_rollback_after_a_removal_sets_the_alias_where_it_was(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     registry.set_alias("mnist", "live", 2)
-    registry.remove_alias("mnist", "live")
+    registry.delete_alias("mnist", "live")
     assert registry.rollback("mnist", "live").number == 2
     assert registry.rollback("mnist", "live").number == 1
 
@@ -259,16 +260,16 @@ def test_rollbacks_go_back_through_the_moves_as_undo_does(tmp_path_factory, move
                 registry.set_alias("mnist", "champion", number)
                 model.been.append(number)
             elif what == "remove" and model.now is not None:
-                registry.remove_alias("mnist", "champion")
+                registry.delete_alias("mnist", "champion")
                 model.been.append(None)
             elif what == "remove":
                 with pytest.raises(NotFoundError):
-                    registry.remove_alias("mnist", "champion")
+                    registry.delete_alias("mnist", "champion")
             elif _is_somewhere_to_go(model.been):
                 assert registry.rollback("mnist").number is not None
                 model.rollback()
             else:
-                with pytest.raises(NotFoundError, match="nothing to go back to"):
+                with pytest.raises(NotFoundError, match="has no previous version"):
                     registry.rollback("mnist")
             assert _where(registry) == model.now
             events = registry.history("mnist", alias="champion", limit=1)

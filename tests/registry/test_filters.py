@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from registry import Check, FilterError, InvalidArgumentError, ModelVersion, Registry
-from registry.details import canonical
+from registry import Check, FilterError, InvalidArgumentError, ModelVersion, Registry, RunRecord
+from registry.documents import canonical_json
 
 # What texts are made of: quotes, patterns, escapes, more and less than ASCII, and texts that
 # have as much in common as an index holds.
@@ -39,7 +39,7 @@ def _details(source, values):
 
 def _fill(registry):
     """Add the same versions, of two models, to any registry."""
-    registry.register("alone", b"", params=ALONE)
+    registry.register("alone", b"", RunRecord(params=ALONE))
     source = random.Random(7)
     for number in range(60):
         name = source.choice(["mnist", "letters"])
@@ -48,15 +48,17 @@ def _fill(registry):
         version = registry.register(
             name,
             b"w" * source.randint(0, 40),
-            metrics=_details(source, NUMBERS),
-            params=_details(source, PARAMS),
-            tags=_details(source, TEXTS),
-            environment=_details(source, TEXTS),
-            inputs=_details(source, DIGESTS),
-            gate=source.choice([(), (Check("accuracy", figure, 0.5, passed=figure > 0.5),)]),
-            parent=earlier[0].reference if earlier and source.random() < 0.3 else None,
-            code_version=source.choice([None, "1.0", "it's"]),
-            run_id=source.choice([None, f"run-{number}", "run"]),
+            RunRecord(
+                metrics=_details(source, NUMBERS),
+                params=_details(source, PARAMS),
+                tags=_details(source, TEXTS),
+                environment=_details(source, TEXTS),
+                inputs=_details(source, DIGESTS),
+                gate=source.choice([(), (Check("accuracy", figure, 0.5, passed=figure > 0.5),)]),
+                parent=earlier[0].reference if earlier and source.random() < 0.3 else None,
+                code_version=source.choice([None, "1.0", "it's"]),
+                run_id=source.choice([None, f"run-{number}", "run"]),
+            ),
         )
         if source.random() < 0.3:
             registry.set_alias(name, source.choice(["live", "live-2", "old"]), version.number)
@@ -126,7 +128,7 @@ def _param_compares(value, operator, other):
         if number is None:
             return operator in {"!=", "<>"}
         return COMPARE[operator](number, float(other))
-    return COMPARE[operator](canonical(value), canonical(other))
+    return COMPARE[operator](canonical_json(value), canonical_json(other))
 
 
 def _compares(value, operator, other):
@@ -423,7 +425,7 @@ def test_what_the_language_says_of_one_version(filled, where, expected):
         ("number like '1%'", "number", "a field of text"),
         ("metrics.a like 'x'", "metrics.a", "a field of text"),
         ("state like 5", "5", "a 'pattern'"),
-        ("state like 'a\\'", "'a\\'", "no lone backslash"),
+        ("state like 'a\\'", "'a\\'", "a single backslash"),
         ("state = 'ready", "'ready", "a closing '"),
         ('tags."a = 5', '"a = 5', 'a closing "'),
         ("state = ready", "ready", "a text in single quotes"),
@@ -630,7 +632,9 @@ def test_statements_in_values_and_names_are_texts(filled, text):
 
 def test_statements_that_were_registered_are_found_as_texts(registry):
     for text in INJECTIONS:
-        registry.register("m", b"", tags={text: text}, params={text: text}, metrics={text: 1.0})
+        registry.register(
+            "m", b"", RunRecord(tags={text: text}, params={text: text}, metrics={text: 1.0})
+        )
     for number, text in enumerate(INJECTIONS, 1):
         value, name = text.replace("'", "''"), text.replace('"', '""')
         pattern = re.sub(r"([\\%_])", r"\\\1", value)

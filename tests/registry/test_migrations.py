@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from registry_contents import FAILED, PASSED, errors, files, tables
 
-from registry import DamagedHistoryError, NewerRegistryError, Registry, schema
+from registry import DamagedHistoryError, NewerRegistryError, Registry, RunRecord, schema
 
 GOLDEN = Path(__file__).parents[1] / "data" / "registries"
 
@@ -96,7 +96,10 @@ def test_its_history_begins_with_what_was_there(golden):
 def test_it_goes_on_as_any_other(golden, tmp_path):
     with _open(golden) as registry:
         assert registry.register("mnist", b"weights 2", idempotency_key="run-2").number == 2
-        assert registry.register("mnist", b"five", gate=PASSED, parent="mnist/3").number == 5
+        assert (
+            registry.register("mnist", b"five", RunRecord(gate=PASSED, parent="mnist/3")).number
+            == 5
+        )
         seen = registry.alias("mnist", "champion")
         assert registry.set_alias("mnist", "champion", 5, expected=seen).number == 5
         assert registry.rollback("mnist").number == 3

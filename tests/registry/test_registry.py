@@ -17,6 +17,7 @@ from registry import (
     MissingBlobError,
     NotFoundError,
     Registry,
+    RunRecord,
     UnavailableError,
 )
 
@@ -33,11 +34,19 @@ def test_a_version_holds_what_was_registered(registry):
     version = registry.register(
         "mnist",
         WEIGHTS,
-        metrics={"validation_accuracy": 0.98, "epochs": 3},
-        params={"sizes": [784, 30, 10], "activation": "relu", "l2": 0.1, "seed": None, "b": True},
-        tags={"team": "ocr", "note": ""},
-        inputs={"train_images": "ab" * 32},
-        run_id="run-1",
+        RunRecord(
+            metrics={"validation_accuracy": 0.98, "epochs": 3},
+            params={
+                "sizes": [784, 30, 10],
+                "activation": "relu",
+                "l2": 0.1,
+                "seed": None,
+                "b": True,
+            },
+            tags={"team": "ocr", "note": ""},
+            inputs={"train_images": "ab" * 32},
+            run_id="run-1",
+        ),
     )
     assert (version.name, version.number, version.reference) == ("mnist", 1, "mnist/1")
     assert (version.sha256, version.size, version.state) == (DIGEST, len(WEIGHTS), "ready")
@@ -59,7 +68,7 @@ def test_a_version_holds_what_was_registered(registry):
 
 
 def test_a_version_cannot_be_changed(registry):
-    version = registry.register("mnist", WEIGHTS, metrics={"a": 1.0})
+    version = registry.register("mnist", WEIGHTS, RunRecord(metrics={"a": 1.0}))
     with pytest.raises(FrozenInstanceError):
         version.number = 2
     with pytest.raises(TypeError):
@@ -73,7 +82,7 @@ def test_each_model_counts_its_own_versions_from_one(registry):
 
 def test_versions_are_listed_newest_first(registry):
     for name in ("a", "b", "a"):
-        registry.register(name, WEIGHTS, tags={"of": name})
+        registry.register(name, WEIGHTS, RunRecord(tags={"of": name}))
     assert [v.reference for v in registry.versions()] == ["a/2", "b/1", "a/1"]
     assert [v.reference for v in registry.versions("a")] == ["a/2", "a/1"]
     assert [v.reference for v in registry.versions(limit=1)] == ["a/2"]
@@ -121,7 +130,9 @@ def test_what_is_not_there_is_an_error_and_not_none(registry, reference):
 
 
 def test_a_registration_tried_again_returns_the_version_it_made(registry):
-    first = registry.register("mnist", WEIGHTS, metrics={"a": 1.0}, idempotency_key="run-1")
+    first = registry.register(
+        "mnist", WEIGHTS, RunRecord(metrics={"a": 1.0}), idempotency_key="run-1"
+    )
     assert registry.register("mnist", WEIGHTS, idempotency_key="run-1") == first
     assert registry.register("mnist", WEIGHTS, idempotency_key="run-2").number == 2
     assert registry.register("other", WEIGHTS, idempotency_key="run-1").reference == "other/1"
@@ -167,8 +178,10 @@ def test_equal_weights_are_stored_once(registry, tmp_path):
 def test_what_the_database_could_not_keep_is_refused_before_anything_is_stored(
     registry, tmp_path, argument, value
 ):
+    key = {argument: value} if argument == "idempotency_key" else {}
+    record = RunRecord() if key else RunRecord(**{argument: value})
     with pytest.raises(InvalidArgumentError, match=argument):
-        registry.register("mnist", WEIGHTS, **{argument: value})
+        registry.register("mnist", WEIGHTS, record, **key)
     assert registry.versions() == []
     assert not (tmp_path / "blobs").exists()
 

@@ -21,6 +21,7 @@ from registry import (
     IdempotencyConflictError,
     NotFoundError,
     Registry,
+    RunRecord,
 )
 
 NAMES = st.sampled_from(["a", "b"])
@@ -78,7 +79,7 @@ class RegistryMachine(RuleBasedStateMachine):
             details["parent"] = f"{name}/{parent}"
 
         def register():
-            return self.registry.register(name, weights, idempotency_key=key, **details)
+            return self.registry.register(name, weights, RunRecord(**details), idempotency_key=key)
 
         if number is not None and self.versions[name][number - 1]["weights"] != weights:
             with pytest.raises(IdempotencyConflictError):
@@ -155,9 +156,9 @@ class RegistryMachine(RuleBasedStateMachine):
     def remove_alias(self, name, alias):
         if self._number(name, alias) is None:
             with pytest.raises(NotFoundError):
-                self.registry.remove_alias(name, alias)
+                self.registry.delete_alias(name, alias)
             return
-        self.registry.remove_alias(name, alias)
+        self.registry.delete_alias(name, alias)
         self.been[name, alias].append(None)
         self.generations[name, alias] = 0
         self.events[name] += 1

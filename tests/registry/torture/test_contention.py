@@ -10,7 +10,7 @@ import pytest
 from registry_actions import check_it_is_whole
 from registry_processes import Place, at_once, meet
 
-from registry import AliasMovedError, IdempotencyConflictError
+from registry import AliasMovedError, IdempotencyConflictError, RunRecord
 
 # Milliseconds that 99 of 100 registrations are to take at most; shown, not asserted.
 _GOAL = {("sqlite", 8): 150}
@@ -32,7 +32,9 @@ def _register(place, writer, count):
     with place.open() as registry:
         for i in range(count):
             start = time.perf_counter()
-            number = registry.register("m", f"{writer} {i}".encode(), metrics={"a": i}).number
+            number = registry.register(
+                "m", f"{writer} {i}".encode(), RunRecord(metrics={"a": i})
+            ).number
             done.append((number, time.perf_counter() - start))
     return done
 
