@@ -221,7 +221,10 @@ def _sort_key_of(
         )
     ).one_or_none()
     if row is None:
-        raise NotFoundError(str(reference), f"There is no {reference} to continue after.")
+        if order is not None and order.field.attribute == "metrics":
+            message = f"There is no {reference} with the metric {order.field.key} to continue after."
+            raise NotFoundError(str(reference), message)
+        raise NotFoundError(str(reference))
     return [sa.literal(value, column.type) for value, column in zip(row, columns, strict=True)]
 
 

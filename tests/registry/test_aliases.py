@@ -1,7 +1,6 @@
 """What aliases promise: who moves one, from where to where, and what remains of it."""
 
-import shutil
-import tempfile
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,9 +20,9 @@ from registry import (
 )
 
 
-def _add(registry, count, *, gate=PASSED):
+def _add(registry, count, *, name="mnist", gate=PASSED):
     for _ in range(count):
-        registry.register("mnist", b"weights", RunRecord(gate=gate))
+        registry.register(name, b"weights", RunRecord(gate=gate))
 
 
 def test_an_alias_tells_where_it_points_since_when_and_by_whom(registry):
@@ -227,74 +226,83 @@ MOVES = st.lists(
 
 
 class Undo:
-    """The model: a list of where an alias has been, as an editor's list of what to undo."""
+    """The model: the path of an alias, as an editor keeps its changes to undo them."""
 
     def __init__(self):
-        self.been = []
+        self.path = []
 
     @property
-    def now(self):
-        return self.been[-1] if self.been else None
+    def current(self):
+        return self.path[-1] if self.path else None
 
-    def rollback(self):
-        """Go back to the last place that is another, and is one."""
-        left = self.been[-1]
-        while self.been and self.been[-1] in {left, None}:
-            self.been.pop()
+    @property
+    def can_roll_back(self):
+        return any(number not in {None, self.current} for number in self.path)
+
+    def roll_back(self):
+        """Go back to the last number that differs from the current one."""
+        current = self.current
+        while self.path and self.path[-1] in {current, None}:
+            self.path.pop()
 
 
-def _is_somewhere_to_go(been):
-    return any(place is not None and place != been[-1] for place in been) if been else False
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A registry in which every example uses a model of its own."""
+    directory = tmp_path_factory.mktemp("aliases")
+    with Registry(f"sqlite:///{directory}/r.db", str(directory / "blobs")) as registry:
+        yield registry
 
 
 @given(moves=MOVES)
 @settings(max_examples=40)
-def test_rollbacks_go_back_through_the_moves_as_undo_does(tmp_path_factory, moves):
-    """And at every moment the alias was where the history says it was."""
+def test_rollbacks_undo_moves(shared, moves):
+    """At every time the alias was where the history says."""
+    name = f"model-{uuid.uuid4().hex}"
+    _add(shared, 3, name=name)
     model, moments = Undo(), []
-    place = tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp())
-    with Registry(f"sqlite:///{place}/r.db", f"{place}/blobs") as registry:
-        _add(registry, 3)
-        for what, number in moves:
-            if what == "move":
-                registry.set_alias("mnist", "champion", number)
-                model.been.append(number)
-            elif what == "remove" and model.now is not None:
-                registry.delete_alias("mnist", "champion")
-                model.been.append(None)
-            elif what == "remove":
-                with pytest.raises(NotFoundError):
-                    registry.delete_alias("mnist", "champion")
-            elif _is_somewhere_to_go(model.been):
-                assert registry.rollback("mnist").number is not None
-                model.rollback()
-            else:
-                with pytest.raises(NotFoundError, match="has no previous version"):
-                    registry.rollback("mnist")
-            assert _where(registry) == model.now
-            events = registry.history("mnist", alias="champion", limit=1)
-            moments.append((events[0].at if events else None, model.now))
-        _check_moments(registry, [m for m in moments if m[0] is not None])
-        assert errors(registry) == []
-    shutil.rmtree(place)
+    for action, number in moves:
+        if action == "move":
+            shared.set_alias(name, "champion", number)
+            model.path.append(number)
+        elif action == "remove" and model.current is not None:
+            shared.delete_alias(name, "champion")
+            model.path.append(None)
+        elif action == "remove":
+            with pytest.raises(NotFoundError):
+                shared.delete_alias(name, "champion")
+        elif model.can_roll_back:
+            assert shared.rollback(name).number is not None
+            model.roll_back()
+        else:
+            with pytest.raises(NotFoundError, match="has no previous version"):
+                shared.rollback(name)
+        assert _number_at(shared, name) == model.current
+        events = shared.history(name, alias="champion", limit=1)
+        if events:
+            moments.append((events[0].at, model.current))
+    _check_moments(shared, name, moments)
+    assert errors(shared, f"{name}/1") == []
 
 
-def _check_moments(registry, moments):
-    """Ask at each moment, and just before and after, where the champion was."""
-    tick = timedelta(microseconds=1)
-    places = dict(moments)  # Of several at one moment, the last.
+def _check_moments(registry, name, moments):
+    """Look the champion up at the time of each move, and just before and after it."""
+    microsecond = timedelta(microseconds=1)
+    numbers = dict(moments)  # The last one, if several moves have the same time.
     for moment, _ in moments:
-        for at in (moment - tick, moment, moment + tick):
-            past = [m for m in places if m <= at]
-            expected = places[max(past)] if past else None
-            assert _where(registry, at=at) == expected
-    assert _where(registry, at=datetime(1970, 1, 1, tzinfo=UTC)) is None
-    assert _where(registry, at=datetime(9999, 1, 1, tzinfo=UTC)) == _where(registry)
+        for at in (moment - microsecond, moment, moment + microsecond):
+            past = [earlier for earlier in numbers if earlier <= at]
+            expected = numbers[max(past)] if past else None
+            assert _number_at(registry, name, at=at) == expected
+    assert _number_at(registry, name, at=datetime(1970, 1, 1, tzinfo=UTC)) is None
+    assert _number_at(registry, name, at=datetime(9999, 1, 1, tzinfo=UTC)) == _number_at(
+        registry, name
+    )
 
 
-def _where(registry, **when):
+def _number_at(registry, name, **when):
     try:
-        return registry.get("mnist@champion", **when).number
+        return registry.get(f"{name}@champion", **when).number
     except NotFoundError:
         return None
 

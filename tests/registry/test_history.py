@@ -171,7 +171,7 @@ def test_the_database_refuses_to_change_an_event(registry, statement):
 def test_postgresql_refuses_to_empty_the_events(postgresql, tmp_path):
     """SQLite has no TRUNCATE."""
     with (
-        Registry(postgresql.new_database(), str(tmp_path / "blobs")) as registry,
+        Registry(postgresql.new_schema(), str(tmp_path / "blobs")) as registry,
         pytest.raises(sa.exc.DBAPIError, match="events are append-only"),
         registry._database._engine.begin() as connection,
     ):
@@ -184,7 +184,7 @@ def edited(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("edited")
     url = f"sqlite:///{place}/registry.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").new_database()
+        url = request.getfixturevalue("postgresql").new_schema()
     with Registry(url, str(place / "blobs"), actor="ann") as registry:
         _fill(registry)
         yield registry

@@ -20,7 +20,7 @@ def filled(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("search")
     url = f"sqlite:///{place}/registry.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").new_database()
+        url = request.getfixturevalue("postgresql").new_schema()
     source = random.Random(3)
     with Registry(url, str(place / "blobs")) as registry:
         for _ in range(40):
@@ -141,7 +141,7 @@ def test_after_is_a_version_that_has_a_place_in_the_order(filled):
     for after in ("m/999", "other/1"):
         with pytest.raises(NotFoundError, match=f"no {after} in the registry"):
             filled.versions(after=after)
-    with pytest.raises(NotFoundError, match="nothing after it in this order"):
+    with pytest.raises(NotFoundError, match="with the metric a to continue after"):
         filled.versions(order_by="metrics.a", after=without)
     assert filled.versions("m", order_by="metrics.a", after=some)
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from postgresql_server import NOT_INSTALLED, postgresql_server, programs
 from registry_contents import FAILED, PASSED
 
 from registry import (
@@ -287,22 +286,16 @@ class PostgreSQLMachine(RegistryMachine):
     server = None
 
     def new_url(self):
-        return self.server.new_database()
+        return self.server.new_schema()
 
 
 class TestSQLite(RegistryMachine.TestCase):
     settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 
-@pytest.mark.skipif(programs() is None, reason=NOT_INSTALLED)
 class TestPostgreSQL(PostgreSQLMachine.TestCase):
     settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
 
-    @classmethod
-    def setUpClass(cls):
-        cls.running = contextlib.ExitStack()
-        PostgreSQLMachine.server = cls.running.enter_context(postgresql_server())
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.running.close()
+    @pytest.fixture(autouse=True)
+    def _server(self, postgresql):
+        PostgreSQLMachine.server = postgresql

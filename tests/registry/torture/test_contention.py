@@ -46,7 +46,7 @@ def test_writers_share_out_the_numbers(database, tmp_path, torture, measured, re
         directory = tmp_path / str(writers)
         url = f"sqlite:///{directory}/registry.db"
         if database == "postgresql":
-            url = request.getfixturevalue("postgresql").new_database()
+            url = request.getfixturevalue("postgresql").new_schema()
         place = Place(url, str(directory / "blobs"))
         done = at_once(_register, [(place, writer, count) for writer in range(writers)])
         numbers = sorted(number for one in done for number, _ in one)
@@ -76,7 +76,7 @@ def test_processes_open_a_registry_that_is_not_there(
     for i in range(rounds):
         url = f"sqlite:///{tmp_path}/{i}/registry.db"
         if database == "postgresql":
-            url = request.getfixturevalue("postgresql").new_database()
+            url = request.getfixturevalue("postgresql").new_schema()
         places.append(Place(url, str(tmp_path / str(i) / "blobs")))
     at_once(_open, [(places,)] * processes)
     for place in places:
