@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_runners import around
 
+from nn import available_cores
 from pipeline import open_registry
-from pipeline.processes import available_cores, spawned_map, worker_processes
+from pipeline.processes import spawned_map, worker_processes
 from pipeline.stages import bounded_map, map_stage, serial_map, stage
 
 

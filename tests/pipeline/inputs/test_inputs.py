@@ -29,7 +29,7 @@ from pipeline.images.encoding import png
 from pipeline.inputs.globbing import EVERYTHING, Pattern, cut, walk
 from pipeline.processes import spawned_map
 from pipeline.scoring.outcome import Options
-from registry import Check
+from registry import Check, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
@@ -47,7 +47,7 @@ def registered(tmp_path_factory, network):
     """A home with a champion, which nothing here changes."""
     home = tmp_path_factory.mktemp("home")
     with open_registry(Settings(home=home)) as registry:
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
         registry.set_alias("mnist", "champion", 1)
     return home
 

@@ -19,7 +19,7 @@ from nn import NeuralNetwork
 from pipeline import open_registry, score_inbox
 from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.encoding import png
-from registry import Check, NotFoundError
+from registry import Check, NotFoundError, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
@@ -41,8 +41,8 @@ def champion(home):
     network = NeuralNetwork((784, 5, 10), epochs=1, seed=1)
     network.fit(np.zeros((10, 784), np.uint8), np.arange(10))
     with open_registry() as registry:
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
         return registry.set_alias("mnist", "champion", 1)
 
 

@@ -12,6 +12,7 @@ from pipeline.jobs import reproduction
 from pipeline.jobs.reproduction import reproduce
 from pipeline.settings import load_settings
 from pipeline.training.presets import PRESETS
+from registry import RunRecord
 
 pytestmark = pytest.mark.usefixtures("sources")
 
@@ -100,7 +101,7 @@ def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
     with pytest.raises(LineageError, match=r"mnist/1 was trained on other data.*: test_images"):
         reproduce("1")
     with open_registry() as registry:
-        registry.register("mnist", b"weights", params={"colour": "red"})
+        registry.register("mnist", b"weights", RunRecord(params={"colour": "red"}))
     with pytest.raises(LineageError, match=r"mnist/2: expected the parameters of its network"):
         reproduce("2")
 

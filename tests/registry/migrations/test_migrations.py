@@ -1,7 +1,6 @@
 """Registries of earlier schemas open for ever; and what it takes them there."""
 
 import json
-import multiprocessing
 import re
 import shutil
 import sqlite3
@@ -11,12 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from registry_contents import FAILED, PASSED, errors, files, tables
+from registry_processes import at_once
 
-from registry import DamagedHistoryError, NewerRegistryError, Registry, schema
+from registry import DamagedHistoryError, NewerRegistryError, Registry, RunRecord, schema
 
-GOLDEN = Path(__file__).parents[1] / "data" / "registries"
-
-spawn = multiprocessing.get_context("spawn")
+GOLDEN = Path(__file__).parents[2] / "data" / "registries"
 
 
 def _open(directory):
@@ -96,7 +94,10 @@ def test_its_history_begins_with_what_was_there(golden):
 def test_it_goes_on_as_any_other(golden, tmp_path):
     with _open(golden) as registry:
         assert registry.register("mnist", b"weights 2", idempotency_key="run-2").number == 2
-        assert registry.register("mnist", b"five", gate=PASSED, parent="mnist/3").number == 5
+        assert (
+            registry.register("mnist", b"five", RunRecord(gate=PASSED, parent="mnist/3")).number
+            == 5
+        )
         seen = registry.alias("mnist", "champion")
         assert registry.set_alias("mnist", "champion", 5, expected=seen).number == 5
         assert registry.rollback("mnist").number == 3
@@ -206,24 +207,17 @@ def test_values_that_are_out_of_the_ordinary_come_along(golden):
         assert len(registry.versions(where="params.negative < 0 and params.huge != 5")) == 1
 
 
-def _look(directory, barrier, results):
-    barrier.wait()
+def _hashes(directory):
     with _open(directory) as registry:
-        results.put([event.hash for event in registry.history("mnist")])
+        return [event.hash for event in registry.history("mnist")]
 
 
 @first
 def test_several_processes_may_open_it_at_once(golden):
     """One of them changes the tables; the others wait, and find them changed."""
-    barrier, results = spawn.Barrier(4), spawn.Queue()
-    processes = [spawn.Process(target=_look, args=(golden, barrier, results)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    told = [results.get(timeout=120) for _ in processes]
-    for process in processes:
-        process.join()
-    assert len(told[0]) == 6
-    assert told == [told[0]] * 4
+    hashes = at_once(_hashes, [(golden,)] * 4)
+    assert len(hashes[0]) == 6
+    assert hashes == [hashes[0]] * 4
     with _open(golden) as registry:
         assert errors(registry) == []
     with sqlite3.connect(golden / "registry.db.schema-1") as connection:

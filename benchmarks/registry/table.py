@@ -1,4 +1,4 @@
-"""The tables that the benchmarks of the registry print: a median and a p99, in milliseconds."""
+"""Printing the tables of the registry benchmarks: median and p99 in milliseconds."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def row(name: str, cells: Sequence[str], last: str = "") -> None:
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
-    """Return the figure that this share of all do not exceed; with few, p99 is the largest."""
+    """Return the percentile of a share in [0, 1]; of fewer than 100 values, p99 is the largest."""
     return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * share))]
 
 
@@ -31,5 +31,5 @@ def spread(seconds: Sequence[float]) -> str:
 
 
 def _milliseconds(seconds: float) -> str:
-    figure = seconds * 1e3
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
+    milliseconds = seconds * 1e3
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"

@@ -25,6 +25,7 @@ from registry import (
     NotFoundError,
     Registry,
     RegistryError,
+    RunRecord,
     UnavailableError,
 )
 from registry.events import Entry
@@ -35,24 +36,34 @@ def fill(registry):
     registry.register(
         "mnist",
         b"one",
-        metrics={"accuracy": 0.98, "ünï.code": -1e300},
-        params={"sizes": [784, 30], "preset": "it's é", "seed": None, "big": 10**300, "on": True},
-        tags={"team": "ocr", "'": '"'},
-        inputs={"train": "ab" * 32},
-        environment={"numpy": "2.1"},
-        gate=PASSED,
-        code_version="1.0",
-        run_id="run-1",
+        RunRecord(
+            metrics={"accuracy": 0.98, "ünï.code": -1e300},
+            params={
+                "sizes": [784, 30],
+                "preset": "it's é",
+                "seed": None,
+                "big": 10**300,
+                "on": True,
+            },
+            tags={"team": "ocr", "'": '"'},
+            inputs={"train": "ab" * 32},
+            environment={"numpy": "2.1"},
+            gate=PASSED,
+            code_version="1.0",
+            run_id="run-1",
+        ),
         idempotency_key="key-1",
     )
-    registry.register("mnist", b"two", gate=FAILED, parent="mnist/1", idempotency_key="key-2")
-    registry.register("mnist", b"one", tags={"again": "yes"})
-    registry.register("mnist", b"", gate=(Check("x", 1, 0, passed=True),))
+    registry.register(
+        "mnist", b"two", RunRecord(gate=FAILED, parent="mnist/1"), idempotency_key="key-2"
+    )
+    registry.register("mnist", b"one", RunRecord(tags={"again": "yes"}))
+    registry.register("mnist", b"", RunRecord(gate=(Check("x", 1, 0, passed=True),)))
     registry.set_alias("mnist", "champion", 1)
     registry.set_alias("mnist", "champion", 4)
     registry.rollback("mnist")
     registry.set_alias("mnist", "gone", 2)
-    registry.remove_alias("mnist", "gone")
+    registry.delete_alias("mnist", "gone")
     registry.set_alias("mnist", "challenger", 4)
     registry.archive("mnist/2")
     registry.archive("mnist/3")
@@ -106,7 +117,7 @@ def test_a_model_comes_to_an_empty_registry_as_it_was(registry, other, tmp_path)
     assert told(other) == told(registry)
     assert errors(other) == []
     # And it goes on from there.
-    assert other.register("mnist", b"five", parent="mnist/4").number == 5
+    assert other.register("mnist", b"five", RunRecord(parent="mnist/4")).number == 5
     assert other.register("mnist", b"two", idempotency_key="key-2").number == 2
     assert other.get("mnist/2").state == "archived"
     assert [v.number for v in other.versions(where="params.preset = 'it''s é'")] == [1]
@@ -263,7 +274,7 @@ def test_other_versions_of_the_same_numbers_are_a_collision(full, registry, tmp_
 def test_the_same_weights_and_figures_of_another_registration_are_another_version(other, tmp_path):
     with Registry(*place(tmp_path, "third")) as third:
         for registry in (other, third):
-            registry.register("mnist", b"one", metrics={"a": 1.0})
+            registry.register("mnist", b"one", RunRecord(metrics={"a": 1.0}))
         third.export("mnist", tmp_path / "file")
     refuses(other, tmp_path, tmp_path / "file", CollisionError)
 
@@ -296,8 +307,8 @@ def small(tmp_path_factory):
     """The bytes of an export, where each part begins and ends, and a registry to refuse it."""
     directory = tmp_path_factory.mktemp("small")
     with Registry(*place(directory, "small"), actor="ann") as registry:
-        registry.register("mnist", b"weights one", metrics={"a": 0.5}, gate=PASSED)
-        registry.register("mnist", b"weights two", tags={"a": "é"})
+        registry.register("mnist", b"weights one", RunRecord(metrics={"a": 0.5}, gate=PASSED))
+        registry.register("mnist", b"weights two", RunRecord(tags={"a": "é"}))
         registry.set_alias("mnist", "champion", 1)
         registry.export("mnist", directory / "file")
     parts = {}
@@ -468,7 +479,7 @@ def test_a_member_of_another_name_is_refused(full, other, tmp_path, name):
 
     before = files(tmp_path)
     file = repack(full[1] / "mnist", tmp_path / "file", members=add)
-    refuses(other, tmp_path, file, match="does not tell of|cannot")
+    refuses(other, tmp_path, file, match="does not list|cannot")
     assert {n for n in files(tmp_path) if not n.startswith("other/")} == {
         "file",
         *(n for n in before if not n.startswith("other/")),
@@ -558,14 +569,14 @@ def test_not_even_where_the_events_claim_it_too(other, full, tmp_path):
     ("change", "match"),
     [
         ({"format": "other"}, "Expected the format digits-registry-export, got 'other'"),
-        ({"format_version": 2}, "format version 2; this release of digits reads 1. Upgrade"),
+        ({"format_version": 2}, "format version 2; this release reads 1. Upgrade"),
         ({"format_version": "1"}, "format version '1'"),
         ({"model": "../evil"}, "model name"),
         ({"model": "other"}, "was edited"),
         ({"events": []}, "register no version"),
         ({"events": None}, "not valid"),
         ({"events": [[]]}, "not valid"),
-        ({"events": ["abcdefghi"]}, "is not one"),
+        ({"events": ["abcdefghi"]}, "has a wrong type"),
         ({"events": {}}, "no version"),
         ({"model": None}, "model name"),
     ],
@@ -705,7 +716,7 @@ def test_the_manifest_comes_first(full, other, tmp_path):
     file = repack(
         full[1] / "mnist", tmp_path / "file", members=lambda members: list(reversed(members))
     )
-    refuses(other, tmp_path, file, match="does not begin as one")
+    refuses(other, tmp_path, file, match="no manifest first")
 
 
 def test_every_refusal_is_an_error_of_the_registry():

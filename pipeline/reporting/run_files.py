@@ -15,7 +15,7 @@ REPORT = "report.html"
 """File of a run with the same for people, with pictures."""
 
 
-def write_run_record(outcome: Trained) -> None:
+def write_run_files(outcome: Trained) -> None:
     """Write ``record.json`` and ``report.html`` to the directory of a run."""
     # An earlier run may have been killed while it wrote.
     files.sweep(outcome.directory)

@@ -1,4 +1,4 @@
-"""Our registry, as a worker."""
+"""Our registry as a worker process."""
 
 import os
 import random
@@ -7,43 +7,43 @@ import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from benchmarks.registry_fill import LARGE, OTHERS, TEAMS, fill
-from benchmarks.registry_worker import work
-from registry import Registry
-from registry.blobs import Blobs, Stored
+from benchmarks.registry.fill import LARGE, OTHERS, TEAMS, fill
+from benchmarks.registry.worker import serve
+from registry import Registry, RunRecord
+from registry.blobs import Blobs, StoredBlob
 
 WEIGHTS = 407_080
-"""Bytes: those of a network 784-128-10 of float32."""
+"""Size in bytes of a 784-128-10 network of float32."""
 
 
 class MemoryBlobs(Blobs):
-    """The digests of weights, and nothing on disk: what registering costs without the file."""
+    """A store that keeps only digests, to measure registering without the file."""
 
     def __init__(self) -> None:
         self._digests: set[str] = set()
 
-    def place_of(self, sha256: str) -> str:
-        """Return where a blob is, for people."""
+    def location_of(self, sha256: str) -> str:
+        """Return the location of a blob, for messages."""
         return f"memory:{sha256}"
 
     def has(self, sha256: str) -> bool:
-        """Tell whether there is anything under a digest."""
+        """Tell whether a blob is stored."""
         return sha256 in self._digests
 
     def delete(self, sha256: str) -> None:
-        """Remove a blob, if it is there."""
+        """Remove a blob if it is there."""
         self._digests.discard(sha256)
 
-    def stored(self) -> Iterator[Stored]:
-        """List nothing: nobody asks."""
+    def stored(self) -> Iterator[StoredBlob]:
+        """Yield nothing: no benchmark lists blobs."""
         return iter(())
 
     def temporary_files(self, before: float) -> Iterator[tuple[str, int]]:  # noqa: ARG002
-        """List nothing: there are none."""
+        """Yield nothing: there are no temporary files."""
         return iter(())
 
     def delete_temporary_file(self, name: str) -> None:
-        """Never called: there are none."""
+        """Raise an error: there are no temporary files."""
         raise NotImplementedError(name)
 
     def _put(self, data: bytes, sha256: str) -> None:  # noqa: ARG002
@@ -53,8 +53,8 @@ class MemoryBlobs(Blobs):
         return None
 
 
-class Ours:
-    """A registry, and questions to it about models and versions chosen at random."""
+class OurRegistry:
+    """A registry, and queries about models and versions chosen at random."""
 
     def __init__(self) -> None:
         self.rng = random.Random(0)
@@ -64,7 +64,7 @@ class Ours:
         self.large = 0
 
     def releases(self) -> str:
-        """Return what answers."""
+        """Return the releases of what is measured."""
         return f"SQLite {sqlite3.sqlite_version}, SQLAlchemy {version('sqlalchemy')}"
 
     def fill(self, url: str, blobs: str, versions: int) -> None:
@@ -77,7 +77,7 @@ class Ours:
             self.registry.close()
 
     def use(self, url: str, blobs: str, weights: str) -> None:
-        """Open a registry for what follows, with weights in ``files`` or in ``memory``."""
+        """Open a registry for the next commands, with weights in ``files`` or in ``memory``."""
         self.close()
         self.url, self.blobs = url, blobs
         self.registry = Registry(url, blobs)
@@ -94,7 +94,7 @@ class Ours:
         return f"journal_mode {journal}, synchronous {synchronous}"
 
     def open(self) -> None:
-        """Open the registry once more."""
+        """Open the registry again."""
         Registry(self.url, self.blobs).close()
 
     def open_new(self) -> None:
@@ -123,16 +123,16 @@ class Ours:
         self.registry.versions(LARGE, order_by="metrics.accuracy desc", limit=10)
 
     def top_small(self) -> None:
-        """Get the ten best versions of a model that has one in two hundred of all."""
+        """Get the ten best versions of a model that has one in 200 of all versions."""
         name = f"other-{self.rng.randrange(OTHERS)}"
         self.registry.versions(name, order_by="metrics.accuracy desc", limit=10)
 
     def tagged(self) -> None:
-        """Get the twenty latest versions of the large model with a tag that one in four has."""
+        """Get the latest 20 versions of the large model with a tag that one in four has."""
         self.registry.versions(LARGE, where=f"tags.team = '{self._team()}'", limit=20)
 
     def filtered(self) -> None:
-        """Get the twenty latest with a tag and a metric, as one in forty has."""
+        """Get the latest 20 with a tag and a metric that one in 40 has."""
         where = f"metrics.accuracy >= 0.99 and tags.team = '{self._team()}'"
         self.registry.versions(LARGE, where=where, limit=20)
 
@@ -142,12 +142,12 @@ class Ours:
         self.registry.versions(LARGE, where=f"run_id = 'run-{run}'", limit=20)
 
     def rare(self) -> None:
-        """Get the one version of the large model with a value of a param."""
+        """Get the only version of the large model with a value of a parameter."""
         seed = 2 * self.rng.randrange(self.large)
         self.registry.versions(LARGE, where=f"params.seed = {seed}", limit=20)
 
     def page(self) -> None:
-        """Get a page of a hundred, nine tenths down."""
+        """Get a page of 100, nine tenths down."""
         after = max(1, self.large // 10 + self.rng.randrange(-10, 10))
         self.registry.versions(LARGE, limit=100, after=f"{LARGE}/{after}")
 
@@ -156,13 +156,15 @@ class Ours:
         self.registry.register(
             LARGE,
             os.urandom(8) + bytes(WEIGHTS - 8),
-            metrics={"accuracy": self.rng.uniform(0.9, 1.0), "loss": 0.1},
-            params={"seed": 0},
-            tags={"team": self._team()},
+            RunRecord(
+                metrics={"accuracy": self.rng.uniform(0.9, 1.0), "loss": 0.1},
+                params={"seed": 0},
+                tags={"team": self._team()},
+            ),
         )
 
     def _model(self) -> str:
-        """Return the large model or one of the others, as likely."""
+        """Return the large model or another one, with equal probability."""
         if self.rng.random() < 0.5:
             return LARGE
         return f"other-{self.rng.randrange(min(OTHERS, self.large))}"
@@ -172,5 +174,5 @@ class Ours:
 
 
 if __name__ == "__main__":
-    ours = Ours()
-    work({name: getattr(ours, name) for name in dir(ours) if not name.startswith("_")})
+    ours = OurRegistry()
+    serve({name: getattr(ours, name) for name in dir(ours) if not name.startswith("_")})

@@ -1,6 +1,6 @@
-"""The registry of MLflow, as a worker: the same questions to its `SqlAlchemyStore`.
+"""MLflow's registry as a worker process: the same queries to its `SqlAlchemyStore`.
 
-It runs in an environment of its own, and imports nothing of this project's but the loop.
+It runs in its own environment, and imports only the worker loop from this project.
 """
 
 import logging
@@ -16,9 +16,9 @@ from mlflow.store.model_registry.dbmodels import models
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.search_utils import SearchUtils
 
-from benchmarks.registry_worker import work
+from benchmarks.registry.worker import serve
 
-# As `registry_fill` has them.
+# The same as in `benchmarks.registry.fill`.
 LARGE = "mnist"
 OTHERS = 100
 TEAMS = ("ocr", "post", "bank", "lab")
@@ -29,7 +29,7 @@ _NEWEST = ["version_number DESC"]
 
 
 class MLflow:
-    """A registry, and questions to it about models and versions chosen at random."""
+    """A registry, and queries about models and versions chosen at random."""
 
     def __init__(self) -> None:
         self.rng = random.Random(0)
@@ -38,17 +38,17 @@ class MLflow:
         self.large = 0
 
     def releases(self) -> str:
-        """Return what answers."""
+        """Return the releases of what is measured."""
         return (
             f"MLflow {version('mlflow')}, SQLite {sqlite3.sqlite_version}, "
             f"SQLAlchemy {version('sqlalchemy')}"
         )
 
     def fill(self, url: str, versions: int, journal: str) -> None:
-        """Create a registry with this many versions: as `registry_fill`, without metrics."""
+        """Create a registry with this many versions, like `fill` but without metrics."""
         engine = SqlAlchemyStore(url).engine
         with engine.connect() as connection:
-            # The mode of the file, for every connection from now on.
+            # The journal mode is stored in the file, for all later connections.
             connection.exec_driver_sql(f"PRAGMA journal_mode = {journal}")
         numbers = dict.fromkeys(map(_model_of, range(min(versions, 2 * OTHERS))), 0)
         with engine.begin() as connection:
@@ -78,21 +78,21 @@ class MLflow:
             )
 
     def use(self, url: str) -> None:
-        """Open a registry for what follows."""
+        """Open a registry for the next commands."""
         self.url = url
         self.store = SqlAlchemyStore(url)
         newest = self._search("", 1)
         self.large = int(newest[0].version) if newest else 0
 
     def durability(self) -> str:
-        """Return how the connection of the store writes, as SQLite itself says."""
+        """Return the durability settings of the store's connection, as SQLite reports them."""
         with self.store.ManagedSessionMaker() as session:
             journal = session.execute(sa.text("PRAGMA journal_mode")).scalar()
             synchronous = session.execute(sa.text("PRAGMA synchronous")).scalar()
         return f"journal_mode {journal}, synchronous {synchronous}"
 
     def open(self) -> None:
-        """Open the store once more, with an engine of its own as in a new process."""
+        """Open the store again with a new engine, like a new process."""
         SqlAlchemyStore._engine_map.pop(self.url, None)
         SqlAlchemyStore(self.url).engine.dispose()
 
@@ -106,11 +106,11 @@ class MLflow:
         self.store.get_model_version_by_alias(self._model(), "champion")
 
     def latest_large(self) -> None:
-        """Get the latest version of the large model, in the way there is for that."""
+        """Get the latest version of the large model by `get_latest_versions`."""
         self.store.get_latest_versions(LARGE)
 
     def newest_large(self) -> None:
-        """Get the latest version of the large model by a search for one."""
+        """Get the latest version of the large model by a search with limit 1."""
         self._search("", 1)
 
     def number(self) -> None:
@@ -118,7 +118,7 @@ class MLflow:
         self.store.get_model_version(LARGE, self.rng.randint(1, self.large))
 
     def tagged(self) -> None:
-        """Get the twenty latest versions of the large model with a tag that one in four has."""
+        """Get the latest 20 versions of the large model with a tag that one in four has."""
         self._search(f" AND tags.team = '{self.rng.choice(TEAMS)}'", 20)
 
     def run(self) -> None:
@@ -127,18 +127,18 @@ class MLflow:
         self._search(f" AND run_id = 'run-{run}'", 20)
 
     def rare(self) -> None:
-        """Get the one version of the large model with a value of a tag."""
+        """Get the only version of the large model with a value of a tag."""
         seed = 2 * self.rng.randrange(self.large)
         self._search(f" AND tags.seed = '{seed}'", 20)
 
     def page(self) -> None:
-        """Get a page of a hundred, nine tenths down."""
+        """Get a page of 100, nine tenths down."""
         after = max(1, self.large // 10 + self.rng.randrange(-10, 10))
         token = SearchUtils.create_page_token(max(0, self.large - after))
         self._search("", 100, token)
 
     def register(self) -> None:
-        """Add a version of the large model; there is a tag for the param and each metric."""
+        """Add a version of the large model, with a tag for the parameter and each metric."""
         self.store.create_model_version(
             LARGE,
             _SOURCE,
@@ -156,7 +156,7 @@ class MLflow:
         )
 
     def _model(self) -> str:
-        """Return the large model or one of the others, as likely."""
+        """Return the large model or another one, with equal probability."""
         if self.rng.random() < 0.5:
             return LARGE
         return f"other-{self.rng.randrange(min(OTHERS, self.large))}"
@@ -181,4 +181,4 @@ def _row(index: int, numbers: dict[str, int]) -> dict[str, Any]:
 if __name__ == "__main__":
     logging.disable()
     mlflow = MLflow()
-    work({name: getattr(mlflow, name) for name in dir(mlflow) if not name.startswith("_")})
+    serve({name: getattr(mlflow, name) for name in dir(mlflow) if not name.startswith("_")})

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 import sqlalchemy as sa
 
-from registry import NewerRegistryError, Registry, UnavailableError, UnsupportedError
+from registry import NewerRegistryError, Registry, RunRecord, UnavailableError, UnsupportedError
 
 WEIGHTS = b"some weights"
 
@@ -94,7 +94,7 @@ def test_what_this_release_does_not_know_is_refused(tmp_path, monkeypatch, url, 
 def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
     """Without statistics SQLite would read the whole model."""
     for number in range(1, 129):
-        sqlite.register("mnist", b"", run_id=f"run {number}")
+        sqlite.register("mnist", b"", RunRecord(run_id=f"run {number}"))
     asked = []
     sa.event.listen(
         sqlite._database._engine,

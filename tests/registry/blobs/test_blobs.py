@@ -16,6 +16,7 @@ from registry import (
     DamagedBlobError,
     MissingBlobError,
     Registry,
+    RunRecord,
     UnavailableError,
     UnsupportedError,
 )
@@ -48,9 +49,9 @@ def blobs(request, tmp_path):
 def _write(blobs, sha256, data):
     """Put other data, or none, where a blob is."""
     if hasattr(blobs, "_fs"):
-        files, path = blobs._fs, blobs.place_of(sha256)
+        files, path = blobs._fs, blobs.location_of(sha256)
     else:
-        files, path = fs.LocalFileSystem(), blobs.place_of(sha256)
+        files, path = fs.LocalFileSystem(), blobs.location_of(sha256)
         files.delete_file(path)
     if data is None:
         if hasattr(blobs, "_fs"):
@@ -69,7 +70,7 @@ def test_what_was_put_is_got(blobs, data):
     assert sha256 == hashlib.sha256(data).hexdigest()
     assert blobs.get(sha256) == data
     assert blobs.has(sha256)
-    assert blobs.place_of(sha256).endswith(f"sha256/{sha256[:2]}/{sha256}")
+    assert blobs.location_of(sha256).endswith(f"sha256/{sha256[:2]}/{sha256}")
 
 
 @given(many=st.lists(st.binary(max_size=50), max_size=4))
@@ -104,7 +105,7 @@ def test_what_was_deleted_is_gone_and_can_come_again(blobs):
 
 def test_a_listing_tells_size_and_time_and_passes_over_what_is_no_blob(blobs):
     first, second = blobs.put(b"one"), blobs.put(b"three")
-    place = blobs.place_of(first)
+    place = blobs.location_of(first)
     files = getattr(blobs, "_fs", fs.LocalFileSystem())
     for name in ("readme.txt", "A" * 64, "0" * 63):
         with files.open_output_stream(f"{place.rpartition('/')[0]}/{name}") as stream:
@@ -129,7 +130,7 @@ def test_damage_is_told_and_healed_by_putting_the_same_again(blobs, damage):
 
 
 def test_a_registry_keeps_its_weights_as_objects(registry, address, tmp_path):
-    version = registry.register("mnist", b"weights", gate=PASSED)
+    version = registry.register("mnist", b"weights", RunRecord(gate=PASSED))
     registry.set_alias("mnist", "champion", 1)
     assert registry.load("mnist@champion") == b"weights"
     assert [p.name for p in tmp_path.iterdir() if "objects.db" not in p.name] == []
@@ -137,7 +138,7 @@ def test_a_registry_keeps_its_weights_as_objects(registry, address, tmp_path):
     with Registry(f"sqlite:///{tmp_path}/objects.db", address) as other:
         assert other.load("mnist/1") == b"weights"
         assert other.get("mnist/1") == registry.get("mnist/1")
-    path = registry._blobs.place_of(version.sha256)
+    path = registry._blobs.location_of(version.sha256)
     parts = urlsplit(address)
     assert path.startswith(f"{parts.netloc.rpartition('@')[2]}{parts.path}/sha256/")
     assert errors(registry) == []
@@ -174,7 +175,7 @@ def test_objects_that_nothing_refers_to_are_collected(registry):
 
 
 def test_models_go_from_files_to_objects_and_back(registry, sqlite, tmp_path):
-    sqlite.register("mnist", b"weights", gate=PASSED)
+    sqlite.register("mnist", b"weights", RunRecord(gate=PASSED))
     sqlite.export("mnist", tmp_path / "file")
     registry.import_(tmp_path / "file")
     assert registry.load("mnist/1") == b"weights"

@@ -1,8 +1,8 @@
-"""A registry in a process of its own, which does as it is told over a pipe.
+"""A worker process that runs the operations of a registry and times them.
 
-A command is a line of JSON: what to do, with what, and how many times. The answer is one too:
-the seconds of each time, the errors by type, and what the last time returned. So two registries
-that need different releases of the same library are measured in turn.
+A command is one line of JSON: an operation, its arguments, and the number of repetitions. The
+answer is one line too: the seconds of each repetition, the errors by type, and the last result. In
+this way two registries that need different releases of a library are measured alternately.
 """
 
 import json
@@ -20,18 +20,18 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a command."""
+    """The result of a command."""
 
     seconds: list[float]
-    """Of the times that succeeded."""
-    processor: list[float]
-    """Seconds of the processor's time, of the same."""
+    """Wall-clock time of each repetition that succeeded."""
+    cpu_seconds: list[float]
+    """CPU time of the same repetitions."""
     errors: dict[str, int]
     value: Any
 
 
 class Worker:
-    """The process, seen from the benchmark."""
+    """A worker process, seen from the benchmark."""
 
     def __init__(self, python: str, module: str) -> None:
         self._process = subprocess.Popen(
@@ -57,54 +57,59 @@ class Worker:
         self._process.wait()
         self._process.stdout.close()
 
-    def start(self, what: str, *arguments: Any, times: int = 1, seconds: float = 1e9) -> None:
-        """Have something done, at most so many times, or until so many seconds are over."""
+    def start(self, operation: str, *arguments: Any, times: int = 1, seconds: float = 1e9) -> None:
+        """Start an operation, repeated up to `times` times or until `seconds` have passed."""
         assert self._process.stdin is not None
-        command = {"what": what, "arguments": arguments, "times": times, "seconds": seconds}
+        command = {
+            "operation": operation,
+            "arguments": arguments,
+            "times": times,
+            "seconds": seconds,
+        }
         print(json.dumps(command), file=self._process.stdin, flush=True)
 
     def answer(self) -> Answer:
-        """Wait for what came of it."""
+        """Wait for the result of the operation that was started."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"a worker stopped: {self._process.args}")
         return Answer(**json.loads(line))
 
-    def do(self, what: str, *arguments: Any, times: int = 1, seconds: float = 1e9) -> Answer:
-        """Have something done that must not fail, and wait for what came of it."""
-        self.start(what, *arguments, times=times, seconds=seconds)
+    def run(self, operation: str, *arguments: Any, times: int = 1, seconds: float = 1e9) -> Answer:
+        """Run an operation that must not fail, and wait for its result."""
+        self.start(operation, *arguments, times=times, seconds=seconds)
         answer = self.answer()
         if answer.errors:
-            raise RuntimeError(f"{what}: {answer.errors}")
+            raise RuntimeError(f"{operation}: {answer.errors}")
         return answer
 
 
-def work(operations: Mapping[str, Callable[..., Any]]) -> None:
-    """Do what the lines of standard input say."""
+def serve(operations: Mapping[str, Callable[..., Any]]) -> None:
+    """Run the commands on standard input."""
     for line in sys.stdin:
         command = json.loads(line)
-        operation = partial(operations[command["what"]], *command["arguments"])
+        operation = partial(operations[command["operation"]], *command["arguments"])
         answer = timed(operation, command["times"], command["seconds"])
         print(json.dumps(asdict(answer)), flush=True)
 
 
 def timed(operation: Callable[[], Any], times: int, seconds: float) -> Answer:
-    """Do something, at most so many times, or until so many seconds are over."""
-    found: list[float] = []
-    processor: list[float] = []
+    """Time an operation, repeated up to `times` times or until `seconds` have passed."""
+    wall: list[float] = []
+    cpu: list[float] = []
     errors: Counter[str] = Counter()
     value = None
     until = time.perf_counter() + seconds
     for _ in range(times):
-        started, at_work = time.perf_counter(), time.thread_time()
+        started, cpu_started = time.perf_counter(), time.thread_time()
         try:
             value = operation()
         except Exception as error:
             errors[type(error).__name__] += 1
         else:
-            processor.append(time.thread_time() - at_work)
-            found.append(time.perf_counter() - started)
+            cpu.append(time.thread_time() - cpu_started)
+            wall.append(time.perf_counter() - started)
         if time.perf_counter() > until:
             break
-    return Answer(found, processor, dict(errors), value)
+    return Answer(wall, cpu, dict(errors), value)

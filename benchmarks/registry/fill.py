@@ -1,8 +1,8 @@
-"""Registries of any size, filled in bulk with what `Registry.register` would have written.
+"""Filling a registry of any size in bulk with the rows that `Registry.register` would write.
 
-Half of the versions are in one model and the rest spread over a hundred, registered in turn.
-Every version has its event in the chain of its model, a blob (whose file is left out), two
-metrics, a param and a tag; every model has a champion, its last version.
+Half of the versions are in one model; the others are spread evenly over a hundred models. Every
+version has an event, a blob (but no file), two metrics, a parameter and a tag. Every model has a
+champion, its last version.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry import Registry, details, events, schema
+from registry import Registry, documents, events, schema
 from registry.records import READY
 
 LARGE = "mnist"
@@ -30,7 +30,7 @@ Rows = dict[sa.Table, list[tuple[Any, ...]]]
 
 
 def model_of(index: int) -> str:
-    """Return the model of the version registered as the index-th, from 0."""
+    """Return the model of the version with this index, counted from 0."""
     return LARGE if index % 2 == 0 else f"other-{index // 2 % OTHERS}"
 
 
@@ -46,7 +46,7 @@ def fill(url: str, blobs: str, versions: int) -> None:
 
 
 class _Chain:
-    """A model, and the end of its chain of events."""
+    """A model and the end of its chain of events."""
 
     def __init__(self, model_id: int, name: str) -> None:
         self.model_id = model_id
@@ -57,10 +57,10 @@ class _Chain:
         self.at = _START
 
     def append(self, kind: str, body: dict[str, Any], alias: str | None = None) -> tuple[Any, ...]:
-        """Return the row of the next event, about the last version."""
+        """Return the row of the next event, which is about the last version."""
         self.seq += 1
         number = self.versions
-        text = details.canonical(body)
+        text = documents.canonical_json(body)
         entry = events.Entry(self.seq, self.at, "", kind, alias, number, text, self.head, "")
         self.head = entry.expected_hash(self.name)
         return (self.model_id, *entry[:-1], self.head)
@@ -74,7 +74,7 @@ class _Chain:
 
 
 def _batches(versions: int) -> Iterator[Rows]:
-    """Yield rows, in the order of the columns of their tables."""
+    """Yield batches of rows, with values in the order of their table's columns."""
     rng = random.Random(0)
     chains: dict[str, _Chain] = {}
     rows: Rows = defaultdict(list)
@@ -88,8 +88,8 @@ def _batches(versions: int) -> Iterator[Rows]:
     for chain in chains.values():
         moved = chain.append(events.ALIAS_MOVED, {"from": None, "forced": True}, "champion")
         rows[schema.events].append(moved)
-        place = (chain.model_id, "champion", chain.versions, chain.seq, chain.at)
-        rows[schema.aliases].append(place)
+        alias = (chain.model_id, "champion", chain.versions, chain.seq, chain.at)
+        rows[schema.aliases].append(alias)
         rows[schema.models].append(chain.row())
     yield rows
 
@@ -123,20 +123,20 @@ def _add_version(rows: Rows, chain: _Chain, index: int, rng: random.Random) -> N
         "state": READY,
         "blob_sha256": document["sha256"],
         "event_seq": chain.seq,
-        "gate": details.gate_of(document),
-        **{name: document[name] for name in details.COLUMNS},
+        "gate": documents.gate_status(document),
+        **{name: document[name] for name in documents.COLUMNS},
     }
     rows[schema.versions].append(tuple(version[c.name] for c in schema.versions.columns))
-    for table, found in details.rows(document, version_id).items():
-        rows[table] += [tuple(row.values()) for row in found]
+    for table, details in documents.detail_rows(document, version_id).items():
+        rows[table] += [tuple(row.values()) for row in details]
 
 
 def _fill_sqlite(path: str, batches: Iterator[Rows]) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # Whoever opens the registry next sets it to WAL again.
+        # Opening the registry changes it back to WAL.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        # Indexes are built from sorted rows: that is much faster than a row at a time.
+        # Building an index at the end is much faster than inserting into it row by row.
         indexes = connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         ).fetchall()
@@ -144,12 +144,12 @@ def _fill_sqlite(path: str, batches: Iterator[Rows]) -> None:
             connection.execute(f"DROP INDEX {name}")
         connection.execute("BEGIN")
         for rows in batches:
-            for table, some in rows.items():
+            for table, values in rows.items():
                 marks = ", ".join("?" * len(table.columns))
-                connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", some)
+                connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", values)
         for _, statement in indexes:
             connection.execute(statement)
-        # As `register` does now and then.
+        # `Registry.register` does so whenever the number of versions has doubled.
         connection.execute("PRAGMA analysis_limit = 400")
         connection.execute("ANALYZE")
         connection.execute("COMMIT")
@@ -160,21 +160,21 @@ def _fill_postgresql(url: sa.URL, batches: Iterator[Rows]) -> None:
 
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain) as connection, connection.cursor() as cursor:
-        everything: Rows = defaultdict(list)
+        all_rows: Rows = defaultdict(list)
         for rows in batches:
-            for table, some in rows.items():
-                everything[table] += some
-        # In the order of foreign keys.
+            for table, values in rows.items():
+                all_rows[table] += values
+        # Tables are sorted by their foreign keys.
         for table in schema.metadata.sorted_tables:
             names = ", ".join(c.name for c in table.columns)
             with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-                for row in everything[table]:
+                for row in all_rows[table]:
                     copy.write_row(row)
-        # Rows that came with their ids leave the sequences behind.
+        # Explicit ids do not advance the sequences.
         for table in (schema.models, schema.versions):
             cursor.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), "
                 f"(SELECT max(id) FROM {table.name}))"
             )
-        # As autovacuum does within a minute of so many new rows.
+        # Autovacuum would do so within a minute of so many new rows.
         cursor.execute("ANALYZE")
