@@ -38,20 +38,20 @@ bench: .venv/dev
 # The network against PyTorch, scikit-learn and the book: speed, memory and accuracy. For figures
 # that mean something the machine should have nothing else to do, for half an hour.
 bench-nn: .venv-bench/made
-	$(BENCH)/python -m benchmarks.network_speed
-	$(BENCH)/python -m benchmarks.network_memory
-	$(BENCH)/python -m benchmarks.network_accuracy quick standard
-	$(BENCH)/python -m benchmarks.book
+	$(BENCH)/python -m benchmarks.network.speed
+	$(BENCH)/python -m benchmarks.network.memory
+	$(BENCH)/python -m benchmarks.network.accuracy quick standard
+	$(BENCH)/python -m benchmarks.network.book
 
 # The preset that takes up to an hour.
 bench-nn-best: .venv-bench/made
-	$(BENCH)/python -m benchmarks.network_accuracy best
+	$(BENCH)/python -m benchmarks.network.accuracy best
 
 # The registry against MLflow's, and with a million versions: ten minutes, 2 GB of disk. MLflow
 # brings another SQLAlchemy, and so has an environment of its own.
 bench-registry: .venv/dev .venv-bench-mlflow/made
-	$(BIN)/python -m benchmarks.registry_against_mlflow $(BENCH_MLFLOW)/python
-	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry_scale
+	$(BIN)/python -m benchmarks.registry.against_mlflow $(BENCH_MLFLOW)/python
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry.scale
 
 # Scoring against a bare loop and against PyTorch, its memory, and what scans cost in accuracy: that
 # of the champion under DIGITS_HOME. Five minutes.
@@ -81,7 +81,7 @@ bench-retraining: .venv/dev
 	$(BENCH)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.venv-bench-mlflow/made: benchmarks/requirements-mlflow.txt
+.venv-bench-mlflow/made: benchmarks/registry/requirements-mlflow.txt
 	test -x $(BENCH_MLFLOW)/python || $(PYTHON) -m venv .venv-bench-mlflow
 	$(BENCH_MLFLOW)/python -m pip install --quiet --requirement $<
 	touch $@

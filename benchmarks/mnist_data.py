@@ -2,7 +2,7 @@
 
 from pipeline.data import parquet
 from pipeline.data.parquet import Examples
-from pipeline.data.preparation import ingest
+from pipeline.jobs.ingestion import ingest
 
 
 def mnist() -> tuple[Examples, Examples]:

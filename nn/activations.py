@@ -1,7 +1,7 @@
 """Activation functions of the hidden layers, each with its derivative.
 
-A derivative is written in terms of the activation ``a = f(z)``, which the forward pass has
-already computed: for all three functions that is both cheaper and exact.
+A derivative is a function of the activation ``a = f(z)``, which the forward pass has already
+computed. For all three functions that is exact, and cheaper.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def _relu(z: Array) -> Array:
 
 
 def _relu_derivative(a: Array) -> NDArray[np.bool]:
-    # At z = 0 this takes the left derivative, as is usual.
+    # At z = 0 this is the left derivative, as usual.
     return a > 0
 
 

@@ -1,10 +1,10 @@
 """The forward pass, and the gradient of the loss by backpropagation (Nielsen, chapter 2).
 
-A batch is held as columns, ``z = W @ a + b``, as in the book: BLAS multiplies a large matrix with
-a narrow one from the right at nearly its full speed, and with a short one from the left, as
-``z = a @ W.T + b``, up to a third slower. Only the images themselves come as rows; BLAS reads
-them transposed at no cost. Everything follows the type of the parameters, float32 in training,
-float64 where a test compares gradients with differences.
+A batch is held as columns, ``z = W @ a + b``, as in the book. BLAS multiplies a large matrix by a
+narrow one at nearly its full speed; with a batch as rows, ``z = a @ W.T + b``, it is up to a
+third slower. Only the images come as rows, which BLAS reads transposed at no cost. Everything has
+the type of the parameters: float32 in training, float64 if a test compares gradients with
+differences.
 """
 
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
@@ -26,7 +26,7 @@ def feedforward(
     activations: Sequence[Array],
     masks: Sequence[Array] = (),
 ) -> None:
-    """Run examples through the network.
+    """Compute the activations of all layers.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def feedforward(
         ``activations[l]`` has shape ``(sizes[l], m)``. The first is the input; the others are
         overwritten, the last with the logits of layer L.
     masks : sequence of ndarray, optional
-        Shaped as `activations`: what those of the hidden layers are multiplied by.
+        Factors of the activations of the hidden layers, with the shapes of `activations`.
     """
     output = len(activations) - 1
     for layer in range(1, output + 1):
@@ -49,23 +49,23 @@ def feedforward(
 class Backpropagation:
     """Gradients of batches of one length, in buffers that are allocated once.
 
-    The work comes in two phases, and each in pieces that do not depend on each other:
-    `propagate` takes a share of the batch's examples and, when all of these are done,
-    `differentiate` a share of every layer's neurons.
+    There are two phases, each divided into independent pieces. `backpropagate_deltas` works on
+    a share of the examples. When all its pieces are done, `accumulate_gradients` works on a
+    share of the neurons of every layer.
 
     Parameters
     ----------
     parameters, gradient : Parameters
-        `gradient` receives what `differentiate` finds.
+        `accumulate_gradients` overwrites `gradient`.
     batch_size : int
-        Examples in a batch.
+        Number of examples in a batch.
     pieces : int
-        In which the work of each phase is cut.
+        Number of pieces in each phase.
     dropout : float
-        Share of the hidden neurons that is left out (Srivastava et al. 2014); the others are
-        scaled up, so that nothing changes on average and prediction needs no correction.
+        Fraction of the hidden neurons that is left out (Srivastava et al. 2014). The others are
+        scaled up, so that the mean stays the same and prediction needs no correction.
     zeros : callable
-        Makes the buffers that pieces have in common.
+        Allocates the buffers that pieces share.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Backpropagation:
         activations = [zeros((size, batch_size), dtype) for size in sizes[1:-1]]
         deltas = [zeros((size, batch_size), dtype) for size in sizes[1:]]
         masks = [np.zeros_like(a) for a in activations] if dropout else []
-        self._propagations = []
-        self._differentiations = []
+        self._example_shares = []
+        self._neuron_shares = []
         for piece in range(pieces):
             examples = share(batch_size, piece, pieces)
-            self._propagations.append(
-                _Propagation(
+            self._example_shares.append(
+                _ExampleShare(
                     examples,
                     [a[:, examples] for a in activations],
                     [delta[:, examples] for delta in deltas],
@@ -102,9 +102,9 @@ class Backpropagation:
                 )
             )
             neurons = [share(size, piece, pieces) for size in sizes]
-            self._differentiations.append(
+            self._neuron_shares.append(
                 [
-                    _Differentiation(
+                    _NeuronShare(
                         deltas[layer - 1][neurons[layer]],
                         activations[layer - 2].T if layer > 1 else None,
                         gradient.weights[layer][neurons[layer]],
@@ -114,10 +114,10 @@ class Backpropagation:
                 ]
             )
 
-    def propagate(
+    def backpropagate_deltas(
         self, piece: int, x: Array, targets: Array, z: Array, rng: np.random.Generator
     ) -> None:
-        """Run examples forwards, and their errors backwards (BP1 and BP2).
+        """Compute activations forwards, and deltas backwards (BP1 and BP2).
 
         Parameters
         ----------
@@ -126,9 +126,9 @@ class Backpropagation:
         z : ndarray, shape (sizes[-1], batch_size)
             Receives the logits.
         rng : numpy.random.Generator
-            Draws what dropout leaves out.
+            Draws the neurons that dropout leaves out.
         """
-        examples, hidden, deltas, masks = self._propagations[piece]
+        examples, hidden, deltas, masks = self._example_shares[piece]
         z = z[:, examples]
         for mask in masks:
             mask[...] = rng.random(mask.shape, mask.dtype) < self._keep
@@ -141,8 +141,7 @@ class Backpropagation:
         )
         delta = deltas[-1]
         self._objective.delta(z, targets[:, examples], delta)
-        # The gradient is that of the mean over the examples there are, so that a short last
-        # batch weighs what it should.
+        # The cost is the mean over the examples of this batch, also if it is a short last one.
         delta /= self._batch_size
         for layer in range(len(hidden), 0, -1):
             a, following, delta = hidden[layer - 1], delta, deltas[layer - 1]
@@ -152,15 +151,15 @@ class Backpropagation:
                 a = a * self._keep
             delta *= self._activation.derivative(a)
 
-    def differentiate(self, piece: int, x: Array) -> None:
-        """Write the gradient of a share of every layer's neurons (BP3 and BP4)."""
-        for delta, a, weights, biases in self._differentiations[piece]:
+    def accumulate_gradients(self, piece: int, x: Array) -> None:
+        """Compute the gradient of a share of the neurons of every layer (BP3 and BP4)."""
+        for delta, a, weights, biases in self._neuron_shares[piece]:
             np.matmul(delta, x if a is None else a, out=weights)
             np.add.reduce(delta, axis=1, out=biases)
 
 
-class _Propagation(NamedTuple):
-    """Some examples' columns of every hidden layer's arrays (and of the output's delta)."""
+class _ExampleShare(NamedTuple):
+    """The columns of some examples in the arrays of every layer."""
 
     examples: slice
     activations: list[Array]
@@ -168,11 +167,11 @@ class _Propagation(NamedTuple):
     masks: list[Array]
 
 
-class _Differentiation(NamedTuple):
-    """Some neurons' rows of a layer's arrays, and the transposed activations they take in."""
+class _NeuronShare(NamedTuple):
+    """The rows of some neurons in the arrays of a layer, and their inputs."""
 
     delta: Array
-    incoming: Array | None
-    """None for the images."""
+    inputs: Array | None
+    """Transposed activations of the layer below; None for the images."""
     weights: Array
     biases: Array

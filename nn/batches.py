@@ -1,4 +1,4 @@
-"""Training examples as backpropagation wants them: in random order, scaled and deformed."""
+"""Training examples in batches: in random order, scaled and distorted."""
 
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
 
@@ -11,17 +11,18 @@ from nn import validation
 from nn.activations import Array
 from nn.distortion import Distorter
 from nn.objectives import targets
-from nn.team import Team
+from nn.parallel.workers import Workers
 
-# Examples prepared at once, where batches are shorter: they fill a core's own cache.
+# Number of examples that are prepared together if batches are shorter: they fill the cache of a
+# core.
 _CHUNK = 512
 
-# Examples that one thread prepares at a time.
+# Number of examples that one process prepares at a time.
 _PIECE = 64
 
 
 class Chunk(NamedTuple):
-    """Some batches, back to back."""
+    """Consecutive batches."""
 
     x: Array
     """Shape ``(m, sizes[0])``."""
@@ -32,12 +33,12 @@ class Chunk(NamedTuple):
 
 
 class Batches:
-    """One pass after another over the training examples.
+    """The training examples, of which each call makes one pass.
 
     Parameters
     ----------
     x : ndarray of uint8 or float, shape (n, sizes[0])
-        Converted a chunk at a time: all at once, float32 would take four times the memory.
+        Converted chunk by chunk, because all of it as float32 takes four times the memory.
     y : ndarray of int, shape (n,)
     """
 
@@ -50,7 +51,7 @@ class Batches:
         batch_size: int,
         label_smoothing: float,
         distorter: Distorter | None,
-        team: Team,
+        workers: Workers,
     ) -> None:
         self._x = x
         self._y = y
@@ -58,31 +59,31 @@ class Batches:
         self._label_smoothing = label_smoothing
         self._distorter = distorter
         rows = min(len(x), batch_size * max(1, _CHUNK // batch_size))
-        self._team = team
+        self._workers = workers
         self.longest = rows
-        """Examples in the longest chunk."""
-        self._buffer = team.zeros((rows, x.shape[1]))
+        """Number of examples in the longest chunk."""
+        self._buffer = workers.zeros((rows, x.shape[1]))
         self.generators = -(-rows // _PIECE)
-        """How many random generators a pass takes."""
+        """Number of random generators that a pass needs."""
 
     def __call__(
         self, order: np.ndarray, generators: Sequence[np.random.Generator]
     ) -> Iterator[Chunk]:
-        """Yield the examples in this order, in chunks of whole batches.
+        """Yield the examples in this order, in chunks of complete batches.
 
-        A chunk is overwritten by the next one.
+        The next chunk overwrites a chunk.
         """
         for start in range(0, len(order), len(self._buffer)):
-            chosen = order[start : start + len(self._buffer)]
-            x = self._buffer[: len(chosen)]
-            pieces = -(-len(chosen) // _PIECE)
+            indices = order[start : start + len(self._buffer)]
+            x = self._buffer[: len(indices)]
+            pieces = -(-len(indices) // _PIECE)
 
-            def prepare(piece: int, x: Array = x, chosen: np.ndarray = chosen) -> None:
+            def prepare(piece: int, x: Array = x, indices: np.ndarray = indices) -> None:
                 rows = slice(piece * _PIECE, (piece + 1) * _PIECE)
-                validation.scaled(self._x[chosen[rows]], out=x[rows])
+                validation.scaled(self._x[indices[rows]], out=x[rows])
                 if self._distorter is not None:
                     self._distorter(x[rows], generators[piece])
 
-            self._team.run(prepare, pieces)
-            labels = self._y[chosen]
+            self._workers.run(prepare, pieces)
+            labels = self._y[indices]
             yield Chunk(x, targets(labels, self._classes, self._label_smoothing), labels)

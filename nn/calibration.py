@@ -1,8 +1,8 @@
-"""Probabilities that mean what they say: temperature scaling, and a measure of the error.
+"""Temperature scaling of probabilities, and the expected calibration error.
 
-Guo et al. 2017, arXiv:1706.04599. A network trained to be certain is too certain, one trained
-on smoothed labels not enough. Dividing its logits by one number, the temperature, mends most of
-either and changes no prediction.
+Guo et al. 2017, arXiv:1706.04599. A network trained on one-hot labels is overconfident, one
+trained on smoothed labels underconfident. Dividing the logits by one number, the temperature,
+corrects most of either and changes no prediction.
 """
 
 import math
@@ -14,8 +14,7 @@ from nn import validation
 from nn.activations import Array
 from nn.objectives import OUTPUTS
 
-# Within these the temperature is looked for. From images that are all classified correctly there
-# would be no end to certainty.
+# Limits of the temperature. If all images are classified correctly, the best one would be 0.
 _LOWEST, _HIGHEST = 0.1, 10.0
 _TOLERANCE = 1e-4
 
@@ -27,19 +26,19 @@ def probabilities(z: Array, output: str, temperature: float) -> Array:
     """
     a = OUTPUTS[output](z / np.float32(temperature))
     if output == "sigmoid":
-        # Where every output has rounded to 0 there is nothing to share out but equally.
+        # If every output has been rounded to 0, the probabilities become equal.
         a += np.finfo(np.float32).tiny
         a /= a.sum(axis=0)
     return a
 
 
 def best_temperature(z: Array, labels: np.ndarray, output: str) -> float:
-    """Return the temperature at which these labels are the most probable.
+    """Return the temperature that maximises the likelihood of these labels.
 
     Parameters
     ----------
     z : ndarray, shape (k, m)
-        Logits of examples that were not trained on.
+        Logits of examples that are not training data.
     labels : ndarray of int, shape (m,)
     """
 
@@ -48,7 +47,7 @@ def best_temperature(z: Array, labels: np.ndarray, output: str) -> float:
         likelihoods = a[labels, np.arange(len(labels))]
         return -float(np.log(likelihoods + np.finfo(np.float32).tiny).mean(dtype=np.float64))
 
-    # Golden-section search: in the logarithm of the temperature the loss has one minimum.
+    # Golden-section search: the loss has one minimum in the logarithm of the temperature.
     ratio = (math.sqrt(5) - 1) / 2
     low, high = math.log(_LOWEST), math.log(_HIGHEST)
     left, right = high - ratio * (high - low), low + ratio * (high - low)
@@ -68,11 +67,11 @@ def best_temperature(z: Array, labels: np.ndarray, output: str) -> float:
 def expected_calibration_error(
     probabilities: ArrayLike, labels: ArrayLike, *, bins: int = 15
 ) -> float:
-    """Return how far confidence is from accuracy, on average; a fraction in [0, 1].
+    """Return the mean difference between confidence and accuracy, a fraction in [0, 1].
 
-    Predictions are put in bins of equal width by their confidence, the largest probability of
-    each; the difference of mean confidence and accuracy of every bin is weighed by its share of
-    the predictions (Guo et al. 2017, section 2).
+    Predictions are grouped by their confidence, which is the largest probability, in bins of
+    equal width. The absolute difference between mean confidence and accuracy of each bin is
+    weighted by its share of the predictions (Guo et al. 2017, section 2).
 
     Parameters
     ----------
@@ -82,11 +81,11 @@ def expected_calibration_error(
     Raises
     ------
     InvalidDataError
-        Where either has a wrong shape, type or range.
+        If either has a wrong shape, type or range.
     """
     p = validation.probability_rows(probabilities)
     confidence = p.max(axis=1).astype(np.float64)
-    right = p.argmax(axis=1) == validation.class_labels(labels, len(p), p.shape[1])
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=confidence - right, minlength=bins)
+    correct = p.argmax(axis=1) == validation.class_labels(labels, len(p), p.shape[1])
+    bin_index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_index, weights=confidence - correct, minlength=bins)
     return float(np.abs(gaps).sum() / len(p))

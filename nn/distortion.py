@@ -1,4 +1,4 @@
-"""Images deformed at random, so that a network never sees the same one twice.
+"""Random deformations of images, so that a network never sees the same image twice.
 
 Affine and elastic deformations as in Simard, Steinkraus and Platt 2003 ("Best practices for
 convolutional neural networks applied to visual document analysis") and Cireşan et al. 2010
@@ -17,67 +17,65 @@ from nn import validation
 from nn.activations import Array
 from nn.errors import InvalidDataError, InvalidParameterError
 
-# Of the smoothest fields, those kept; the ones left out are below this share of the largest.
+# Elastic fields with a smaller share of the largest amplitude are left out.
 _NEGLIGIBLE = 1e-3
 
-# Whole numbers up to this are exact in float32.
+# Integers up to this are exact in float32.
 _EXACT = 1 << 24
 
-# Below this there is nothing to smooth: a pixel's neighbours weigh less than a billionth.
-_LEAST_SIGMA = 0.15
+# Smallest sigma: below it nothing is smoothed, a neighbouring pixel weighs less than 1e-9.
+_MIN_SIGMA = 0.15
 
-# Images deformed at once: enough that threads spend their time outside of the interpreter's
-# lock, and few enough for a core's own cache.
+# Images deformed together: enough that threads spend most of their time outside the global
+# interpreter lock, and few enough for the cache of a core.
 _BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """How far images are deformed. Every draw is uniform within plus and minus its limit.
+    """Limits of the random deformations. A value is drawn uniformly between -limit and +limit.
 
     Raises
     ------
     InvalidParameterError
-        Where a limit is outside its domain.
+        If a limit is outside its domain.
     """
 
     rotation: float = 15.0
     """Degrees."""
     scaling: float = 0.15
-    """A fraction, drawn for each axis by itself."""
+    """A fraction, drawn for each axis separately."""
     shear: float = 0.15
-    """Pixels that a row moves, for each row that it is away from the centre."""
+    """Pixels that a row moves, for each row between it and the centre."""
     shift: float = 1.0
-    """Pixels, drawn for each axis by itself."""
+    """Pixels, drawn for each axis separately."""
     alpha: float = 36.0
     """Elastic deformation, pixels: random fields, uniform in [-1, 1], are smoothed and
-    multiplied by this. With sigma 5, 36 moves a pixel by 1.2 on average of squares."""
+    multiplied by this. With sigma 5, 36 moves a pixel by 1.2 pixels (root mean square)."""
     sigma: float = 5.0
     """Standard deviation of the Gaussian that smooths the fields, in pixels."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             name = f"distortion.{field.name}"
-            check = validation.positive if field.name == "sigma" else validation.not_negative
-            # Frozen for users; whatever kind of number was given, a plain one is kept.
+            check = validation.positive if field.name == "sigma" else validation.nonnegative
+            # The class is frozen for users. Any type of number becomes a float.
             object.__setattr__(self, field.name, check(name, getattr(self, field.name)))
         validation.below("distortion.scaling", self.scaling, 1)
-        if self.sigma < _LEAST_SIGMA:
-            raise InvalidParameterError(
-                "distortion.sigma", f"a number from {_LEAST_SIGMA}", self.sigma
-            )
+        if self.sigma < _MIN_SIGMA:
+            raise InvalidParameterError("distortion.sigma", f"a number >= {_MIN_SIGMA}", self.sigma)
 
 
 class Distorter:
     """Deforms images of one shape.
 
-    A deformation says, for every pixel, from where in the image it takes its value. These
-    coordinates are a linear combination of fixed fields: constant, row and column for the affine
-    part, and for the elastic part the fields that smoothing leaves of random ones. Smoothing is
-    ``G N G.T`` with a Gaussian matrix ``G = U S U.T``; ``U.T N U`` is as random as ``N``, so the
-    same fields come from ``(U S) N (U S).T``, and of S only the first few are not negligible.
-    All coordinates of all images are then one product of matrices, with a few dozen random
-    numbers for an image in place of two for a pixel.
+    A deformation gives, for every pixel, the coordinates in the image from which it takes its
+    value. They are a linear combination of fixed fields: constant, row and column for the affine
+    part, and smoothed random fields for the elastic part. Smoothing is ``G N G.T`` with a
+    Gaussian matrix ``G = U S U.T``. Since ``U.T N U`` has the same distribution as ``N``, the
+    fields are ``(U S) N (U S).T``, and only the first few values of S are not negligible. So
+    the coordinates of all images are one matrix product, with a few dozen random numbers per
+    image instead of two per pixel.
     """
 
     def __init__(self, distortion: Distortion, shape: tuple[int, int]) -> None:
@@ -94,12 +92,12 @@ class Distorter:
         self._fields = np.concatenate(fields).reshape(-1, y.size).astype(np.float32)
 
     def __call__(self, images: Array, rng: np.random.Generator) -> None:
-        """Deform each image by itself, in place.
+        """Deform each image independently, in place.
 
         Parameters
         ----------
         images : ndarray of float32, shape (m, h * w)
-            What lies outside of an image is taken to be 0.
+            Pixels outside an image count as 0.
         """
         scratch = self._scratch
         block = len(scratch.padded)
@@ -116,26 +114,26 @@ class Distorter:
         coefficients = self._coefficients(count, rng)
         y = np.matmul(coefficients[0], self._fields, out=scratch.y[:count])
         x = np.matmul(coefficients[1], self._fields, out=scratch.x[:count])
-        # Just before the last pixel, so that a place always has a neighbour beyond it.
+        # Just before the last pixel, so that every position has a next pixel.
         np.clip(y, 0, np.nextafter(np.float32(height + 1), np.float32(0)), out=y)
         np.clip(x, 0, np.nextafter(np.float32(width + 1), np.float32(0)), out=x)
         above = np.floor(y, out=scratch.first[:count])
         left = np.floor(x, out=scratch.second[:count])
         y -= above
         x -= left
-        # A place in all of the block's pixels, exact in float32.
+        # Indices in the pixels of the whole block, exact in float32.
         above *= width + 2
         above += left
         above += scratch.starts[:count]
-        places = scratch.places[:count]
-        np.copyto(places, above, casting="unsafe")
+        indices = scratch.indices[:count]
+        np.copyto(indices, above, casting="unsafe")
 
         upper, right = scratch.first[:count], scratch.second[:count]
         lower = images
         for row, offset in ((upper, 0), (lower, width + 2)):
-            # The coordinates are clipped already; "clip" spares NumPy a check and a copy.
-            pixels[offset:].take(places, mode="clip", out=row)
-            pixels[offset + 1 :].take(places, mode="clip", out=right)
+            # The coordinates are already clipped; "clip" saves a check and a copy in NumPy.
+            pixels[offset:].take(indices, mode="clip", out=row)
+            pixels[offset + 1 :].take(indices, mode="clip", out=right)
             right -= row
             right *= x
             row += right
@@ -144,11 +142,11 @@ class Distorter:
         lower += upper
 
     def _coefficients(self, count: int, rng: np.random.Generator) -> Array:
-        """Return what each field weighs, shape ``(2, count, fields)``: for rows and columns."""
+        """Return the coefficient of each field, shape ``(2, count, fields)``: rows, columns."""
         limits = self._distortion
         coefficients = np.empty((2, count, len(self._fields)), np.float32)
-        # Of a uniform number in [-1, 1] the standard deviation is 1/sqrt(3), and sums of many
-        # are normal.
+        # A uniform number in [-1, 1] has the standard deviation 1/sqrt(3), and a sum of many is
+        # normally distributed.
         rng.standard_normal(out=coefficients, dtype=np.float32)
         coefficients *= np.float32(limits.alpha / np.sqrt(3))
 
@@ -162,7 +160,7 @@ class Distorter:
             ((cosine, sine), (shear * cosine - sine, shear * sine + cosine))
         ):
             zoom = 1 + drawn(limits.scaling)
-            # The centre, in coordinates of the padded image.
+            # The centre in coordinates of the padded image.
             centre = (self._shape[axis] + 1) / 2
             coefficients[axis, :, 0] = centre + drawn(limits.shift)
             coefficients[axis, :, 1] = zoom * by_row
@@ -172,19 +170,19 @@ class Distorter:
 
 def _smooth(length: int, sigma: float) -> NDArray[np.float64]:
     """Return ``U S`` of the matrix that smooths along an axis, shape ``(length, rank)``."""
-    place = np.arange(length)
-    distance = place[:, np.newaxis] - place
+    position = np.arange(length)
+    distance = position[:, np.newaxis] - position
     gaussian = np.exp(-(distance**2) / (2 * sigma**2)) / (sigma * np.sqrt(2 * np.pi))
     values, vectors = np.linalg.eigh(gaussian)
-    kept = values > _NEGLIGIBLE * values[-1]
-    return np.asarray(vectors[:, kept] * values[kept])
+    significant = values > _NEGLIGIBLE * values[-1]
+    return np.asarray(vectors[:, significant] * values[significant])
 
 
 class _Scratch(threading.local):
-    """Each thread's temporary arrays for a block of images.
+    """Temporary arrays of each thread for a block of images.
 
-    Allocated anew for every block, as the allocator returns them to the system each time, they
-    would cost more than what is computed in them.
+    Allocating them for every block would cost more than the computation, since the allocator
+    returns them to the system each time.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -194,4 +192,4 @@ class _Scratch(threading.local):
         self.starts = np.arange(0, self.padded.size, self.padded[0].size, dtype=np.float32)
         self.starts = self.starts[:, np.newaxis]
         self.y, self.x, self.first, self.second = np.empty((4, *shape), np.float32)
-        self.places = np.empty(shape, np.intp)
+        self.indices = np.empty(shape, np.intp)

@@ -1,24 +1,24 @@
-"""What can go wrong in `nn`, as one tree.
+"""The errors of `nn`, as a tree.
 
 ::
 
     NetworkError
     ├── InvalidParameterError   a parameter of the network is outside its domain
-    ├── InvalidDataError        images or labels of a wrong shape, type or range
-    ├── NotFittedError          asked to predict before `fit`
+    ├── InvalidDataError        images or labels have a wrong shape, type or range
+    ├── NotFittedError          the network is used before `fit`
     ├── DivergedError           the loss is no longer a finite number
-    ├── CheckpointError         a file that is not the state of this training
-    ├── HelperError             a process that helped with a training has ended
-    └── WeightsError            bytes that are not the weights of a network
+    ├── CheckpointError         a file is not the checkpoint of this training
+    ├── WorkerError             a worker process of a training has ended
+    └── WeightsError            bytes are not the weights of a network
 
-Those that concern an argument are `ValueError` as well, as Python's users expect.
+Errors about an argument are also `ValueError`.
 """
 
 from pathlib import Path
 
 
 class NetworkError(Exception):
-    """Any failure that `nn` foresees."""
+    """Base class of the errors of `nn`."""
 
 
 class InvalidParameterError(NetworkError, ValueError):
@@ -32,7 +32,7 @@ class InvalidParameterError(NetworkError, ValueError):
 
 
 class InvalidDataError(NetworkError, ValueError):
-    """Images or labels of a wrong shape, type or range."""
+    """Images or labels have a wrong shape, type or range."""
 
     def __init__(self, name: str, expected: str, got: str) -> None:
         super().__init__(f"{name}: expected {expected}, got {got}.")
@@ -52,11 +52,11 @@ class NotFittedError(NetworkError):
 
 
 class DivergedError(NetworkError):
-    """The loss of a batch was not a finite number; the weights are of no use."""
+    """The loss of a batch is not a finite number."""
 
     def __init__(self, epoch: int, batch: int, learning_rate: float) -> None:
         super().__init__(
-            f"Training diverged: the loss stopped being a finite number in epoch {epoch}, "
+            f"Training diverged: the loss is not a finite number in epoch {epoch}, "
             f"batch {batch}, at learning rate {learning_rate:g}. Try a smaller learning rate."
         )
         self.epoch = epoch
@@ -65,26 +65,26 @@ class DivergedError(NetworkError):
 
 
 class CheckpointError(NetworkError):
-    """The file is there, and is not the state of this training."""
+    """The file exists and is not the checkpoint of this training."""
 
     def __init__(self, path: Path, expected: str, got: str) -> None:
         super().__init__(
             f"{path}: expected a checkpoint of this training, with {expected}, got {got}. "
-            "Name another file, or delete this one to start from the beginning."
+            "Choose another file, or delete this one to start from the beginning."
         )
         self.path = path
         self.expected = expected
         self.got = got
 
 
-class HelperError(NetworkError):
-    """A process that helped with a training has ended before it was done."""
+class WorkerError(NetworkError):
+    """A worker process ended before its training did."""
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            f"A process that helped with this training has ended, with status {status}. "
-            "Start again, from the checkpoint if there is one; a machine short of memory "
-            "may need threads=1."
+            f"A worker process of this training ended with status {status}. Start the training "
+            "again; it resumes from its checkpoint, if it has one. If the machine is short of "
+            "memory, set threads=1."
         )
         self.status = status
 

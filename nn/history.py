@@ -1,16 +1,15 @@
-"""What is kept of every epoch of a training."""
+"""The record of an epoch of a training."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one epoch of training came to.
+    """Loss and accuracy of one epoch.
 
-    `loss` and `accuracy` are means over the epoch's batches, each measured just before its
-    step, on the images as they were trained on: distorted, and with neurons left out, where that
-    is asked for. The validation figures are measured after the epoch's last step, on images as
-    they are.
+    `loss` and `accuracy` are means over the examples of the epoch, each measured just before the
+    step of its batch, with distortion and dropout if the training uses them. The validation
+    figures are measured after the last step of the epoch, without distortion and dropout.
     """
 
     number: int
@@ -20,10 +19,10 @@ class Epoch:
     accuracy: float
     """A fraction in [0, 1]."""
     validation_loss: float | None
-    """None where `fit` was given no validation data."""
+    """None if `fit` has no validation data."""
     validation_accuracy: float | None
-    """None where `fit` was given no validation data."""
+    """None if `fit` has no validation data."""
     learning_rate: float
-    """Of the epoch's last step."""
+    """Learning rate of the last step of the epoch."""
     seconds: float
-    """Wall time, validation included."""
+    """Wall time in seconds, validation included."""

@@ -1,4 +1,4 @@
-"""What a network is and how it is trained: the parameters that a user chooses."""
+"""The parameters that define a network and its training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -16,9 +16,14 @@ from nn.schedules import SCHEDULES
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Hyperparameters:
-    """The parameters of a network and of its training, each within its domain.
+    """The parameters of a network and of its training; `NeuralNetwork` documents them.
 
-    `NeuralNetwork` says what they mean.
+    They may be assigned, as in scikit-learn. The constructor and `validated` check them.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is outside its domain.
     """
 
     sizes: Sequence[int] = field(default=(784, 30, 10), kw_only=False)
@@ -48,31 +53,43 @@ class Hyperparameters:
         validation.choice("optimizer", self.optimizer, OPTIMIZERS)
         self.learning_rate = validation.positive("learning_rate", self.learning_rate)
         validation.choice("schedule", self.schedule, SCHEDULES)
-        self.warmup_epochs = validation.not_negative("warmup_epochs", self.warmup_epochs)
-        self.batch_size = validation.whole("batch_size", self.batch_size, least=1)
-        self.epochs = validation.whole("epochs", self.epochs, least=1)
-        self.l2 = validation.not_negative("l2", self.l2)
+        self.warmup_epochs = validation.nonnegative("warmup_epochs", self.warmup_epochs)
+        self.batch_size = validation.integer("batch_size", self.batch_size, minimum=1)
+        self.epochs = validation.integer("epochs", self.epochs, minimum=1)
+        self.l2 = validation.nonnegative("l2", self.l2)
         self.dropout = validation.below("dropout", self.dropout, 1)
         self.label_smoothing = validation.below("label_smoothing", self.label_smoothing, 1)
         if not isinstance(self.distortion, Distortion | None):
             raise InvalidParameterError("distortion", "a Distortion or None", self.distortion)
         if self.seed is not None:
-            self.seed = validation.whole("seed", self.seed, least=0)
+            self.seed = validation.integer("seed", self.seed, minimum=0)
         if self.threads is not None:
-            self.threads = validation.whole("threads", self.threads, least=1)
+            self.threads = validation.integer("threads", self.threads, minimum=1)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
-        """Return what `get_params` told of."""
+        """Return an instance with the parameters that `get_params` returned."""
         params = {**params}
         if params.get("distortion") is not None:
             params["distortion"] = Distortion(**params["distortion"])
         return cls(**params)
 
     def get_params(self) -> dict[str, Any]:
-        """Return the parameters of the constructor, by name, as values JSON can hold."""
+        """Return the parameters of the constructor by name, as values that JSON can hold."""
         params = {field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
         params["sizes"] = list(self.sizes)
         if self.distortion is not None:
             params["distortion"] = asdict(self.distortion)
         return params
+
+    def validated(self) -> "Hyperparameters":
+        """Return a copy of the hyperparameters alone, each checked.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is outside its domain, because it was assigned.
+        """
+        return Hyperparameters(
+            **{field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
+        )

@@ -1,9 +1,8 @@
 """Output functions and, for each pair of output and loss, the loss and its gradient.
 
 Both start from the logits ``z`` of the output layer, shape ``(k, m)``, and targets ``y`` of the
-same shape, one-hot or smoothed. An example is a column, and its targets sum to 1. From
-activations that have already rounded to 0 or 1 the logarithms of cross-entropy could not be
-recovered.
+same shape, one-hot or smoothed. An example is a column, and its targets sum to 1. They do not
+start from activations, because an activation rounded to 0 or 1 has no finite cross-entropy.
 """
 
 from collections.abc import Callable
@@ -24,7 +23,7 @@ class Objective(NamedTuple):
 
 
 def targets(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> Array:
-    """Return one-hot columns, float32, of which `smoothing` is spread evenly over all classes.
+    """Return one-hot columns in float32, with `smoothing` spread evenly over all classes.
 
     Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
@@ -36,8 +35,8 @@ def targets(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> Array:
 def softmax(z: Array, out: Array | None = None) -> Array:
     """Return ``exp(z) / sum(exp(z))`` by column.
 
-    The column's maximum is subtracted first. That changes nothing, since softmax is invariant
-    under shifts, and keeps the largest exponent at 0, where exp cannot overflow.
+    The maximum of the column is subtracted first. Softmax is invariant under shifts, and with
+    exponents up to 0 exp cannot overflow.
     """
     a: Array = np.subtract(z, np.maximum.reduce(z, axis=0, keepdims=True), out=out)
     np.exp(a, out=a)
@@ -64,12 +63,12 @@ def _softmax_quadratic_losses(z: Array, y: Array) -> Array:
 def _softmax_quadratic_delta(z: Array, y: Array, out: Array) -> None:
     a = softmax(z)
     error = a - y
-    # Every logit moves every probability: da_i/dz_j = a_i (1[i=j] - a_j).
+    # Every logit changes every probability: da_i/dz_j = a_i (1[i=j] - a_j).
     np.multiply(a, error - (error * a).sum(axis=0, keepdims=True), out=out)
 
 
 def _sigmoid_cross_entropy_losses(z: Array, y: Array) -> Array:
-    # -y ln a - (1 - y) ln(1 - a), rearranged so that no logarithm sees a rounded 0.
+    # -y ln a - (1 - y) ln(1 - a), rearranged so that no logarithm is taken of a rounded 0.
     losses: Array = (np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))).sum(axis=0)
     return losses
 

@@ -1,15 +1,17 @@
-"""How a gradient becomes a step. Each optimizer works on any part of the parameters, in place.
+"""How a gradient becomes a step.
 
-Written as updates of the parameters ``w`` with the gradient ``g`` of the whole cost and the
-learning rate ``r`` of this step. Coefficients are the usual ones: momentum 0.9; for Adam 0.9,
+The equations are updates of the parameters ``w`` with the gradient ``g`` of the whole cost and
+the learning rate ``r`` of the step. Coefficients are the usual ones: momentum 0.9; for Adam 0.9,
 0.999 and 1e-8.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nn.activations import Array
 
@@ -21,67 +23,117 @@ _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 _BLOCK = 1 << 15
 
 
-class Optimizer(NamedTuple):
-    """A rule, and how many vectors shaped like the parameters it remembers."""
+class Optimizer(ABC):
+    """An update rule with its state.
 
-    update: Callable[[Array, Array, Sequence[Array], float, int], object]
-    """Takes ``w``, ``g`` (which it may overwrite), what it remembers, ``r``, the step from 1."""
-    memory: int
+    Parameters
+    ----------
+    w, g : ndarray, shape (n_parameters,)
+        The parameters, which `update` changes in place, and their gradient, which it may
+        overwrite.
+    zeros : callable
+        Allocates a vector of the state.
+
+    Attributes
+    ----------
+    state : list of ndarray, shape (n_parameters,)
+        What the rule carries from step to step, such as velocities.
+    """
+
+    _vectors: ClassVar[int] = 0
+    """Number of vectors in the state."""
+
+    def __init__(
+        self, w: Array, g: Array, zeros: Callable[[int, DTypeLike], Array] = np.zeros
+    ) -> None:
+        self._w = w
+        self._g = g
+        self._step = 0
+        self._rate = 0.0
+        self.state = [zeros(len(w), w.dtype) for _ in range(self._vectors)]
+
+    def start_step(self, number: int, learning_rate: float) -> None:
+        """Start a step, the first of which has number 1."""
+        self._step = number
+        self._rate = learning_rate
+
+    @abstractmethod
+    def update(self, block: slice) -> None:
+        """Take the step for a part of the parameters."""
 
 
-def _sgd(w: Array, g: Array, memory: Sequence[Array], rate: float, step: int) -> None:  # noqa: ARG001
+class SGD(Optimizer):
     """``w -= r g``."""
-    g *= rate
-    w -= g
+
+    def update(self, block: slice) -> None:
+        """Take the step for a part of the parameters."""
+        w, g = self._w[block], self._g[block]
+        g *= self._rate
+        w -= g
 
 
-def _momentum(w: Array, g: Array, memory: Sequence[Array], rate: float, step: int) -> None:  # noqa: ARG001
+class Momentum(Optimizer):
     """``v = 0.9 v - r g; w += v`` (Nielsen, chapter 3)."""
-    (v,) = memory
-    v *= _MOMENTUM
-    g *= rate
-    v -= g
-    w += v
+
+    _vectors = 1
+
+    def update(self, block: slice) -> None:
+        """Take the step for a part of the parameters."""
+        w, g, v = self._w[block], self._g[block], self.state[0][block]
+        v *= _MOMENTUM
+        g *= self._rate
+        v -= g
+        w += v
 
 
-def _nesterov(w: Array, g: Array, memory: Sequence[Array], rate: float, step: int) -> None:  # noqa: ARG001
+class Nesterov(Optimizer):
     """``v = 0.9 v - r g; w += 0.9 v - r g`` (Sutskever et al. 2013, as Bengio et al. 2013)."""
-    (v,) = memory
-    v *= _MOMENTUM
-    g *= rate
-    v -= g
-    w -= g
-    w += _MOMENTUM * v
+
+    _vectors = 1
+
+    def update(self, block: slice) -> None:
+        """Take the step for a part of the parameters."""
+        w, g, v = self._w[block], self._g[block], self.state[0][block]
+        v *= _MOMENTUM
+        g *= self._rate
+        v -= g
+        w -= g
+        w += _MOMENTUM * v
 
 
-def _adam(w: Array, g: Array, memory: Sequence[Array], rate: float, step: int) -> None:
+class Adam(Optimizer):
     """Kingma and Ba 2015, arXiv:1412.6980, with the efficient ordering of its section 2."""
-    m, s = memory
-    m *= _BETA_1
-    m += (1 - _BETA_1) * g
-    s *= _BETA_2
-    g *= g
-    g *= 1 - _BETA_2
-    s += g
-    correction = math.sqrt(1 - _BETA_2**step)
-    np.sqrt(s, out=g)
-    g += _EPSILON * correction
-    np.divide(m, g, out=g)
-    g *= rate * correction / (1 - _BETA_1**step)
-    w -= g
+
+    _vectors = 2
+
+    def update(self, block: slice) -> None:
+        """Take the step for a part of the parameters."""
+        w, g, m, s = self._w[block], self._g[block], self.state[0][block], self.state[1][block]
+        m *= _BETA_1
+        m += (1 - _BETA_1) * g
+        s *= _BETA_2
+        g *= g
+        g *= 1 - _BETA_2
+        s += g
+        correction = math.sqrt(1 - _BETA_2**self._step)
+        np.sqrt(s, out=g)
+        g += _EPSILON * correction
+        np.divide(m, g, out=g)
+        g *= self._rate * correction / (1 - _BETA_1**self._step)
+        w -= g
 
 
-OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(_sgd, memory=0),
-    "momentum": Optimizer(_momentum, memory=1),
-    "nesterov": Optimizer(_nesterov, memory=1),
-    "adam": Optimizer(_adam, memory=2),
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adam": Adam,
 }
 
 
-def blocks(where: slice) -> list[slice]:
-    """Return a range in parts that stay in cache."""
+def blocks(part: slice) -> list[slice]:
+    """Split a part of the parameters into blocks that stay in cache."""
     return [
-        slice(start, min(start + _BLOCK, where.stop))
-        for start in range(where.start, where.stop, _BLOCK)
+        slice(start, min(start + _BLOCK, part.stop))
+        for start in range(part.start, part.stop, _BLOCK)
     ]

@@ -11,8 +11,8 @@ from nn.activations import Array
 class Parameters:
     """One vector, and views of it: ``weights[l]`` and ``biases[l]`` enter layer l.
 
-    The vector holds the weights of all layers first, then the biases. So an optimizer walks
-    through memory once, whatever the layers, and L2 regularisation knows where weights end.
+    The vector holds the weights of all layers first, then the biases. So an optimizer passes
+    through memory once, whatever the number of layers, and L2 regularisation applies to one range.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Parameters:
         ``weights[l]`` has shape ``(sizes[l], sizes[l-1])`` and ``biases[l]`` ``(sizes[l],)``;
         index 0 is an empty placeholder, since nothing enters the input layer.
     weight_count : int
-        How many of the vector's numbers are weights.
+        Number of weights; they are the first elements of the vector.
     """
 
     def __init__(self, sizes: Sequence[int], vector: Array | None = None) -> None:
@@ -41,39 +41,39 @@ class Parameters:
             bias += fan_out
 
     def __reduce__(self) -> tuple[type["Parameters"], tuple[tuple[int, ...], Array]]:
-        # Pickled or copied one by one, the views would no longer be views.
+        # If they were pickled or copied one by one, the views would become separate arrays.
         return Parameters, (self.sizes, self.vector)
 
     def ranges(self, piece: int, pieces: int) -> list[slice]:
-        """Return where in the vector a share of every layer's neurons has its parameters."""
-        found: list[slice] = []
+        """Return the ranges of the vector that belong to a share of the neurons of every layer."""
+        weights: list[slice] = []
         weight, bias = 0, self.weight_count
         biases: list[slice] = []
         for fan_in, fan_out in pairwise(self.sizes):
             neurons = share(fan_out, piece, pieces)
-            found.append(slice(weight + neurons.start * fan_in, weight + neurons.stop * fan_in))
+            weights.append(slice(weight + neurons.start * fan_in, weight + neurons.stop * fan_in))
             biases.append(slice(bias + neurons.start, bias + neurons.stop))
             weight += fan_out * fan_in
             bias += fan_out
-        return joined(found) + joined(biases)
+        return joined(weights) + joined(biases)
 
 
 def count(sizes: Sequence[int]) -> int:
-    """Return how many parameters a network has."""
+    """Return the number of parameters of a network."""
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
 def share(count: int, piece: int, pieces: int) -> slice:
-    """Return one of `pieces` even, adjacent shares of `count` things."""
+    """Return the range of one of `pieces` adjacent, even shares of `count` items."""
     return slice(count * piece // pieces, count * (piece + 1) // pieces)
 
 
 def joined(ranges: list[slice]) -> list[slice]:
-    """Return the same places as few ranges: adjacent ones become one."""
-    found = ranges[:1]
+    """Merge adjacent ranges."""
+    merged = ranges[:1]
     for following in ranges[1:]:
-        if following.start == found[-1].stop:
-            found[-1] = slice(found[-1].start, following.stop)
+        if following.start == merged[-1].stop:
+            merged[-1] = slice(merged[-1].start, following.stop)
         else:
-            found.append(following)
-    return found
+            merged.append(following)
+    return merged

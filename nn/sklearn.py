@@ -15,6 +15,7 @@ from nn import validation
 from nn.calibration import probabilities
 from nn.distortion import Distortion
 from nn.errors import InvalidDataError, InvalidParameterError
+from nn.fitting import Dataset
 from nn.network import NeuralNetwork
 
 try:
@@ -28,51 +29,51 @@ except ImportError as error:
         'pip install "digits-pipeline[sklearn]"'
     ) from error
 
-# Of features. Any other type becomes the first of them.
+# Types of features. Any other type is converted to the first.
 _TYPES = [np.float32, np.uint8]
 
 
 class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A `NeuralNetwork` that finds its input and output sizes, and its labels, in the data.
+    """A `NeuralNetwork` that takes its input size, its output size and its labels from the data.
 
-    Features may be any finite numbers, and are taken as float32. As every network this one
-    learns best from features of like scale, which a scaler in a pipeline sees to. Only uint8 is
-    taken for what it is everywhere in `nn`, the pixels of images: they are divided by 255, batch
-    by batch, and never take the memory of floats. What `fit` was given as uint8 has to be uint8
-    for `predict` as well, and the reverse.
+    Features may be any finite numbers, and are converted to float32. Like every network this one
+    learns best from features of similar scale, so put a scaler before it in a pipeline. Only
+    uint8 features are pixels, as everywhere in `nn`: they are divided by 255 batch by batch,
+    which saves the memory of floats. If `fit` was given uint8, so must be `predict`, and the
+    reverse.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int
-        Neurons in each hidden layer; with none, the network is a linear classifier.
+        Neurons in each hidden layer. Without any, the network is a linear classifier.
     activation : {"sigmoid", "tanh", "relu"}
-        Of the hidden layers.
+        Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}
-        Of the output layer.
+        Activation function of the output layer.
     loss : {"cross_entropy", "quadratic"}
     initializer : {"scaled", "standard", "he"}
     optimizer : {"sgd", "momentum", "nesterov", "adam"}
     learning_rate : float
-        The highest of the schedule.
+        Peak of the schedule.
     schedule : {"constant", "cosine"}
     warmup_epochs : float
-        For how long the learning rate first rises from 0, in a straight line.
+        Number of epochs in which the learning rate first rises linearly from 0.
     batch_size : int
     epochs : int
     l2 : float
         ``C + (l2 / 2n) * sum(w**2)`` is minimised, with n the number of samples.
     dropout : float
-        Share of the hidden neurons that each step leaves out, in [0, 1).
+        Fraction of the hidden neurons that each step leaves out, in [0, 1).
     label_smoothing : float
-        Share of every target that is spread evenly over all classes, in [0, 1).
+        Fraction of every target that is spread evenly over all classes, in [0, 1).
     distortion : Distortion, optional
-        Draws a new deformation of every image for every epoch. The features have to be the
-        pixels of square images, row by row, with 0 for the background.
+        Deforms every image anew for every epoch. The features must be the pixels of square
+        images, row by row, with 0 for the background.
     random_state : int, RandomState instance or None
-        An int is the network's seed; otherwise the seed is drawn from it.
+        An int is the seed of the network; otherwise the seed is drawn from it.
     threads : int, optional
-        How many cores a training may use; None is all this process may run on. Where
-        scikit-learn itself trains several at once (``n_jobs``), 1 is best.
+        Maximum number of cores for a training; None is all that this process may use. If
+        scikit-learn itself trains several networks at once (``n_jobs``), 1 is best.
 
     Attributes
     ----------
@@ -80,19 +81,19 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         The labels, sorted.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        Only where `fit` was given names, all of them strings.
+        Only if the features given to `fit` have names, all of them strings.
     n_iter_ : int
-        How many epochs there were.
+        Number of epochs.
     loss_curve_ : list of float
-        The mean loss of each epoch; ``network_.history`` has all that is known of them.
+        The mean loss of each epoch; ``network_.history`` has the full records.
     network_ : NeuralNetwork
-        What was fitted. Its label i stands for ``classes_[i]``. Its own methods ask for images,
-        uint8 or floats in [0, 1].
+        The fitted network. Its label i stands for ``classes_[i]``. Its own methods require
+        images: uint8, or floats in [0, 1].
 
     Raises
     ------
     InvalidParameterError
-        By `fit`, where a parameter is outside its domain.
+        By `fit`, if a parameter is outside its domain.
 
     Examples
     --------
@@ -146,20 +147,20 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.threads = threads
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train from scratch; what an earlier `fit` learnt is replaced.
+        """Train from scratch; the result of an earlier `fit` is replaced.
 
         Parameters
         ----------
         X : array or data frame, shape (n_samples, n_features)
         y : array, shape (n_samples,)
-            Labels: numbers, strings, anything that can be sorted.
+            Labels: numbers, strings, or anything that can be sorted.
 
         Raises
         ------
         ValueError
-            Where X or y is of a wrong shape, type or range, or a parameter outside its domain.
+            If X or y has a wrong shape, type or range, or a parameter is outside its domain.
         DivergedError
-            Where the loss stops being a finite number.
+            If the loss is no longer a finite number.
         """
         rows, y = validate_data(self, X, y, dtype=_TYPES, order="C")
         check_classification_targets(y)
@@ -167,9 +168,9 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         network = self._network(len(classes))
         image = validation.image_shape(rows, distorted=False)
         if self.distortion is not None and image[0] != image[1]:
-            expected = "a square number of features, to be distorted"
+            expected = "a square number of features, for distortion"
             raise InvalidDataError("X", expected, str(self.n_features_in_))
-        self.network_ = network._fit(rows, labels, None, image)
+        self.network_ = network._fit(network.validated(), Dataset(rows, labels), None, image)
         self.classes_ = classes
         self.loss_curve_ = [epoch.loss for epoch in network.history]
         self.n_iter_ = len(self.loss_curve_)
@@ -195,7 +196,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
             sizes = validation.layer_sizes((self.n_features_in_, *hidden, classes))
         except (TypeError, InvalidParameterError):
             raise InvalidParameterError(
-                "hidden_layer_sizes", "a sequence of whole numbers from 1", hidden
+                "hidden_layer_sizes", "a sequence of integers >= 1", hidden
             ) from None
         seed = params.pop("random_state")
         generator = check_random_state(seed)
@@ -206,16 +207,16 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     def _logits(self, X: ArrayLike) -> np.ndarray:
         """Return the logits of each sample, shape ``(n_classes, n_samples)``.
 
-        In float64: how BLAS rounds a product depends on the shape of the whole matrix, and
-        scikit-learn asks that a sample's probabilities be the same to 1e-7 whichever others it
-        comes with. In float32 that is about one rounding error.
+        Computed in float64. BLAS rounds a product differently for matrices of different shapes,
+        and scikit-learn requires that the probabilities of a sample differ by less than 1e-7
+        whichever other samples it comes with, which is about one rounding error in float32.
         """
         check_is_fitted(self, "network_")
         rows = validate_data(self, X, dtype=_TYPES, order="C", reset=False)
         if _kind(rows) != self._kind:
-            raise InvalidDataError("X", f"{self._kind}, which fit was given", _kind(rows))
-        return self.network_._logits(rows, dtype=np.float64)
+            raise InvalidDataError("X", f"{self._kind}, as in fit", _kind(rows))
+        return self.network_._require_model().logits(rows, dtype=np.float64)
 
 
 def _kind(rows: np.ndarray) -> str:
-    return "uint8 pixels" if rows.dtype == np.uint8 else "numbers of another type than uint8"
+    return "uint8 pixels" if rows.dtype == np.uint8 else "numbers other than uint8"

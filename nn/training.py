@@ -3,8 +3,6 @@
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -18,167 +16,127 @@ from nn.hyperparameters import Hyperparameters
 from nn.initializers import initialize
 from nn.objectives import OBJECTIVES
 from nn.optimizers import OPTIMIZERS, blocks
+from nn.parallel.workers import Workers
 from nn.parameters import Parameters, count, joined
 from nn.schedules import learning_rate
-from nn.team import Team, single_threaded_blas
-
-# A member of a team is worth having from this many multiplications in its piece of a batch, and
-# in all of its training; it takes a fifth of a second to start.
-_WORTH_A_PIECE = 1 << 21
-_WORTH_A_PROCESS = 1 << 35
-# With fewer examples than these in a piece, BLAS does not reach its speed.
-_FEWEST_EXAMPLES = 16
-
-
-def worthwhile(chosen: Hyperparameters, examples: int, most: int) -> int:
-    """Return how many processes a training of so many examples gains from, up to `most`."""
-    parameters = count(chosen.sizes)
-    batch_size = min(chosen.batch_size, examples)
-    by_piece = batch_size * parameters // _WORTH_A_PIECE
-    by_process = chosen.epochs * examples * parameters // _WORTH_A_PROCESS
-    return max(1, min(most, batch_size // _FEWEST_EXAMPLES, by_piece, by_process))
-
-
-@contextmanager
-def begun(
-    chosen: Hyperparameters,
-    x: np.ndarray,
-    y: np.ndarray,
-    image: tuple[int, int],
-    seed: int,
-    size: int,
-) -> Iterator[Training]:
-    """Give a training, and a team of this size to work on it; the parameters are `Training`'s."""
-    with single_threaded_blas(), Team(size) as team:
-        if size > 1:
-            x, y = team.share(x), team.share(y.astype(np.int64))
-        training = Training(chosen, x, y, image, seed, team)
-        team.recruit(
-            {
-                "params": chosen.get_params(),
-                "shape": x.shape,
-                "dtype": x.dtype.str,
-                "image": image,
-                "seed": seed,
-            }
-        )
-        yield training
 
 
 class Training:
-    """The state of a training between two epochs, and the way to the next one.
+    """The state of a training between two epochs, and the step to the next epoch.
 
-    Every epoch draws from random generators of its own, made from the seed and the epoch's
-    number. So the state is all there is to keep: a training that goes on from it takes the same
-    steps as one that was never interrupted.
+    Every epoch has its own random generators, made from the seed and the number of the epoch. So
+    a training that resumes from a saved state takes the same steps as an uninterrupted one.
 
     Parameters
     ----------
-    chosen : Hyperparameters
+    hyperparameters : Hyperparameters
     x : ndarray of uint8 or float, shape (n, sizes[0])
     y : ndarray of int, shape (n,)
-    image : tuple of int
+    image_shape : tuple of int
         Height and width of an image, for its distortion.
     seed : int
-        From which everything random is drawn.
-    team : Team
-        Each of its members has a training of its own, and only the arrays in common.
+        Source of everything random.
+    workers : Workers
+        The processes that share the training. Each has its own `Training`; they share arrays.
 
     Attributes
     ----------
+    hyperparameters : Hyperparameters
     epoch : int
-        How many epochs are done.
+        Number of completed epochs.
     parameters : Parameters
-    memory : list of ndarray
-        What the optimizer remembers.
+    optimizer : Optimizer
     """
 
     def __init__(
         self,
-        chosen: Hyperparameters,
+        hyperparameters: Hyperparameters,
         x: np.ndarray,
         y: np.ndarray,
-        image: tuple[int, int],
+        image_shape: tuple[int, int],
         seed: int,
-        team: Team,
+        workers: Workers,
     ) -> None:
-        self._chosen = chosen
+        self.hyperparameters = hyperparameters
         self._seed = seed
-        self._team = team
+        self._workers = workers
         self._count = len(x)
-        self._objective = OBJECTIVES[chosen.output, chosen.loss]
-        self._optimizer = OPTIMIZERS[chosen.optimizer]
+        self._objective = OBJECTIVES[hyperparameters.output, hyperparameters.loss]
+        distortion = hyperparameters.distortion
         self._batches = Batches(
             x,
             y,
-            chosen.sizes[-1],
-            batch_size=chosen.batch_size,
-            label_smoothing=chosen.label_smoothing,
-            distorter=None if chosen.distortion is None else Distorter(chosen.distortion, image),
-            team=team,
+            hyperparameters.sizes[-1],
+            batch_size=hyperparameters.batch_size,
+            label_smoothing=hyperparameters.label_smoothing,
+            distorter=None if distortion is None else Distorter(distortion, image_shape),
+            workers=workers,
         )
         self.epoch = 0
-        length = count(chosen.sizes)
-        self.parameters = Parameters(chosen.sizes, team.zeros(length))
-        self.memory = [team.zeros(length) for _ in range(self._optimizer.memory)]
-        gradient = Parameters(chosen.sizes, team.zeros(length))
-        batch_size = min(chosen.batch_size, len(x))
-        self._logits = team.zeros((chosen.sizes[-1], self._batches.longest))
+        length = count(hyperparameters.sizes)
+        self.parameters = Parameters(hyperparameters.sizes, workers.zeros(length))
+        self._gradient = Parameters(hyperparameters.sizes, workers.zeros(length))
+        self.optimizer = OPTIMIZERS[hyperparameters.optimizer](
+            self.parameters.vector, self._gradient.vector, workers.zeros
+        )
+        self._logits = workers.zeros((hyperparameters.sizes[-1], self._batches.longest))
+        batch_size = min(hyperparameters.batch_size, len(x))
         lengths = {batch_size, len(x) % batch_size} - {0}
-        self._plans = {length: self._plan(length, gradient) for length in sorted(lengths)}
-        if team.rank == 0:
-            initialize(self.parameters, chosen.initializer, self._generators(1)[0])
+        self._plans = {length: self._plan(length) for length in sorted(lengths)}
+        if workers.rank == 0:
+            initialize(self.parameters, hyperparameters.initializer, self._generators(1)[0])
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches an epoch has, a short last one included."""
-        return math.ceil(self._count / self._chosen.batch_size)
+        """Number of batches in an epoch, a short last one included."""
+        return math.ceil(self._count / self.hyperparameters.batch_size)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0 at the start of the training."""
-        chosen, per_epoch = self._chosen, self.steps_per_epoch
+        params, per_epoch = self.hyperparameters, self.steps_per_epoch
         return learning_rate(
-            chosen.learning_rate,
-            chosen.schedule,
+            params.learning_rate,
+            params.schedule,
             step,
-            steps=chosen.epochs * per_epoch,
-            warmup=round(chosen.warmup_epochs * per_epoch),
+            steps=params.epochs * per_epoch,
+            warmup=round(params.warmup_epochs * per_epoch),
         )
 
     def result(self) -> Parameters:
-        """Return a copy of the parameters as they are now."""
-        return Parameters(self._chosen.sizes, self.parameters.vector.copy())
+        """Return a copy of the current parameters."""
+        return Parameters(self.parameters.sizes, self.parameters.vector.copy())
 
     def run_epoch(self) -> tuple[float, float]:
-        """Take one step for every batch; return the mean loss and the accuracy before each.
+        """Take one step for every batch; return the mean loss and the accuracy before the steps.
 
         Raises
         ------
         DivergedError
-            Where the loss stops being a finite number.
+            If the loss is no longer a finite number.
         """
-        self._team.tell(str(self.epoch))
-        first = self.epoch * self.steps_per_epoch
+        self._workers.broadcast(str(self.epoch))
+        first_step = self.epoch * self.steps_per_epoch
         self.epoch += 1
         preparing = self._batches.generators
-        # Those of the team come last: what is drawn before does not depend on its size.
-        order, *generators = self._generators(1 + preparing + self._team.size)
-        size = self._chosen.batch_size
+        # The generators of the processes come last: the others do not depend on their number.
+        shuffling, *generators = self._generators(1 + preparing + self._workers.size)
+        order = shuffling.permutation(self._count)
+        size = self.hyperparameters.batch_size
         batch = 0
         total_loss = 0.0
         correct = 0
-        for chunk in self._batches(order.permutation(self._count), generators[:preparing]):
+        for chunk in self._batches(order, generators[:preparing]):
             z = self._logits[:, : len(chunk.x)]
             for start in range(0, len(chunk.x), size):
                 rows = slice(start, start + size)
                 x, targets = chunk.x[rows], chunk.targets[:, rows]
-                step = first + batch + start // size
+                step = first_step + batch + start // size
                 self._step(step, x, targets, z[:, rows], generators[preparing:])
             losses = self._objective.losses(z, chunk.targets)
             finite = np.isfinite(losses)
             if not finite.all():
                 batch += int(finite.argmin()) // size
-                raise DivergedError(self.epoch, batch + 1, self.learning_rate(first + batch))
+                raise DivergedError(self.epoch, batch + 1, self.learning_rate(first_step + batch))
             batch += math.ceil(len(chunk.x) / size)
             total_loss += float(losses.sum(dtype=np.float64))
             correct += int(np.count_nonzero(z.argmax(axis=0) == chunk.labels))
@@ -193,73 +151,57 @@ class Training:
         generators: list[np.random.Generator],
     ) -> None:
         backpropagation, shares = self._plans[len(x)]
-        rate = self.learning_rate(step)
+        self.optimizer.start_step(step + 1, self.learning_rate(step))
 
-        def propagate(piece: int) -> None:
-            backpropagation.propagate(piece, x, targets, z, generators[piece])
+        def backpropagate_deltas(piece: int) -> None:
+            backpropagation.backpropagate_deltas(piece, x, targets, z, generators[piece])
 
-        def improve(piece: int) -> None:
-            backpropagation.differentiate(piece, x)
-            for part in shares[piece]:
-                self._improve(part, rate, step + 1)
+        def update_parameters(piece: int) -> None:
+            backpropagation.accumulate_gradients(piece, x)
+            for block, decay in shares[piece]:
+                if decay:
+                    self._gradient.vector[block] += decay * self.parameters.vector[block]
+                self.optimizer.update(block)
 
-        self._team.run(propagate, len(shares))
-        self._team.run(improve, len(shares))
+        self._workers.run(backpropagate_deltas, len(shares))
+        self._workers.run(update_parameters, len(shares))
 
-    def _improve(self, part: _Part, rate: float, step: int) -> None:
-        w, g, memory, decay = part
-        if decay:
-            g += decay * w
-        self._optimizer.update(w, g, memory, rate, step)
-
-    def _plan(self, length: int, gradient: Parameters) -> _Plan:
-        """Return how a batch of this length is worked on."""
-        parameters, chosen = self.parameters, self._chosen
-        pieces = min(self._team.size, length)
+    def _plan(self, length: int) -> _Plan:
+        """Return how the work on a batch of this length is divided."""
+        pieces = min(self._workers.size, length)
         backpropagation = Backpropagation(
-            parameters,
-            gradient,
-            ACTIVATIONS[chosen.activation],
+            self.parameters,
+            self._gradient,
+            ACTIVATIONS[self.hyperparameters.activation],
             self._objective,
             length,
             pieces=pieces,
-            dropout=chosen.dropout,
-            zeros=self._team.zeros,
+            dropout=self.hyperparameters.dropout,
+            zeros=self._workers.zeros,
         )
-        decay = chosen.l2 / self._count
+        return _Plan(backpropagation, [self._share(piece, pieces) for piece in range(pieces)])
 
-        def ranges(piece: int) -> list[slice]:
-            # Weights and biases, which only decay tells apart. One update of all is faster.
-            found = parameters.ranges(piece, pieces)
-            return found if decay else joined(found)
-
-        shares = [
-            [
-                _Part(
-                    parameters.vector[block],
-                    gradient.vector[block],
-                    [memory[block] for memory in self.memory],
-                    decay if where.start < parameters.weight_count else 0.0,
-                )
-                for where in ranges(piece)
-                for block in blocks(where)
-            ]
-            for piece in range(pieces)
+    def _share(self, piece: int, pieces: int) -> list[tuple[slice, float]]:
+        """Return the blocks of the parameters that a piece updates, with their L2 decay."""
+        decay = self.hyperparameters.l2 / self._count
+        ranges = self.parameters.ranges(piece, pieces)
+        if not decay:
+            # Only decay tells weights from biases, and fewer updates are faster.
+            ranges = joined(ranges)
+        return [
+            (block, decay if where.start < self.parameters.weight_count else 0.0)
+            for where in ranges
+            for block in blocks(where)
         ]
-        return backpropagation, shares
 
     def _generators(self, number: int) -> list[np.random.Generator]:
         seeds = np.random.SeedSequence(self._seed, spawn_key=(self.epoch,)).spawn(number)
         return [np.random.default_rng(seed) for seed in seeds]
 
 
-class _Part(NamedTuple):
-    """The same part of every vector that a step changes."""
+class _Plan(NamedTuple):
+    """How the work on batches of one length is divided."""
 
-    w: Array
-    g: Array
-    memory: list[Array]
-    decay: float
-
-
-_Plan = tuple[Backpropagation, list[list[_Part]]]
+    backpropagation: Backpropagation
+    shares: list[list[tuple[slice, float]]]
+    """For each piece, the blocks of the parameters that it updates, with their L2 decay."""

@@ -1,4 +1,4 @@
-"""What the network accepts: each function returns its argument made uniform, or raises."""
+"""Checks of arguments: each function returns its argument in a uniform type, or raises."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -13,43 +13,43 @@ from nn.errors import InvalidDataError, InvalidParameterError
 def layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return the sizes of two or more layers."""
     layers = tuple(sizes) if isinstance(sizes, Sequence) else ()
-    if len(layers) < 2 or not all(_is_whole(size) and size >= 1 for size in layers):
-        raise InvalidParameterError("sizes", "two or more whole numbers from 1", sizes)
+    if len(layers) < 2 or not all(_is_integer(size) and size >= 1 for size in layers):
+        raise InvalidParameterError("sizes", "two or more integers >= 1", sizes)
     return tuple(int(size) for size in layers)
 
 
 def choice(name: str, value: str, choices: Collection[str]) -> str:
-    """Return one of a few words."""
+    """Return one of several words."""
     if not isinstance(value, str) or value not in choices:
         raise InvalidParameterError(name, "one of " + ", ".join(sorted(choices)), value)
     return value
 
 
-def whole(name: str, value: int, *, least: int) -> int:
-    """Return a whole number from `least`."""
-    if not _is_whole(value) or value < least:
-        raise InvalidParameterError(name, f"a whole number from {least}", value)
+def integer(name: str, value: int, *, minimum: int) -> int:
+    """Return an integer that is at least `minimum`."""
+    if not _is_integer(value) or value < minimum:
+        raise InvalidParameterError(name, f"an integer >= {minimum}", value)
     return int(value)
 
 
 def positive(name: str, value: float) -> float:
-    """Return a finite number above 0."""
+    """Return a finite number greater than 0."""
     if not _is_finite(value) or value <= 0:
-        raise InvalidParameterError(name, "a number above 0", value)
+        raise InvalidParameterError(name, "a number > 0", value)
     return float(value)
 
 
-def not_negative(name: str, value: float) -> float:
-    """Return a finite number from 0."""
+def nonnegative(name: str, value: float) -> float:
+    """Return a finite number that is at least 0."""
     if not _is_finite(value) or value < 0:
-        raise InvalidParameterError(name, "a number from 0", value)
+        raise InvalidParameterError(name, "a number >= 0", value)
     return float(value)
 
 
 def below(name: str, value: float, limit: float) -> float:
-    """Return a finite number from 0 to just below a limit."""
+    """Return a finite number in [0, limit)."""
     if not _is_finite(value) or not 0 <= value < limit:
-        raise InvalidParameterError(name, f"a number from 0, below {limit:g}", value)
+        raise InvalidParameterError(name, f"a number in [0, {limit:g})", value)
     return float(value)
 
 
@@ -62,12 +62,12 @@ def dataset(
 
 
 def class_labels(labels: ArrayLike, count: int, classes: int) -> np.ndarray:
-    """Return labels, shape ``(count,)``, each from 0 to below `classes`."""
+    """Return labels, shape ``(count,)``, each in ``[0, classes)``."""
     y = np.asarray(labels)
     if y.shape != (count,):
         raise InvalidDataError("labels", f"shape ({count},), one for each image", str(y.shape))
     if not np.issubdtype(y.dtype, np.integer):
-        raise InvalidDataError("labels", "whole numbers", f"dtype {y.dtype}")
+        raise InvalidDataError("labels", "integers", f"dtype {y.dtype}")
     if y.min() < 0 or y.max() >= classes:
         raise InvalidDataError("labels", f"0 to {classes - 1}", f"{y.min()} to {y.max()}")
     return y
@@ -85,7 +85,7 @@ def probability_rows(probabilities: ArrayLike) -> np.ndarray:
 def image_rows(images: ArrayLike, inputs: int) -> np.ndarray:
     """Return images as rows, shape ``(n, inputs)``, still in their own type.
 
-    They are converted batch by batch, by `scaled`: float32 takes four times the memory of uint8.
+    `scaled` converts them batch by batch, because float32 takes four times the memory of uint8.
     """
     x = np.asarray(images)
     if x.ndim not in {2, 3} or math.prod(x.shape[1:]) != inputs:
@@ -104,7 +104,7 @@ def image_rows(images: ArrayLike, inputs: int) -> np.ndarray:
 
 
 def image_shape(images: ArrayLike, *, distorted: bool) -> tuple[int, int]:
-    """Return height and width of each image. Rows are taken to be those of square images."""
+    """Return height and width of each image. Rows count as square images if possible."""
     shape = np.shape(images)
     if len(shape) == 3:
         return shape[1], shape[2]
@@ -112,7 +112,7 @@ def image_shape(images: ArrayLike, *, distorted: bool) -> tuple[int, int]:
     if side * side == shape[1]:
         return side, side
     if distorted:
-        raise InvalidDataError("images", "shape (n, h, w), to be distorted", str(shape))
+        raise InvalidDataError("images", "shape (n, h, w), for distortion", str(shape))
     return 1, shape[1]
 
 
@@ -129,12 +129,12 @@ def scaled(x: np.ndarray, out: NDArray[np.float32] | None = None) -> NDArray[np.
 
 def _require_fractions(name: str, values: np.ndarray) -> None:
     low, high = values.min(), values.max()
-    # NaN fails every comparison, so it must be the wanted ones that are asked.
+    # NaN fails every comparison, so the condition is that of valid values.
     if not (low >= 0 and high <= 1):
         raise InvalidDataError(name, "floats in [0, 1]", f"{low} to {high}")
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral)
 
 

@@ -1,7 +1,7 @@
-"""Weights as bytes: the safetensors format, written canonically.
+"""Weights as bytes: the safetensors format, in a canonical form.
 
-Safetensors hold numbers and text, nothing that could execute. They are written here by hand,
-and read by the library: its own writer orders the metadata at random, so that equal weights
+Safetensors hold numbers and text, nothing that can be executed. The library reads them. This
+module writes them itself, because the library writes metadata in random order: equal weights
 would have different digests.
 
 Layout (https://github.com/huggingface/safetensors): the length of the header as 8 bytes, little
@@ -21,7 +21,7 @@ Tensors = dict[str, NDArray[np.float32]]
 
 
 def write(tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]) -> bytes:
-    """Return the one byte string that stands for these tensors and this metadata."""
+    """Return tensors and metadata as bytes; equal ones give equal bytes."""
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     chunks = []
     offset = 0
@@ -45,7 +45,7 @@ def read(data: bytes) -> tuple[Tensors, dict[str, str]]:
     Raises
     ------
     WeightsError
-        Where the bytes are damaged, are of another format, or hold anything but float32.
+        If the bytes are damaged, of another format, or hold anything but float32.
     """
     try:
         entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def read(data: bytes) -> tuple[Tensors, dict[str, str]]:
             raise WeightsError(f"tensor {name!r} is {entry['dtype']}, expected F32")
         values = np.frombuffer(entry["data"], dtype="<f4").reshape(entry["shape"])
         tensors[name] = values.astype(np.float32)
-    # The library has checked the header by now; it only keeps the metadata to itself.
+    # The library has validated the header, but does not return its metadata.
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
     return tensors, metadata

@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+from nn import available_cores
 from pipeline.stages import StageRunner, serial_map
 
 _P = ParamSpec("_P")
@@ -139,8 +140,3 @@ def _shared_map(
             yield stage(*pending.popleft())
         elif submitted:
             wait(submitted, return_when=FIRST_COMPLETED)
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

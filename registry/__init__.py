@@ -1,7 +1,10 @@
-"""Versions of weights, and questions about them. Weights are opaque bytes.
+"""A model registry: versions of weights with their metrics, aliases and history.
 
->>> from registry import Registry
+Weights are opaque bytes to it.
+
+>>> from registry import Registry, RunRecord
 >>> registry = Registry("sqlite:///registry.db", "blobs")
+>>> registry.register("mnist", b"weights", RunRecord(metrics={"accuracy": 0.98}))
 """
 
 from registry.blobs import open_blobs
@@ -28,13 +31,14 @@ from registry.errors import (
 from registry.records import (
     Alias,
     Check,
-    Collected,
     Comparison,
     Difference,
     Event,
     Finding,
-    Imported,
+    GCResult,
+    ImportResult,
     ModelVersion,
+    RunRecord,
 )
 from registry.registry import Registry
 
@@ -45,7 +49,6 @@ __all__ = [
     "ArchivedError",
     "BlobError",
     "Check",
-    "Collected",
     "CollisionError",
     "Comparison",
     "ConflictError",
@@ -55,9 +58,10 @@ __all__ = [
     "Event",
     "FilterError",
     "Finding",
+    "GCResult",
     "GateError",
     "IdempotencyConflictError",
-    "Imported",
+    "ImportResult",
     "InvalidArgumentError",
     "MissingBlobError",
     "ModelVersion",
@@ -65,6 +69,7 @@ __all__ = [
     "NotFoundError",
     "Registry",
     "RegistryError",
+    "RunRecord",
     "UnavailableError",
     "UnsupportedError",
     "open_blobs",

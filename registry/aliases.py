@@ -6,13 +6,14 @@ from sqlalchemy.engine import Connection
 from registry import events, schema
 from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
 from registry.queries import find_alias, model_id_of
-from registry.records import ARCHIVED, CHAMPION, ModelVersion, now
+from registry.records import ARCHIVED, CHAMPION, ModelVersion
+from registry.times import now
 
 _events = schema.events.c
 
 
 def number_at(connection: Connection, name: str, alias: str, at: int) -> int | None:
-    """Return where an alias pointed at a moment; None where it was not set."""
+    """Return the version number that an alias pointed at; None if it was not set at that time."""
     return connection.scalar(
         sa.select(_events.number)
         .where(_events.model_id == model_id_of(name), _events.alias == alias, _events.at <= at)
@@ -33,24 +34,45 @@ def move(
     reason: str | None = None,
     actor: str,
 ) -> None:
-    """Point an alias at a version, if it is where it is expected to be."""
-    found = find_alias(connection, version.name, alias)
-    if expected is not None and expected != (found.generation if found else 0):
-        raise AliasMovedError(f"{version.name}@{alias}", expected, found)
+    """Point an alias at a version.
+
+    Raises
+    ------
+    AliasMovedError
+        If its generation is not the expected one.
+    ArchivedError
+    GateError
+    """
+    current = find_alias(connection, version.name, alias)
+    if expected is not None and expected != (current.generation if current else 0):
+        at = f"{version.name}@{alias}"
+        if current is None:
+            raise AliasMovedError(at, expected)
+        raise AliasMovedError(
+            at,
+            expected,
+            number=current.number,
+            generation=current.generation,
+            moved_by=current.moved_by,
+            moved_at=current.moved_at,
+        )
     if version.state == ARCHIVED:
         raise ArchivedError(
-            f"{version.reference} is archived. Restore it before it becomes {alias}."
+            f"{version.reference} is archived. Restore it before {alias} can point at it."
         )
     if needs_gate and not version.gate_passed:
         failed = "; ".join(str(check) for check in version.gate if not check.passed)
-        why = f"its gate refused it ({failed})" if failed else "no gate is recorded for it"
-        raise GateError(version.reference, alias, why)
+        raise GateError(
+            version.reference,
+            alias,
+            f"its gate refused it ({failed})" if failed else "no gate is recorded for it",
+        )
     entry = events.append(
         connection,
         model_id,
         kind,
         {
-            "from": found.number if found else None,
+            "from": current.number if current else None,
             "forced": alias == CHAMPION and not version.gate_passed,
             **({"reason": reason} if reason else {}),
         },
@@ -59,41 +81,50 @@ def move(
         number=version.number,
         alias=alias,
     )
-    place = {"number": version.number, "generation": entry.seq, "updated_at": entry.at}
-    if found:
-        connection.execute(sa.update(schema.aliases).where(*_is(model_id, alias)).values(place))
+    target = {"number": version.number, "generation": entry.seq, "updated_at": entry.at}
+    if current:
+        connection.execute(sa.update(schema.aliases).where(_is(model_id, alias)).values(target))
     else:
-        connection.execute(
-            sa.insert(schema.aliases).values(model_id=model_id, alias=alias, **place)
-        )
+        row = {"model_id": model_id, "alias": alias, **target}
+        connection.execute(sa.insert(schema.aliases).values(row))
 
 
-def remove(connection: Connection, model_id: int, reference: str, *, actor: str) -> None:
-    """Take an alias away; a later one of the same name is another."""
+def delete(connection: Connection, model_id: int, reference: str, *, actor: str) -> None:
+    """Delete an alias.
+
+    Raises
+    ------
+    NotFoundError
+    """
     name, _, alias = reference.partition("@")
-    found = find_alias(connection, name, alias)
-    if found is None:
-        raise NotFoundError(reference, "So there is nothing to remove.")
+    current = find_alias(connection, name, alias)
+    if current is None:
+        raise NotFoundError(reference)
     events.append(
         connection,
         model_id,
         events.ALIAS_REMOVED,
-        {"from": found.number},
+        {"from": current.number},
         at=now(),
         actor=actor,
         alias=alias,
     )
-    connection.execute(sa.delete(schema.aliases).where(*_is(model_id, alias)))
+    connection.execute(sa.delete(schema.aliases).where(_is(model_id, alias)))
 
 
-def before(connection: Connection, model_id: int, reference: str) -> int:
-    """Return the version that an alias pointed at before.
+def previous_number(connection: Connection, model_id: int, reference: str) -> int:
+    """Return the number of the version that an alias pointed at before.
 
-    A rollback takes the last move back, so what was before a rollback is what was before the
-    move.
+    Rollbacks work like undo: a rollback takes the last move back, so a second one goes back to
+    the version before that.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no previous version.
     """
     alias = reference.partition("@")[2]
-    been: list[int | None] = []
+    path: list[int | None] = []
     query = (
         sa.select(_events.kind, _events.number)
         .where(_events.model_id == model_id, _events.alias == alias)
@@ -101,23 +132,23 @@ def before(connection: Connection, model_id: int, reference: str) -> int:
     )
     for kind, number in connection.execute(query):
         if kind == events.ALIAS_ROLLED_BACK:
-            been = taken_back(been)
+            path = _undo(path)
         else:
-            been.append(number)
-    back = taken_back(been)
-    if not back or back[-1] is None:
-        raise NotFoundError(f"earlier {reference}", "So there is nothing to go back to.")
-    return back[-1]
+            path.append(number)
+    path = _undo(path)
+    if not path or path[-1] is None:
+        raise NotFoundError(reference, f"{reference} has no previous version.")
+    return path[-1]
 
 
-def taken_back(been: list[int | None]) -> list[int | None]:
-    """Return where an alias has been, up to the last other version it pointed at."""
-    last = been[-1] if been else None
-    been = been[:-1]
-    while been and (been[-1] is None or been[-1] == last):
-        been = been[:-1]
-    return been
+def _undo(path: list[int | None]) -> list[int | None]:
+    """Return the path of an alias up to the last version that differs from the current one."""
+    current = path[-1] if path else None
+    path = path[:-1]
+    while path and (path[-1] is None or path[-1] == current):
+        path = path[:-1]
+    return path
 
 
-def _is(model_id: int, alias: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return schema.aliases.c.model_id == model_id, schema.aliases.c.alias == alias
+def _is(model_id: int, alias: str) -> sa.ColumnElement[bool]:
+    return sa.and_(schema.aliases.c.model_id == model_id, schema.aliases.c.alias == alias)

@@ -1,4 +1,4 @@
-"""Holding one version against another."""
+"""Comparing two versions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from registry.records import Comparison, Difference, ModelVersion
 
 
 def compare(first: ModelVersion, second: ModelVersion) -> Comparison:
-    """Return how two versions differ."""
+    """Return the differences between two versions."""
     return Comparison(
         first=first,
         second=second,
@@ -24,6 +24,6 @@ def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[D
     return tuple(
         Difference(name, first.get(name), second.get(name))
         for name in sorted(first.keys() | second.keys())
-        # A value that is None is not the same as none.
+        # A value of None differs from a missing value.
         if (name in first) != (name in second) or first.get(name) != second.get(name)
     )

@@ -1,35 +1,32 @@
-"""What can go wrong in `registry`, as one tree.
+"""The errors of `registry`, as one tree.
 
 ::
 
     RegistryError
     ├── InvalidArgumentError       a name, reference, metric, … is outside its domain
-    │   └── FilterError            `where` or `order_by` cannot be read; its text shows the place
+    │   └── FilterError            `where` or `order_by` has a syntax error
     ├── NotFoundError              no such model, version or alias
-    ├── ConflictError              what is there forbids it; nothing was changed
-    │   ├── IdempotencyConflictError   a key was used before, for other weights
-    │   ├── AliasMovedError        somebody else moved the alias first
-    │   ├── GateError              only a version that passed its gate can be champion
-    │   ├── ArchivedError          an alias and an archived version do not go together
+    ├── ConflictError              the state of the registry forbids it; nothing was changed
+    │   ├── IdempotencyConflictError   the key was used before, for other weights
+    │   ├── AliasMovedError        another client moved the alias first
+    │   ├── GateError              only a version that passed its gate can become champion
+    │   ├── ArchivedError          an alias cannot point at an archived version
     │   └── CollisionError         an import holds another version of the same number
     ├── BlobError                  the weights of a version cannot be trusted
-    │   ├── MissingBlobError       they are not there
-    │   └── DamagedBlobError       they are not the ones registered
-    ├── DamagedHistoryError        a record of the registry was edited or lost
-    ├── ArchiveError               a file to import is not what an export writes
-    ├── UnsupportedError           a kind of database or store this release does not know
+    │   ├── MissingBlobError       they are missing
+    │   └── DamagedBlobError       they do not match their digest
+    ├── DamagedHistoryError        an event or a record was edited or lost
+    ├── ArchiveError               a file to import is not a valid export
+    ├── UnsupportedError           a kind of database or blob store that this release cannot use
     │   └── NewerRegistryError     a registry written by a newer release
-    └── UnavailableError           the database or the store cannot be read or written
+    └── UnavailableError           the database or the blob store cannot be read or written
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from registry.records import Alias
+from datetime import datetime
 
 
 def without_secrets(address: str) -> str:
-    """Return an address without what may be a password: user and options."""
+    """Return an address without the parts that may hold a password: user and query."""
     scheme, mark, rest = address.partition("://")
     if not mark:
         scheme, rest = "", address
@@ -37,11 +34,19 @@ def without_secrets(address: str) -> str:
 
 
 class RegistryError(Exception):
-    """Any failure that `registry` foresees; its text says what, expected, got and what next."""
+    """Base of all errors that `registry` raises on purpose."""
 
 
 class InvalidArgumentError(RegistryError, ValueError):
-    """An argument is outside its domain."""
+    """An argument is outside its domain.
+
+    Attributes
+    ----------
+    name : str
+        Name of the argument.
+    expected : str
+    got : object
+    """
 
     def __init__(self, name: str, expected: str, got: object) -> None:
         super().__init__(f"{name}: expected {expected}, got {got!r}.")
@@ -51,12 +56,12 @@ class InvalidArgumentError(RegistryError, ValueError):
 
 
 class FilterError(InvalidArgumentError):
-    """A filter or an order cannot be read.
+    """A filter or an order has a syntax error.
 
     Attributes
     ----------
     position : int
-        Of the first character that does not fit, counted from 0.
+        Index of the first character that was not expected.
     """
 
     def __init__(self, name: str, expected: str, text: str, start: int, end: int) -> None:
@@ -69,10 +74,10 @@ class FilterError(InvalidArgumentError):
 
 
 def _with_caret(name: str, expected: str, text: str, start: int, end: int) -> str:
-    # A character for a character, so that the caret stands below the right one.
-    shown = "".join(c if c.isprintable() else " " for c in text)
+    # Each character is replaced by exactly one, so that the caret stays below the error.
+    printable = "".join(c if c.isprintable() else " " for c in text)
     first = max(0, start - 60)
-    line = shown[first : start + 60]
+    line = printable[first : start + 60]
     caret = " " * (start - first) + "^" * max(1, min(end, start + 60) - start)
     got = repr(text[start:end]) if end > start else "the end"
     return f"{name}: expected {expected}, got {got}.\n  {line}\n  {caret}"
@@ -86,66 +91,91 @@ class NotFoundError(RegistryError, LookupError):
     reference : str
     """
 
-    def __init__(self, reference: str, what_next: str) -> None:
-        super().__init__(f"There is no {reference} in the registry. {what_next}")
+    def __init__(self, reference: str, message: str | None = None) -> None:
+        super().__init__(message or f"There is no {reference} in the registry.")
         self.reference = reference
 
 
 class ConflictError(RegistryError):
-    """What is in the registry forbids it. Nothing was changed."""
+    """The state of the registry forbids it. Nothing was changed."""
 
 
 class IdempotencyConflictError(ConflictError):
-    """An idempotency key was used before, for other weights."""
+    """An idempotency key was used before, for other weights.
+
+    Attributes
+    ----------
+    key : str
+    reference : str
+        The version that was registered with the key.
+    """
 
     def __init__(self, key: str, reference: str, registered: str, got: str) -> None:
         super().__init__(
-            f"The idempotency key {key!r} belongs to {reference}, whose weights have the SHA-256 "
-            f"{registered}; these have {got}. Use a key of its own for each registration."
+            f"The idempotency key {key!r} belongs to {reference}. Its weights have the SHA-256 "
+            f"{registered}, but these have {got}. Use a new key for each registration."
         )
         self.key = key
         self.reference = reference
 
 
 class AliasMovedError(ConflictError):
-    """An alias is not where the caller expected it: somebody else moved it first.
+    """Another client moved the alias first.
 
     Attributes
     ----------
     number, generation : int or None
-        Where it is; None where it was removed.
+        Number of the version it points at, and its generation; None if it was removed.
     """
 
-    def __init__(self, alias: str, expected: int, found: "Alias | None") -> None:
-        where = "not set" if found is None else f"at {found.reference}, generation "
-        if found is not None:
-            who = f" by {found.moved_by}" if found.moved_by else ""
-            where += f"{found.generation}, moved{who} at {found.moved_at:%Y-%m-%d %H:%M:%S} UTC"
+    def __init__(
+        self,
+        alias: str,
+        expected: int,
+        *,
+        number: int | None = None,
+        generation: int | None = None,
+        moved_by: str | None = None,
+        moved_at: datetime | None = None,
+    ) -> None:
+        state = "not set"
+        if number is not None:
+            by = f" by {moved_by}" if moved_by else ""
+            model = alias.partition("@")[0]
+            state = (
+                f"at {model}/{number}, generation {generation}, "
+                f"moved{by} at {moved_at:%Y-%m-%d %H:%M:%S} UTC"
+            )
         super().__init__(
-            f"{alias} was expected at generation {expected} and is {where}. "
-            "Look at it again before moving it."
+            f"{alias} was expected at generation {expected}, but is {state}. "
+            "Read the alias again before you move it."
         )
-        self.number = found.number if found else None
-        self.generation = found.generation if found else None
+        self.number = number
+        self.generation = generation
 
 
 class GateError(ConflictError):
-    """Only a version that passed its gate can be champion."""
+    """Only a version that passed its gate can become champion.
+
+    Attributes
+    ----------
+    reference : str
+    """
 
     def __init__(self, reference: str, alias: str, reason: str) -> None:
         super().__init__(
-            f"{reference} cannot become {alias}: {reason}. Promote a version that passed, or say "
-            "that it is to be forced, which the history will show."
+            f"{reference} cannot become {alias}: {reason}. Promote a version that passed its gate, "
+            "or use force, which the history will record."
         )
         self.reference = reference
 
 
 class ArchivedError(ConflictError):
-    """An alias and an archived version do not go together."""
+    """An alias cannot point at an archived version."""
 
 
 class CollisionError(ConflictError):
-    """An import holds versions whose numbers are taken by others.
+    """An import holds other versions of numbers that are taken.
 
     Attributes
     ----------
@@ -154,8 +184,8 @@ class CollisionError(ConflictError):
 
     def __init__(self, references: tuple[str, ...]) -> None:
         super().__init__(
-            f"{', '.join(references)}: the registry has other versions of these numbers. Nothing "
-            "was imported. Export a selection without them, or import into another registry."
+            f"The registry already has other versions of {', '.join(references)}. Nothing was "
+            "imported. Export a selection without them, or import into another registry."
         )
         self.references = references
 
@@ -166,60 +196,72 @@ class BlobError(RegistryError):
     Attributes
     ----------
     sha256 : str
-        The digest they were registered with.
+        The digest that was registered.
     """
 
-    def __init__(self, sha256: str, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, sha256: str, message: str) -> None:
+        super().__init__(message)
         self.sha256 = sha256
 
 
 class MissingBlobError(BlobError):
-    """The weights of a version are not there."""
+    """The weights of a version are missing."""
 
-    def __init__(self, sha256: str, place: str) -> None:
+    def __init__(self, sha256: str, location: str) -> None:
         super().__init__(
             sha256,
-            f"Weights {sha256} are missing: expected them at {place}. Restore that file from a "
+            f"Weights {sha256} are missing: expected them at {location}. Restore that file from a "
             "backup, or register the same weights again.",
         )
 
 
 class DamagedBlobError(BlobError):
-    """The weights of a version are not the ones registered."""
+    """The weights of a version do not match their digest.
 
-    def __init__(self, sha256: str, got: str, place: str) -> None:
+    Attributes
+    ----------
+    got : str
+        The SHA-256 of what is stored.
+    """
+
+    def __init__(self, sha256: str, got: str, location: str) -> None:
         super().__init__(
             sha256,
-            f"Weights {sha256} are damaged: {place} has the SHA-256 {got}. Restore that file from "
-            "a backup, or register the same weights again.",
+            f"Weights {sha256} are damaged: {location} has the SHA-256 {got}. Restore that file "
+            "from a backup, or register the same weights again.",
         )
         self.got = got
 
 
 class DamagedHistoryError(RegistryError):
-    """A record of the registry was edited or lost; `verify` says which."""
+    """An event or a record was edited or lost; `Registry.verify` says which."""
 
 
 class ArchiveError(RegistryError):
-    """A file to import is not what an export writes, or is damaged. Nothing was imported."""
+    """A file to import is not a valid export, or is damaged. Nothing was imported."""
 
 
 class UnsupportedError(RegistryError):
-    """A kind of database or store this release does not know."""
+    """A kind of database or blob store that this release cannot use."""
 
 
 class NewerRegistryError(UnsupportedError):
-    """The registry was written by a newer release."""
+    """The registry was written by a newer release.
 
-    def __init__(self, found: int, known: int) -> None:
+    Attributes
+    ----------
+    found, supported : int
+        Schema of the registry, and the newest one that this release can use.
+    """
+
+    def __init__(self, found: int, supported: int) -> None:
         super().__init__(
-            f"This registry has schema {found}; this release of digits knows schema {known}. "
-            "Upgrade digits to use it. Nothing was changed."
+            f"This registry has schema {found}; this release supports schemas up to {supported}. "
+            "Upgrade to a newer release to use it. Nothing was changed."
         )
         self.found = found
-        self.known = known
+        self.supported = supported
 
 
 class UnavailableError(RegistryError):
-    """The database or the store cannot be read or written."""
+    """The database or the blob store cannot be read or written."""

@@ -1,8 +1,8 @@
-"""The history of a model: a chain of events, each of which holds the hash of the one before.
+"""The history of a model: a chain of events, each of which holds the hash of the previous one.
 
-Whoever edits an event, or takes one away, breaks the chain there. Whoever can write the whole
-database could build another chain from the first event on, so the hash of the last event is
-worth noting elsewhere: it stands for all that came before.
+Editing or removing an event breaks the chain there. Somebody who can write the whole database
+could rebuild the chain from its first event, so it is worth noting the hash of the last event
+elsewhere: it covers all events before it.
 """
 
 import hashlib
@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import records, schema
-from registry.details import Document, canonical
+from registry.documents import Document, canonical_json
 from registry.errors import DamagedHistoryError
-from registry.records import Event, moment
+from registry.records import Event
+from registry.times import to_datetime
 
 REGISTERED = "registered"
 IMPORTED = "imported"
@@ -29,16 +30,16 @@ ARCHIVED = "archived"
 RESTORED = "restored"
 REFUSED = "refused"
 
-# Those that a version begins with.
+# The first event of a version is one of these.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
 ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
-# Those that are about no version: of the first there is none, of the second there never was.
+# Events without a version number: a removed alias points at none, a refused candidate has none.
 NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED))
 KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED, REFUSED}
 
 
 class Entry(NamedTuple):
-    """An event as its table and an export hold it."""
+    """An event as the table and an export hold it."""
 
     seq: int
     at: int
@@ -51,37 +52,43 @@ class Entry(NamedTuple):
     hash: str
 
     def expected_hash(self, name: str) -> str:
-        """Return the hash that an event of this model with these contents has."""
-        contents = canonical([name, *self[:-1]])
-        return hashlib.sha256(contents.encode()).hexdigest()
+        """Return the hash of an event of this model with this content."""
+        content = canonical_json([name, *self[:-1]])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def event(self, name: str) -> Event:
-        """Return the record of this event."""
+        """Return the public record of this event.
+
+        Raises
+        ------
+        DamagedHistoryError
+        """
         return Event(
             name=name,
             seq=self.seq,
-            at=moment(self.at),
+            at=to_datetime(self.at),
             actor=self.actor or None,
             kind=self.kind,
             alias=self.alias,
             number=self.number,
-            details=MappingProxyType(read_body(self.body)),
+            details=MappingProxyType(parse_body(self.body)),
             hash=self.hash,
         )
 
 
 class Replay:
-    """What the events of a model come to, from the first to the last.
+    """The state of a model after all events of a chain.
 
     Attributes
     ----------
     documents : dict of int to (int, dict)
-        Of each version, by number: the event that registered it, and what it said.
+        For each version number, the `seq` of the event that registered it, and its document.
     archived : set of int
+        Numbers of the archived versions.
     aliases : dict of str to Entry
-        The event that moved each alias to where it is.
+        For each alias, the event of its last move.
     unreadable : list of int
-        Events that do not say what was registered.
+        `seq` of the registrations whose document cannot be read.
     """
 
     def __init__(self, chain: Iterable[Entry]) -> None:
@@ -107,7 +114,7 @@ class Replay:
 
     def _add_version(self, entry: Entry) -> None:
         try:
-            document = read_body(entry.body).get("version")
+            document = parse_body(entry.body).get("version")
         except DamagedHistoryError:
             document = None
         if entry.number is None or not isinstance(document, dict):
@@ -118,17 +125,17 @@ class Replay:
 
 COLUMNS = [schema.events.c[name] for name in Entry._fields]
 
-# Put together once, for that takes SQLAlchemy longer than to run them.
+# Statements are built once, because SQLAlchemy takes longer to build them than to run them.
 _models = schema.models.c
 _IS_MODEL = _models.id == sa.bindparam("model_id")
-_NEXT = (
+_TAKE_SEQ = (
     sa.update(schema.models)
     .where(_IS_MODEL)
     .values(next_event=_models.next_event + 1)
     .returning(_models.name, _models.next_event - 1, _models.event_head, _models.event_at)
 )
 _INSERT = sa.insert(schema.events)
-_END = (
+_SET_HEAD = (
     sa.update(schema.models)
     .where(_IS_MODEL)
     .values(event_head=sa.bindparam("head"), event_at=sa.bindparam("last"))
@@ -146,24 +153,24 @@ def append(
     number: int | None = None,
     alias: str | None = None,
 ) -> Entry:
-    """Add an event at the end of a model's chain, in the transaction of what it tells.
+    """Append an event to a model's chain, in the transaction of the change it records.
 
     The update of the model's row makes the writers of one model wait for each other.
     """
-    name, seq, prev_hash, last = connection.execute(_NEXT, {"model_id": model_id}).one()
-    # Clocks differ between machines, and are set back; the order of events is that of the chain.
+    name, seq, prev_hash, last = connection.execute(_TAKE_SEQ, {"model_id": model_id}).one()
+    # Clocks differ between machines and can be set back; the order of the chain is what counts.
     at = max(at, last)
-    entry = Entry(seq, at, actor, kind, alias, number, canonical(body), prev_hash, "")
+    entry = Entry(seq, at, actor, kind, alias, number, canonical_json(body), prev_hash, "")
     entry = entry._replace(hash=entry.expected_hash(name))
     connection.execute(_INSERT, {"model_id": model_id, **entry._asdict()})
-    connection.execute(_END, {"model_id": model_id, "head": entry.hash, "last": at})
+    connection.execute(_SET_HEAD, {"model_id": model_id, "head": entry.hash, "last": at})
     return entry
 
 
-def entries(
+def read_chain(
     connection: Connection, model_id: int, *conditions: sa.ColumnElement[bool]
 ) -> Iterator[Entry]:
-    """Yield the events of a model from the first to the last."""
+    """Yield the events of a model, oldest first."""
     query = (
         sa.select(*COLUMNS)
         .where(schema.events.c.model_id == model_id, *conditions)
@@ -173,7 +180,7 @@ def entries(
     return map(Entry._make, connection.execute(query))
 
 
-def read_body(body: str) -> dict[str, Any]:
+def parse_body(body: str) -> dict[str, Any]:
     """Return the body of an event.
 
     Raises
@@ -181,29 +188,29 @@ def read_body(body: str) -> dict[str, Any]:
     DamagedHistoryError
     """
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise DamagedHistoryError(
-            "An event of the registry was edited: its body is not what was written. "
-            "`digits verify` says which; restore the database from a backup."
+            "An event of the registry was edited: its body is not a JSON object. Verify the "
+            "registry to see which event, and restore the database from a backup."
         )
-    return found
+    return content
 
 
-def broken(name: str, chain: Iterable[Entry], *, head: str, length: int) -> Iterator[str]:
-    """Say what is wrong with a chain, if anything is."""
-    previous, expected = schema.NO_HASH, 1
-    for found in chain:
-        if found.seq != expected:
-            yield f"events {expected} to {found.seq - 1} are missing"
-        elif found.prev_hash != previous:
-            yield f"event {found.seq} does not follow event {found.seq - 1}"
-        if found.hash != found.expected_hash(name):
-            yield f"event {found.seq} was edited"
-        previous, expected = found.hash, found.seq + 1
-    if expected != length + 1:
-        yield f"events {expected} to {length} are missing"
-    elif previous != head:
-        yield f"event {length} is not the one that was last written"
+def chain_problems(name: str, chain: Iterable[Entry], *, head: str, length: int) -> Iterator[str]:
+    """Yield what is wrong with a chain that should have this length and this last hash."""
+    previous_hash, expected_seq = schema.NO_HASH, 1
+    for entry in chain:
+        if entry.seq != expected_seq:
+            yield f"events {expected_seq} to {entry.seq - 1} are missing"
+        elif entry.prev_hash != previous_hash:
+            yield f"event {entry.seq} does not follow event {entry.seq - 1}"
+        if entry.hash != entry.expected_hash(name):
+            yield f"event {entry.seq} was edited"
+        previous_hash, expected_seq = entry.hash, entry.seq + 1
+    if expected_seq != length + 1:
+        yield f"events {expected_seq} to {length} are missing"
+    elif previous_hash != head:
+        yield f"event {length} is not the last one that was written"

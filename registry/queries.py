@@ -1,4 +1,4 @@
-"""Reading versions with everything that belongs to them, in one query."""
+"""Reading versions with their details and aliases, in one query."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import schema
-from registry.details import version_of
+from registry.documents import to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
-from registry.events import read_body
-from registry.filters import Order
-from registry.records import Alias, ModelVersion, Reference, moment
+from registry.events import parse_body
+from registry.filters import Condition, Order, to_sql
+from registry.records import Alias, ModelVersion
+from registry.references import Reference
+from registry.times import to_datetime
 
 _versions = schema.versions.c
 _events = schema.events.c
+_metrics = schema.version_metrics
 
 _ALIASES = (
     sa.select(sa.func.aggregate_strings(schema.aliases.c.alias, ","))
@@ -23,21 +26,17 @@ _ALIASES = (
     .scalar_subquery()
 )
 
-_metrics = schema.version_metrics
-
-WHAT_THERE_IS = "`digits versions` lists what there is."
-
 
 def model_id_of(name: str | sa.BindParameter[str]) -> sa.ScalarSelect[int]:
-    """Return the id of a model, for use inside a query.
+    """Return the id of a model as a subquery.
 
-    A subquery, not a join: it lets PostgreSQL read "newest first" off the index.
+    A subquery lets PostgreSQL read "newest first" from the index; a join does not.
     """
     return sa.select(schema.models.c.id).where(schema.models.c.name == name).scalar_subquery()
 
 
-# Put together once, as those of `find_version` below. On SQLite the transaction is the lock.
-_LOCK = (
+# Built once, like the statements below. SQLite needs no row lock: the transaction is exclusive.
+_LOCK_MODEL = (
     sa.select(schema.models.c.id)
     .where(schema.models.c.name == sa.bindparam("name"))
     .with_for_update()
@@ -45,20 +44,20 @@ _LOCK = (
 
 
 def lock_model(connection: Connection, name: str) -> int:
-    """Return the id of a model; until the transaction ends, nobody else changes the model.
+    """Lock a model until the end of the transaction, and return its id.
 
     Raises
     ------
     NotFoundError
     """
-    found: int | None = connection.scalar(_LOCK, {"name": name})
-    if found is None:
-        raise NotFoundError(f"model {name}", WHAT_THERE_IS)
-    return found
+    model_id: int | None = connection.scalar(_LOCK_MODEL, {"name": name})
+    if model_id is None:
+        raise NotFoundError(f"model {name}")
+    return model_id
 
 
-def versions_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Return the query for versions, with the events that hold their records."""
+def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return a query for versions, with the events that hold their documents."""
     return (
         sa.select(
             schema.models.c.name,
@@ -82,7 +81,8 @@ def versions_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-# Put together once: that takes SQLAlchemy several times as long as to run them.
+# Statements are built once, because SQLAlchemy takes several times as long to build them as to run
+# them.
 _MODEL = model_id_of(sa.bindparam("name"))
 _ALIAS = (
     sa.select(schema.aliases.c.number)
@@ -90,129 +90,130 @@ _ALIAS = (
     .where(schema.aliases.c.alias == sa.bindparam("alias"))
     .scalar_subquery()
 )
-_BY_NUMBER = versions_where(
+_BY_NUMBER = select_versions(
     _versions.model_id == _MODEL, _versions.number == sa.bindparam("number")
 )
-_BY_ALIAS = versions_where(_versions.model_id == _MODEL, _versions.number == _ALIAS)
-_LATEST = versions_where(_versions.model_id == _MODEL).order_by(_versions.number.desc()).limit(1)
+_BY_ALIAS = select_versions(_versions.model_id == _MODEL, _versions.number == _ALIAS)
+_LATEST = select_versions(_versions.model_id == _MODEL).order_by(_versions.number.desc()).limit(1)
 
 
 def find_version(connection: Connection, reference: Reference) -> ModelVersion | None:
-    """Return the version of a number or an alias, if it is there."""
+    """Return the version that a reference means; None if there is none."""
     query = _BY_NUMBER if reference.alias is None else _BY_ALIAS
     values = {"name": reference.name, "number": reference.number, "alias": reference.alias}
-    found = records(connection, query, values)
-    return found[0] if found else None
+    versions = read_versions(connection, query, values)
+    return versions[0] if versions else None
 
 
 def find_latest(connection: Connection, name: str) -> ModelVersion | None:
-    """Return the version of a model with the highest number, if there is any."""
-    found = records(connection, _LATEST, {"name": name})
-    return found[0] if found else None
+    """Return the version of a model with the highest number; None if it has no version."""
+    versions = read_versions(connection, _LATEST, {"name": name})
+    return versions[0] if versions else None
 
 
 def require_version(connection: Connection, reference: Reference) -> ModelVersion:
-    """Return the version of a number or an alias.
+    """Return the version that a reference means.
 
     Raises
     ------
     NotFoundError
     """
-    found = find_version(connection, reference)
-    if found is None:
-        raise NotFoundError(str(reference), WHAT_THERE_IS)
-    return found
+    version = find_version(connection, reference)
+    if version is None:
+        raise NotFoundError(str(reference))
+    return version
 
 
-def records(
+def read_versions(
     connection: Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
 ) -> list[ModelVersion]:
-    """Return the versions of a query of `versions_where`, with these values of its parameters.
+    """Run a query made by `select_versions`, with these values of its parameters.
 
     Raises
     ------
     DamagedHistoryError
     """
-    return [_record(*row) for row in connection.execute(query, values)]
+    return [_to_version(*row) for row in connection.execute(query, values)]
 
 
-def _record(
+def _to_version(
     name: str, number: int, state: str, sha256: str, body: str | None, aliases: str | None
 ) -> ModelVersion:
     try:
-        document = read_body(body or "")["version"]
-        version = version_of(name, number, state, aliases, document)
+        document = parse_body(body or "")["version"]
+        version = to_model_version(name, number, state, aliases, document)
     except (KeyError, TypeError, AttributeError, OverflowError, DamagedHistoryError):
         version = None
     if version is None or version.sha256 != sha256:
         raise DamagedHistoryError(
-            f"The record of {name}/{number} was edited or lost. `digits verify` says where; "
-            "restore the database from a backup."
+            f"The record of {name}/{number} was edited or lost. Verify the registry to see what "
+            "changed, and restore the database from a backup."
         )
     return version
 
 
-def page(
+def read_page(
     connection: Connection,
     *,
     name: str | None,
-    where: sa.ColumnElement[bool] | None,
+    condition: Condition | None,
     order: Order | None,
     limit: int | None,
     after: Reference | None,
 ) -> list[ModelVersion]:
-    """Return versions in an order, those that follow a given one.
+    """Return the versions that follow a given one in an order.
 
-    A page is found by the place of the version before it, not by counting: the thousandth costs
-    what the first does, and versions that are added meanwhile move nothing.
+    A page is located by the sort key of the last version of the previous page, not by an offset:
+    the thousandth page costs no more than the first, and versions added meanwhile shift nothing.
 
     Raises
     ------
     NotFoundError
-        Where there is no version to follow, or it has no place in the order.
+        If there is no version `after`, or it has no position in the order.
     """
-    columns = _sort_columns(name, order)
-    query = versions_where()
+    sort_columns = _sort_columns(name, order)
+    query = select_versions()
     if name is not None:
         query = query.where(_versions.model_id == model_id_of(name))
-    if where is not None:
-        query = query.where(where)
-    if order is not None and order.name is not None:
-        query = query.join(_metrics, _is_metric(order.name))
+    if condition is not None:
+        query = query.where(to_sql(condition))
+    query = _join_metric(query, order)
     descending = order is None or order.descending
     if after is not None:
-        place = sa.tuple_(*columns)
-        last = sa.tuple_(*_place_of(connection, after, columns, order))
-        query = query.where(place < last if descending else place > last)
-    sort = [column.desc() if descending else column.asc() for column in columns]
-    return records(connection, query.order_by(*sort).limit(limit))
+        sort_key = sa.tuple_(*sort_columns)
+        last = sa.tuple_(*_sort_key_of(connection, after, sort_columns, order))
+        query = query.where(sort_key < last if descending else sort_key > last)
+    sort = [column.desc() if descending else column.asc() for column in sort_columns]
+    return read_versions(connection, query.order_by(*sort).limit(limit))
 
 
 def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElement[Any]]:
-    """Return what versions are sorted by, and what decides between equals: as indexes have it."""
+    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order is None:
         return [_versions.id if name is None else _versions.number]
-    if order.part == "metrics":
+    if order.field.attribute == "metrics":
         return [_metrics.c.value, _metrics.c.version_id]
-    if order.part == "created_at":
+    if order.field.attribute == "created_at":
         return [_versions.created_at, _versions.number, _versions.id]
     return [_versions.number, _versions.id]
 
 
-def _is_metric(name: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_metrics.c.version_id == _versions.id, _metrics.c.name == name)
+def _join_metric(query: sa.Select[Any], order: Order | None) -> sa.Select[Any]:
+    """Join the metric that versions are sorted by, if it is one."""
+    if order is None or order.field.attribute != "metrics":
+        return query
+    is_metric = sa.and_(_metrics.c.version_id == _versions.id, _metrics.c.name == order.field.key)
+    return query.join(_metrics, is_metric)
 
 
-def _place_of(
+def _sort_key_of(
     connection: Connection,
     reference: Reference,
     columns: list[sa.ColumnElement[Any]],
     order: Order | None,
 ) -> list[sa.BindParameter[Any]]:
-    """Return the values that a version is sorted by."""
-    query = sa.select(*columns).select_from(schema.versions)
-    if order is not None and order.name is not None:
-        query = query.join(_metrics, _is_metric(order.name))
+    """Return the sort key of a version."""
+    query = _join_metric(sa.select(*columns).select_from(schema.versions), order)
     row = connection.execute(
         query.where(
             _versions.model_id == model_id_of(reference.name),
@@ -220,12 +221,17 @@ def _place_of(
         )
     ).one_or_none()
     if row is None:
-        raise NotFoundError(str(reference), "So there is nothing after it in this order.")
+        if order is not None and order.field.attribute == "metrics":
+            message = (
+                f"There is no {reference} with the metric {order.field.key} to continue after."
+            )
+            raise NotFoundError(str(reference), message)
+        raise NotFoundError(str(reference))
     return [sa.literal(value, column.type) for value, column in zip(row, columns, strict=True)]
 
 
 def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
-    """Return where an alias points, and who moved it there, if it is set."""
+    """Return an alias; None if it is not set."""
     aliases = schema.aliases.c
     row = connection.execute(
         sa.select(aliases.number, aliases.generation, aliases.updated_at, _events.actor)
@@ -239,4 +245,4 @@ def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
     if row is None:
         return None
     number, generation, moved_at, moved_by = row
-    return Alias(name, alias, number, generation, moment(moved_at), moved_by or None)
+    return Alias(name, alias, number, generation, to_datetime(moved_at), moved_by or None)

@@ -1,32 +1,22 @@
-"""What the registry hands out, and how versions are referred to."""
+"""The records that the registry takes and returns."""
 
-import re
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Self
-
-from registry.errors import InvalidArgumentError
+from typing import Any
 
 Param = str | int | float | bool | None | list[int]
-"""A value of a parameter: what JSON can hold and a version remembers."""
+"""A value of a parameter: anything that JSON can hold."""
 
 READY = "ready"
 ARCHIVED = "archived"
 CHAMPION = "champion"
 
-# The highest number a reference can name, and the last time, in microseconds, there is a datetime
-# for.
-HIGHEST = 999_999_999
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a gate: a figure held against its threshold."""
+    """One check of a gate: a figure compared with its threshold."""
 
     name: str
     figure: float
@@ -38,115 +28,142 @@ class Check:
         return f"{self.name} {self.figure:.4f} {relation} {self.threshold:.4f}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What is recorded about a training run beside its weights.
+
+    `Registry.register` stores it with a new version, `Registry.refuse` with a candidate that did
+    not become one. Values are validated there.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Finite numbers by name; an accuracy is a fraction in [0, 1]."""
+    params: Mapping[str, Param] = field(default_factory=dict)
+    """Hyperparameters and settings of the training by name: values that JSON can hold."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 in hexadecimal of each data set, by its role (as ``train_images``)."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Versions of libraries, the platform and the like, by name."""
+    gate: Sequence[Check] = ()
+    """The checks that the candidate was held against, with their results."""
+    parent: str | None = None
+    """Reference ``name/number`` of the version that this one follows."""
+    code_version: str | None = None
+    """Version of the training code."""
+    run_id: str | None = None
+    """Id of the training run."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model. It does not change; its state and its aliases may."""
+    """One version of a registered model. It is immutable, except for its state and its aliases."""
 
     name: str
-    """Of the registered model."""
+    """Name of the registered model."""
     number: int
-    """Counted from 1, never used twice."""
+    """Version number, counted from 1 and never reused."""
     state: str
-    """``ready``, or ``archived``: kept, and out of use."""
+    """``ready`` or ``archived`` (kept, but no alias may point at it)."""
     sha256: str
-    """Of the weights."""
+    """SHA-256 of the weights."""
     size: int
-    """Of the weights, in bytes."""
+    """Size of the weights in bytes."""
     metrics: Mapping[str, float]
-    """Figures by name; an accuracy is a fraction in [0, 1]."""
+    """Finite numbers by name; an accuracy is a fraction in [0, 1]."""
     params: Mapping[str, Param]
-    """How it was trained."""
+    """Hyperparameters and settings of the training."""
     tags: Mapping[str, str]
     inputs: Mapping[str, str]
-    """SHA-256 of what it was trained and tested on, by role."""
+    """SHA-256 of each data set it was trained and tested on, by role."""
     environment: Mapping[str, str]
-    """What it was trained with: releases of libraries, the machine, by name."""
+    """Versions of libraries, the platform and the like, by name."""
     gate: tuple[Check, ...]
     """The checks it was held against before it was registered."""
     aliases: tuple[str, ...]
     """The aliases that pointed at it when this record was read, sorted."""
     parent: str | None
-    """The reference of the version it comes from."""
+    """Reference of the version that this one follows."""
     code_version: str | None
-    """Of the code that trained it."""
+    """Version of the training code."""
     run_id: str | None
-    """The run that made it."""
+    """Id of the training run."""
     created_at: datetime
     """In UTC."""
     created_by: str | None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A mapping that cannot be changed cannot be sent to another process either.
+        # A MappingProxyType cannot be pickled.
         values = (getattr(self, field.name) for field in fields(self))
         plain = (dict(v) if isinstance(v, MappingProxyType) else v for v in values)
-        return _unpickled, tuple(plain)
+        return _unpickle, tuple(plain)
 
     @property
     def reference(self) -> str:
-        """The reference that always means this version."""
+        """The reference ``name/number``, which always means this version."""
         return f"{self.name}/{self.number}"
 
     @property
     def gate_passed(self) -> bool | None:
-        """Whether every check of its gate passed; None where no gate was recorded."""
+        """Whether every check of its gate passed; None if no gate was recorded."""
         return all(check.passed for check in self.gate) if self.gate else None
 
 
-def _unpickled(*values: Any) -> ModelVersion:
+def _unpickle(*values: Any) -> ModelVersion:
     frozen: list[Any] = [MappingProxyType(v) if isinstance(v, dict) else v for v in values]
     return ModelVersion(*frozen)
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Where an alias points."""
+    """An alias and the version it points at."""
 
     name: str
-    """Of the registered model."""
+    """Name of the registered model."""
     alias: str
     number: int
-    """Of the version."""
+    """Number of the version."""
     generation: int
-    """Another after every move. Hand it to `Registry.set_alias` to move from here only."""
+    """Changes with every move; pass it to ``Registry.set_alias(expected=…)``."""
     moved_at: datetime
     """In UTC."""
     moved_by: str | None
 
     @property
     def reference(self) -> str:
-        """The reference of the version it points at."""
+        """The reference ``name/number`` of the version it points at."""
         return f"{self.name}/{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a model. Events are only ever added."""
+    """One entry in the append-only history of a model."""
 
     name: str
-    """Of the registered model."""
+    """Name of the registered model."""
     seq: int
-    """Counted from 1, for each model."""
+    """Position in the history of the model, counted from 1."""
     at: datetime
-    """In UTC; never before the event that precedes it."""
+    """In UTC; never before the time of the previous event."""
     actor: str | None
     """Who did it."""
     kind: str
     """``registered``, ``imported``, ``migrated``, ``alias_moved``, ``alias_rolled_back``,
-    ``alias_removed``, ``archived``, ``restored``, or ``refused``: a candidate that its gate did
-    not let become a version."""
+    ``alias_removed``, ``archived``, ``restored``, or ``refused`` (a candidate that failed its
+    gate and did not become a version)."""
     alias: str | None
     number: int | None
-    """Of the version."""
+    """Number of the version."""
     details: Mapping[str, Any]
-    """Of a registration ``version``, of a refusal ``candidate``: all that was recorded of it;
-    of an alias ``from``, where it was before, and ``reason``, if one was given."""
+    """``version`` of a registration and ``candidate`` of a refusal hold all that was recorded. An
+    alias has ``from``, its previous version, and ``reason`` if one was given."""
     hash: str
-    """SHA-256 of all this and of the hash of the event before it."""
+    """SHA-256 of this event and of the previous event's hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A value by name that two versions have not in common; None where one has none."""
+    """A named value that differs between two versions; None if one of them has no such value."""
 
     name: str
     first: Any
@@ -154,20 +171,20 @@ class Difference:
 
     @property
     def change(self) -> float | None:
-        """The second less the first, where both are numbers."""
+        """The second minus the first, if both are numbers."""
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values):
             return float(self.second - self.first)
         return None
 
     @property
     def values(self) -> tuple[Any, Any]:
-        """Both."""
+        """Both values."""
         return self.first, self.second
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two versions differ. What they have in common is left out."""
+    """The differences between two versions. Equal values are left out."""
 
     first: ModelVersion
     second: ModelVersion
@@ -181,10 +198,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that `verify` found."""
+    """A problem that `Registry.verify` found."""
 
     severity: str
-    """``error``: something registered is wrong or lost; ``warning``: it is not, as yet."""
+    """``error`` if registered data is wrong or lost, otherwise ``warning``."""
     subject: str
     """A reference, a model, a digest, or ``database``."""
     text: str
@@ -194,85 +211,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """What `gc` removed, or would remove."""
+class GCResult:
+    """What `Registry.gc` removed, or would remove."""
 
     blobs: int
+    """Number of unreferenced blobs."""
     temporary_files: int
+    """Number of files that killed writers left."""
     size: int
-    """In bytes."""
+    """Total size in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import did."""
+class ImportResult:
+    """What `Registry.import_` did."""
 
     added: tuple[str, ...]
-    """References of versions that were not there before."""
+    """References of the versions that were added."""
     present: tuple[str, ...]
-    """References of versions that were there already, the same."""
-
-
-def now() -> int:
-    """Return the time as the database holds it."""
-    return time.time_ns() // 1000
-
-
-def moment(microseconds: int) -> datetime:
-    """Return a time of the database as one in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def microseconds(moment: datetime) -> int:
-    """Return a time as the database holds it.
-
-    Raises
-    ------
-    InvalidArgumentError
-        Where it has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise InvalidArgumentError("moment", "a time with a time zone", str(moment))
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-_MODEL = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
-_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_REFERENCE = re.compile(rf"({_MODEL.pattern})(?:@({_ALIAS.pattern})|/([1-9][0-9]{{0,8}}))")
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A version by number, or by an alias."""
-
-    name: str
-    alias: str | None
-    number: int | None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``name@alias`` or ``name/number``."""
-        match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            raise InvalidArgumentError("reference", "name@alias or name/number", text)
-        name, alias, number = match.groups()
-        return cls(name, alias, int(number) if number else None)
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.alias}" if self.alias else f"{self.name}/{self.number}"
-
-
-def model_name(name: str) -> str:
-    """Return a valid name of a model."""
-    if not isinstance(name, str) or not _MODEL.fullmatch(name):
-        expected = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter first"
-        raise InvalidArgumentError("model name", expected, name)
-    return name
-
-
-def alias_name(alias: str) -> str:
-    """Return a valid name of an alias."""
-    if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
-        expected = "lower-case letters, digits, '_' and '-', at most 63, a letter first"
-        raise InvalidArgumentError("alias", expected, alias)
-    return alias
+    """References of the versions that the registry already had, unchanged."""

@@ -1,24 +1,26 @@
-"""Adding versions."""
+"""Adding versions, and recording refused candidates."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import details, events, schema
+from registry import documents, events, schema
 from registry.blobs import Blobs
 from registry.databases import Database
-from registry.details import Document
+from registry.documents import Document
 from registry.errors import IdempotencyConflictError, NotFoundError, UnavailableError
-from registry.queries import lock_model, records, require_version, versions_where
-from registry.records import READY, ModelVersion, Reference, now
+from registry.queries import lock_model, read_versions, require_version, select_versions
+from registry.records import READY, ModelVersion
+from registry.references import Reference
+from registry.times import now
 
-# How often weights are stored that gc took away before their version was there. Each time they
-# are a new file, so that once more is one too many already.
-_TRIES = 10
+# Attempts to store weights that garbage collection removes before their version is committed. Every
+# attempt writes a new file, so even a second one is unlikely.
+_ATTEMPTS = 10
 
-# Versions of a model, from which on statistics are taken each time that their number doubles.
+# Statistics are taken at this number of versions in a model, and at each doubling.
 _FIRST_STATISTICS = 128
 
-# Put together once, for that takes SQLAlchemy longer than to run them.
+# Statements are built once, because SQLAlchemy takes longer to build them than to run them.
 _TAKE_NUMBER = (
     sa.update(schema.models)
     .where(schema.models.c.id == sa.bindparam("model_id"))
@@ -26,7 +28,7 @@ _TAKE_NUMBER = (
     .returning(schema.models.c.next_version - 1)
 )
 _INSERT_VERSION = sa.insert(schema.versions).returning(schema.versions.c.id)
-_INSERT_DETAILS = {table: sa.insert(table) for table in details.TABLES}
+_INSERT_DETAILS = {table: sa.insert(table) for table in documents.DETAIL_TABLES}
 
 
 def register(
@@ -40,55 +42,47 @@ def register(
 ) -> ModelVersion:
     """Store weights, then add their version in one transaction."""
     key = document["idempotency_key"]
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         sha256 = blobs.put(weights)
         with database.write() as connection:
             model_id = _lock_or_create_model(connection, name)
             earlier = _registered_with(connection, model_id, key)
             if earlier is not None:
                 return _same_weights(earlier, sha256, key)
-            if document["parent"] is not None:
-                require_version(connection, Reference.parse(document["parent"]))
-            # Nobody collects while this transaction lasts: what is there now, stays.
+            _require_parent(connection, document)
+            # Garbage collection waits for this transaction: a blob that is here now stays.
             if not blobs.has(sha256):
                 connection.rollback()
                 continue
-            time = now()
-            document = {
-                **document,
-                "sha256": sha256,
-                "size": len(weights),
-                "created_at": time,
-                "created_by": actor or None,
-            }
-            number = _take_number(connection, model_id)
-            entry = events.append(
+            created_at = now()
+            number = _add_version(
                 connection,
                 model_id,
-                events.REGISTERED,
-                {"version": document},
-                at=time,
+                {
+                    **document,
+                    "sha256": sha256,
+                    "size": len(weights),
+                    "created_at": created_at,
+                    "created_by": actor or None,
+                },
                 actor=actor,
-                number=number,
             )
-            insert(connection, model_id, number, READY, document, entry.seq)
             if number >= _FIRST_STATISTICS and number.bit_count() == 1:
                 database.take_statistics(connection)
             return require_version(connection, Reference(name, None, number))
     raise UnavailableError(
-        f"The weights {sha256} were removed each time before they could be registered. Does "
-        "another program clean the store of this registry?"
+        f"The weights {sha256} were removed {_ATTEMPTS} times before they could be registered. "
+        "Check whether another program deletes files from the blob store."
     )
 
 
 def refuse(connection: Connection, name: str, document: Document, *, actor: str) -> events.Entry:
-    """Add the event of a candidate that was refused, unless its run did so before."""
+    """Record a refused candidate as an event, unless the same run recorded it before."""
     model_id = _lock_or_create_model(connection, name)
-    if document["parent"] is not None:
-        require_version(connection, Reference.parse(document["parent"]))
+    _require_parent(connection, document)
     if document["run_id"] is not None:
-        # Documents are JSON in one form only, with sorted names.
-        part = details.canonical({name: document[name] for name in ("run_id", "sha256")})[1:-1]
+        # Bodies are canonical JSON with sorted keys, so the two members are next to each other.
+        part = documents.canonical_json({key: document[key] for key in ("run_id", "sha256")})[1:-1]
         columns = schema.events.c
         earlier = connection.execute(
             sa.select(*events.COLUMNS)
@@ -102,7 +96,18 @@ def refuse(connection: Connection, name: str, document: Document, *, actor: str)
     )
 
 
-def insert(
+def create_model(connection: Connection, name: str) -> None:
+    """Add a model, unless another writer has added it meanwhile."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO models (name, next_version, created_at) VALUES (:name, 1, :time) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"name": name, "time": now()},
+    )
+
+
+def insert_version(
     connection: Connection,
     model_id: int,
     number: int,
@@ -110,7 +115,7 @@ def insert(
     document: Document,
     event_seq: int,
 ) -> None:
-    """Add the rows of a version whose weights are stored and whose event is written."""
+    """Insert the rows of a version whose weights are stored and whose event is written."""
     connection.execute(
         sa.text(
             "INSERT INTO blobs (sha256, size, created_at) VALUES (:sha256, :size, :created_at) "
@@ -126,13 +131,30 @@ def insert(
             "state": state,
             "blob_sha256": document["sha256"],
             "event_seq": event_seq,
-            "gate": details.gate_of(document),
-            **{name: document[name] for name in details.COLUMNS},
+            "gate": documents.gate_status(document),
+            **{name: document[name] for name in documents.COLUMNS},
         },
     )
     assert version_id is not None
-    for table, rows in details.rows(document, version_id).items():
+    for table, rows in documents.detail_rows(document, version_id).items():
         connection.execute(_INSERT_DETAILS[table], rows)
+
+
+def _add_version(connection: Connection, model_id: int, document: Document, *, actor: str) -> int:
+    """Add a version with the next free number, and return the number."""
+    number: int | None = connection.scalar(_TAKE_NUMBER, {"model_id": model_id})
+    assert number is not None
+    entry = events.append(
+        connection,
+        model_id,
+        events.REGISTERED,
+        {"version": document},
+        at=document["created_at"],
+        actor=actor,
+        number=number,
+    )
+    insert_version(connection, model_id, number, READY, document, entry.seq)
+    return number
 
 
 def _lock_or_create_model(connection: Connection, name: str) -> int:
@@ -143,34 +165,21 @@ def _lock_or_create_model(connection: Connection, name: str) -> int:
         return lock_model(connection, name)
 
 
-def create_model(connection: Connection, name: str) -> None:
-    """Add a model, unless another writer has by now."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO models (name, next_version, created_at) VALUES (:name, 1, :time) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"name": name, "time": now()},
-    )
+def _require_parent(connection: Connection, document: Document) -> None:
+    if document["parent"] is not None:
+        require_version(connection, Reference.parse(document["parent"]))
 
 
 def _registered_with(connection: Connection, model_id: int, key: str | None) -> ModelVersion | None:
     if key is None:
         return None
     columns = schema.versions.c
-    query = versions_where(columns.model_id == model_id, columns.idempotency_key == key)
-    found = records(connection, query)
-    return found[0] if found else None
+    query = select_versions(columns.model_id == model_id, columns.idempotency_key == key)
+    versions = read_versions(connection, query)
+    return versions[0] if versions else None
 
 
 def _same_weights(earlier: ModelVersion, sha256: str, key: str) -> ModelVersion:
     if earlier.sha256 != sha256:
         raise IdempotencyConflictError(key, earlier.reference, earlier.sha256, sha256)
     return earlier
-
-
-def _take_number(connection: Connection, model_id: int) -> int:
-    """Return a version number that nobody else gets."""
-    number: int | None = connection.scalar(_TAKE_NUMBER, {"model_id": model_id})
-    assert number is not None
-    return number

@@ -1,7 +1,7 @@
-"""The registry: versions of weights, and questions about them."""
+"""The registry: the public interface to versions, aliases and history."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -9,20 +9,22 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from registry import aliases, archives, details, events, filters, registration, schema
+from registry import aliases, events, registration, schema, validation
+from registry.archives import export_versions, import_versions
 from registry.blobs import open_blobs
-from registry.collection import collect
 from registry.comparison import compare
 from registry.databases import open_database
+from registry.documents import to_document
 from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
+from registry.filters import parse_condition, parse_order
+from registry.garbage_collection import collect_garbage
 from registry.queries import (
-    WHAT_THERE_IS,
     find_alias,
     find_latest,
     find_version,
     lock_model,
     model_id_of,
-    page,
+    read_page,
     require_version,
 )
 from registry.records import (
@@ -30,51 +32,49 @@ from registry.records import (
     CHAMPION,
     READY,
     Alias,
-    Check,
-    Collected,
     Comparison,
     Event,
     Finding,
-    Imported,
+    GCResult,
+    ImportResult,
     ModelVersion,
-    Param,
-    Reference,
-    alias_name,
-    microseconds,
-    model_name,
-    now,
+    RunRecord,
 )
+from registry.references import Reference, alias_name, model_name
+from registry.times import now, to_microseconds
 from registry.verification import verify
+
+_NOTHING = RunRecord()
 
 
 class Registry:
-    """Versions of weights in a database and a blob store.
+    """A model registry in a database and a blob store.
 
-    Weights are opaque bytes. A version's file is on disk before its row, and the row, its
-    number, its details and the event that tells of it are one transaction: there is no version
-    without its weights. It may be used from several threads, and after a fork.
+    Weights are opaque bytes. They are on disk before their version is committed, and one
+    transaction writes the version, its number, its details and its event: there is no version
+    without its weights. A registry may be used from several threads, and after a fork.
 
     Parameters
     ----------
     url : str
-        ``sqlite:///PATH``, or ``postgresql+psycopg://USER@HOST/DATABASE``; its tables are
-        created where there are none.
+        ``sqlite:///PATH`` or ``postgresql+psycopg://USER@HOST/DATABASE``. Tables are created if
+        there are none.
     blobs : str
-        Where the weights are: a directory, as a path or ``file://``, or an address that
-        pyarrow.fs knows, as ``s3://BUCKET/PREFIX``.
+        Where the weights are: a directory (a path or ``file://``), or an address that pyarrow.fs
+        supports, such as ``s3://BUCKET/PREFIX``.
     actor : str, optional
-        Who the history says it was.
+        Who makes the changes, for the history.
 
     Raises
     ------
     UnsupportedError
-        Where the database or the store is of a kind this release does not know.
+        If this release cannot use this kind of database or blob store.
     UnavailableError
-        Where they cannot be read or written. Any method may raise it.
+        If they cannot be read or written. Every method may raise it.
     """
 
     def __init__(self, url: str, blobs: str, *, actor: str = "") -> None:
-        self._actor = details.text("actor", actor, schema.NAME_LIMIT)
+        self._actor = validation.text("actor", actor, schema.NAME_LIMIT)
         self._blobs = open_blobs(blobs)
         self._database = open_database(url)
 
@@ -90,132 +90,74 @@ class Registry:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Registry({self._database.place!r})"
+        return f"Registry({self._database.address!r})"
 
     def close(self) -> None:
-        """Close every connection to the database."""
+        """Close all connections to the database."""
         self._database.close()
 
     def register(
         self,
         name: str,
         weights: bytes,
+        record: RunRecord = _NOTHING,
         *,
-        metrics: Mapping[str, float] | None = None,
-        params: Mapping[str, Param] | None = None,
-        tags: Mapping[str, str] | None = None,
-        inputs: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        gate: Sequence[Check] = (),
-        parent: str | None = None,
-        code_version: str | None = None,
-        run_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> ModelVersion:
-        """Add a version and return it.
+        """Add a version of a model and return it.
 
         Parameters
         ----------
         name : str
-            Of the model; it is created with its first version.
+            Name of the model, which is created with its first version.
         weights : bytes
-        metrics : mapping of str to float, optional
-            Finite numbers.
-        params : mapping of str to values JSON can hold, optional
-        tags : mapping of str to str, optional
-        inputs : mapping of str to str, optional
-            SHA-256 in hexadecimal, by role.
-        environment : mapping of str to str, optional
-            What it was trained with, as releases of libraries.
-        gate : sequence of Check, optional
-            What it was held against, and how that came out.
-        parent : str, optional
-            The version it comes from, ``name/number``.
-        code_version : str, optional
-            Of the code that trained it.
-        run_id : str, optional
-            The run that made the weights.
+        record : RunRecord, optional
+            Metrics, parameters and lineage of the version.
         idempotency_key : str, optional
-            A registration that is tried again with the same key returns the version the first
-            one made.
+            Repeating a registration with the same key returns the version of the first one.
 
         Raises
         ------
         InvalidArgumentError
-            Where an argument is outside its domain. Nothing is stored.
+            If a value is outside its domain. Nothing is stored.
         NotFoundError
-            Where there is no such parent.
+            If there is no such parent.
         IdempotencyConflictError
-            Where the key was used before, for other weights.
+            If the key was used before, for other weights.
         """
         model_name(name)
-        document = details.document_of(
-            metrics=metrics or {},
-            params=params or {},
-            tags=tags or {},
-            inputs=inputs or {},
-            environment=environment or {},
-            gate=gate,
-            parent=parent,
-            code_version=code_version,
-            run_id=run_id,
-            idempotency_key=idempotency_key,
-        )
+        document = to_document(record, idempotency_key)
         return registration.register(
             self._database, self._blobs, name, weights, document, actor=self._actor
         )
 
-    def refuse(
-        self,
-        name: str,
-        sha256: str,
-        *,
-        gate: Sequence[Check],
-        metrics: Mapping[str, float] | None = None,
-        params: Mapping[str, Param] | None = None,
-        tags: Mapping[str, str] | None = None,
-        inputs: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        parent: str | None = None,
-        code_version: str | None = None,
-        run_id: str | None = None,
-    ) -> Event:
-        """Put a candidate that its gate refused on record, in the history of the model.
+    def refuse(self, name: str, sha256: str, record: RunRecord) -> Event:
+        """Record a candidate that failed its gate in the history of the model.
 
-        It does not become a version: nothing can be promoted by mistake, and its weights are not
-        kept. Told again of the same run and the same weights, the registry returns the event
-        that is there.
+        It does not become a version, so it cannot be promoted by mistake, and its weights are not
+        stored. Repeating the call for the same run and weights returns the first event.
 
         Parameters
         ----------
+        name : str
+            Name of the model, which is created if there is none.
         sha256 : str
-            Of the candidate's weights, in hexadecimal.
-        gate : sequence of Check
-            At least one of them failed.
-        metrics, params, tags, inputs, environment, parent, code_version, run_id
-            As for `register`.
+            SHA-256 of the candidate's weights, in hexadecimal.
+        record : RunRecord
+            At least one check of its gate failed.
 
         Raises
         ------
         InvalidArgumentError
-            Where an argument is outside its domain, or every check passed. Nothing is recorded.
+            If a value is outside its domain, or all checks passed. Nothing is recorded.
+        NotFoundError
+            If there is no such parent.
         """
         model_name(name)
-        details.digest("sha256", sha256)
-        document = details.document_of(
-            metrics=metrics or {},
-            params=params or {},
-            tags=tags or {},
-            inputs=inputs or {},
-            environment=environment or {},
-            gate=gate,
-            parent=parent,
-            code_version=code_version,
-            run_id=run_id,
-            idempotency_key=None,
-        )
-        if all(check.passed for check in gate):
-            raise InvalidArgumentError("gate", "a check that failed", list(map(str, gate)))
+        validation.digest("sha256", sha256)
+        document = to_document(record)
+        if all(check.passed for check in record.gate):
+            raise InvalidArgumentError("gate", "a check that failed", list(map(str, record.gate)))
         with self._database.write() as connection:
             entry = registration.refuse(
                 connection, name, {**document, "sha256": sha256}, actor=self._actor
@@ -223,28 +165,31 @@ class Registry:
         return entry.event(name)
 
     def get(self, reference: str, *, at: datetime | None = None) -> ModelVersion:
-        """Return the version that ``name@alias`` or ``name/number`` means.
+        """Return the version that a reference means.
 
         Parameters
         ----------
+        reference : str
+            ``name@alias`` or ``name/number``.
         at : datetime, optional
-            The moment of which an alias is asked; now, where it is left out. With a time zone.
+            Time at which the alias is looked up, with a time zone; now by default.
 
         Raises
         ------
         InvalidArgumentError
-            Where the reference is neither.
+            If the reference has neither form.
         NotFoundError
         """
         parsed = Reference.parse(reference)
         with self._database.read() as connection:
             if parsed.alias is not None and at is not None:
-                number = aliases.number_at(connection, parsed.name, parsed.alias, microseconds(at))
+                microseconds = to_microseconds(at)
+                number = aliases.number_at(connection, parsed.name, parsed.alias, microseconds)
                 parsed = Reference(parsed.name, None, number)
-            found = find_version(connection, parsed)
-        if found is None:
-            raise NotFoundError(reference, WHAT_THERE_IS)
-        return found
+            version = find_version(connection, parsed)
+        if version is None:
+            raise NotFoundError(reference)
+        return version
 
     def latest(self, name: str) -> ModelVersion:
         """Return the version of a model with the highest number.
@@ -255,10 +200,10 @@ class Registry:
         """
         model_name(name)
         with self._database.read() as connection:
-            found = find_latest(connection, name)
-        if found is None:
-            raise NotFoundError(f"version of {name}", WHAT_THERE_IS)
-        return found
+            version = find_latest(connection, name)
+        if version is None:
+            raise NotFoundError(f"version of {name}")
+        return version
 
     def versions(
         self,
@@ -269,30 +214,32 @@ class Registry:
         limit: int | None = None,
         after: str | ModelVersion | None = None,
     ) -> list[ModelVersion]:
-        """Return versions, newest first; of one model, or of all.
+        """Return the versions of one model or of all models, newest first.
 
-        A model without versions, or none of that name, gives an empty list.
+        The list is empty if there is no such model.
 
         Parameters
         ----------
+        name : str, optional
         where : str, optional
-            A condition, as ``metrics.accuracy >= 0.99 and tags.team = 'ocr' and not state =
-            'archived'``; `registry.filters` has its grammar.
+            A condition, such as ``metrics.accuracy >= 0.99 and tags.team = 'ocr' and not state =
+            'archived'``; `registry.filters.grammar` has the syntax.
         order_by : str, optional
-            ``number``, ``created_at`` or ``metrics.NAME``, and ``desc`` for the largest first.
-            By a metric, only versions that have it are listed.
+            ``number``, ``created_at`` or ``metrics.NAME``, followed by ``desc`` for the largest
+            first. Sorting by a metric leaves out versions without it.
         limit : int, optional
+            Maximum number of versions.
         after : str or ModelVersion, optional
-            The last version of the page before, in the same order.
+            The last version of the previous page, in the same order.
 
         Raises
         ------
         FilterError
-            Where a condition or an order cannot be read; its text shows where.
+            If a condition or an order has a syntax error; the message shows the position.
         NotFoundError
-            Where there is no version to follow.
+            If there is no version `after`.
         """
-        _check_count("limit", limit)
+        validation.count("limit", limit)
         if isinstance(after, ModelVersion):
             after = after.reference
         last = None if after is None else Reference.parse(after)
@@ -300,15 +247,15 @@ class Registry:
             raise InvalidArgumentError("after", "a version, name/number", after)
         if name is not None:
             model_name(name)
-        condition = None if where is None else filters.condition(where)
-        order = None if order_by is None else filters.order(order_by)
+        condition = None if where is None else parse_condition(where)
+        order = None if order_by is None else parse_order(order_by)
         with self._database.read() as connection:
-            return page(
-                connection, name=name, where=condition, order=order, limit=limit, after=last
+            return read_page(
+                connection, name=name, condition=condition, order=order, limit=limit, after=last
             )
 
     def compare(self, first: str, second: str) -> Comparison:
-        """Return how two versions differ.
+        """Return the differences between two versions, given by reference.
 
         Raises
         ------
@@ -317,29 +264,28 @@ class Registry:
         return compare(self.get(first), self.get(second))
 
     def load(self, reference: str) -> bytes:
-        """Return the weights of a version, their SHA-256 verified.
+        """Return the weights of a version, verified against their digest.
 
         Raises
         ------
         NotFoundError
         MissingBlobError, DamagedBlobError
-            Where the weights are not the ones registered.
         """
         return self._blobs.get(self.get(reference).sha256)
 
     def alias(self, name: str, alias: str) -> Alias:
-        """Return where an alias points, and the generation to move it from.
+        """Return an alias: the version it points at, and its generation.
 
         Raises
         ------
         NotFoundError
-            Where it is not set.
+            If it is not set.
         """
         with self._database.read() as connection:
-            found = find_alias(connection, model_name(name), alias_name(alias))
-        if found is None:
-            raise NotFoundError(f"{name}@{alias}", WHAT_THERE_IS)
-        return found
+            current = find_alias(connection, model_name(name), alias_name(alias))
+        if current is None:
+            raise NotFoundError(f"{name}@{alias}")
+        return current
 
     def set_alias(
         self,
@@ -355,29 +301,34 @@ class Registry:
 
         Parameters
         ----------
+        name : str
+            Name of the model.
+        alias : str
+        number : int
+            Number of the version.
         expected : Alias or int, optional
-            Where the alias is thought to be, as `alias` returned it, or its generation; 0 where
-            it is thought not to be set. If somebody else has moved it since, it stays. Where
-            this is left out, it is moved from wherever it is.
+            The alias as `alias` returned it, or its generation; 0 if it should not be set. The
+            move fails if another client has moved the alias since. By default it is moved
+            unconditionally.
         force : bool, optional
-            Let ``champion`` point at a version that no gate let pass. The history says so.
+            Let ``champion`` point at a version that did not pass a gate. The history records it.
         reason : str, optional
             Why it is moved, for the history.
 
         Raises
         ------
         NotFoundError
-            Where there is no such version. The alias stays as it was, as after every error.
+            If there is no such version. The alias stays as it was, as after every error.
         AliasMovedError
-            Where it is not where it was expected; it tells where it is.
+            If its generation is not the expected one.
         GateError
-            Where the alias is ``champion`` and the version did not pass its gate.
+            If the alias is ``champion`` and the version did not pass its gate.
         ArchivedError
-            Where the version is archived.
+            If the version is archived.
         """
         alias_name(alias)
         if reason is not None:
-            details.text("reason", reason)
+            validation.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
         generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
@@ -395,36 +346,38 @@ class Registry:
             )
             return require_version(connection, reference)
 
-    def remove_alias(self, name: str, alias: str) -> None:
-        """Take an alias away.
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Delete an alias. Its version stays.
 
         Raises
         ------
         NotFoundError
-            Where it is not set.
+            If it is not set.
         """
         model_name(name)
         alias_name(alias)
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
-            aliases.remove(connection, model_id, f"{name}@{alias}", actor=self._actor)
+            aliases.delete(connection, model_id, f"{name}@{alias}", actor=self._actor)
 
     def rollback(self, name: str, alias: str = CHAMPION) -> ModelVersion:
-        """Point an alias at the version it pointed at before; return the version.
+        """Point an alias back at its previous version; return the version.
 
-        Once more goes one further back. A version that was in production may be again, whatever
-        its gate said; where it had not passed, the history says that this was forced.
+        Repeated, it goes back one version further each time. The gate is not checked again; if the
+        version had not passed it, the history records that it was forced.
 
         Raises
         ------
         NotFoundError
-            Where the alias pointed at nothing before.
+            If the alias has no previous version.
+        ArchivedError
+            If the previous version is archived.
         """
         model_name(name)
         alias_name(alias)
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
-            number = aliases.before(connection, model_id, f"{name}@{alias}")
+            number = aliases.previous_number(connection, model_id, f"{name}@{alias}")
             reference = Reference(name, None, number)
             aliases.move(
                 connection,
@@ -439,18 +392,18 @@ class Registry:
             return require_version(connection, reference)
 
     def archive(self, reference: str) -> ModelVersion:
-        """Take a version out of use; it is kept, and found. Return it.
+        """Archive a version and return it. It is kept, but no alias can point at it.
 
         Raises
         ------
         NotFoundError
         ArchivedError
-            Where an alias points at it.
+            If an alias points at it.
         """
         return self._set_state(reference, ARCHIVED, events.ARCHIVED)
 
     def restore(self, reference: str) -> ModelVersion:
-        """Take an archived version back into use; return it.
+        """Make an archived version ready again; return it.
 
         Raises
         ------
@@ -466,21 +419,24 @@ class Registry:
         limit: int | None = None,
         before: int | None = None,
     ) -> list[Event]:
-        """Return what happened to a model, the last first; or to one of its aliases.
+        """Return the events of a model or of one of its aliases, newest first.
 
         Parameters
         ----------
+        name : str
+        alias : str, optional
         limit : int, optional
+            Maximum number of events.
         before : int, optional
-            The `seq` of an event; only those before it are returned.
+            Return only events with a smaller `seq`.
 
         Raises
         ------
         NotFoundError
-            Where there is no such model.
+            If there is no such model.
         """
-        _check_count("limit", limit)
-        _check_count("before", before)
+        validation.count("limit", limit)
+        validation.count("before", before)
         columns = schema.events.c
         model_name(name)
         query = (
@@ -495,15 +451,20 @@ class Registry:
             query = query.where(columns.seq < before)
         with self._database.read() as connection:
             if connection.scalar(sa.select(model_id_of(name))) is None:
-                raise NotFoundError(f"model {name}", WHAT_THERE_IS)
+                raise NotFoundError(f"model {name}")
             return [events.Entry._make(row).event(name) for row in connection.execute(query)]
 
     def verify(self, reference: str | None = None) -> Iterator[Finding]:
-        """Yield what is wrong; of one version's weights and record, or of everything.
+        """Yield the problems of one version, or of the whole registry.
 
-        Everything is: the database, the chain of events of every model, whether versions,
-        details and aliases are as the events say, and every blob. What is left over from
-        writers that were killed is a warning: nothing that was registered is wrong.
+        The database, the chain of events of every model, and every blob are checked, and whether
+        versions, details and aliases agree with the events. Files that killed writers left are
+        warnings: they affect no version.
+
+        Parameters
+        ----------
+        reference : str, optional
+            Check only this version and the chain of its model.
 
         Raises
         ------
@@ -514,20 +475,19 @@ class Registry:
             parsed = Reference.parse(self.alias(parsed.name, str(parsed.alias)).reference)
         return verify(self._database, self._blobs, parsed)
 
-    def gc(self, *, grace: timedelta = timedelta(hours=1), dry_run: bool = False) -> Collected:
-        """Remove what no version refers to, and what killed writers left.
+    def gc(self, *, grace: timedelta = timedelta(hours=1), dry_run: bool = False) -> GCResult:
+        """Collect garbage: remove blobs without a version, and files that killed writers left.
 
         Parameters
         ----------
         grace : timedelta
-            How old it must be. Registrations under way are safe whatever it is; this spares
-            them from storing their weights twice.
+            Minimum age of what is removed. Registrations in progress are safe with any value; a
+            grace period only saves them from storing their weights twice.
         dry_run : bool, optional
-            Only say what would be removed.
+            Remove nothing, and return what would be removed.
         """
-        return collect(
-            self._database, self._blobs, time.time() - grace.total_seconds(), dry_run=dry_run
-        )
+        before = time.time() - grace.total_seconds()
+        return collect_garbage(self._database, self._blobs, before, dry_run=dry_run)
 
     def export(self, selection: str, file: str | Path) -> tuple[str, ...]:
         """Write versions with their weights and history to a file; return their references.
@@ -535,30 +495,33 @@ class Registry:
         Parameters
         ----------
         selection : str
-            A version, ``name/number`` or ``name@alias``; or a model's name, for all of it.
+            A version (``name/number`` or ``name@alias``), or the name of a model for all of it.
+        file : str or Path
+            It is replaced if it exists.
 
         Raises
         ------
         NotFoundError
         MissingBlobError, DamagedBlobError
+        DamagedHistoryError
         """
-        return archives.write(self._database, self._blobs, selection, file)
+        return export_versions(self._database, self._blobs, selection, file)
 
-    def import_(self, file: str | Path) -> Imported:
+    def import_(self, file: str | Path) -> ImportResult:
         """Add the versions of an export, under their numbers.
 
-        A model that is not there yet, of which the file holds everything, comes with its
-        history and aliases as they were. Into one that is there, versions are added; its
-        aliases stay. Versions that are there already, the same, are left alone.
+        If the file holds a complete model that the registry does not have, the model is added with
+        its history and aliases. Otherwise only versions are added, and aliases stay. Versions that
+        the registry already has are skipped.
 
         Raises
         ------
         ArchiveError
-            Where the file is damaged, or none of ours.
+            If the file is not an export, or is damaged.
         CollisionError
-            Where other versions have these numbers. Nothing is imported.
+            If other versions have these numbers. Nothing is imported.
         """
-        return archives.read(self._database, self._blobs, file, actor=self._actor)
+        return import_versions(self._database, self._blobs, file, actor=self._actor)
 
     def _set_state(self, reference: str, state: str, kind: str) -> ModelVersion:
         parsed = Reference.parse(self.get(reference).reference)
@@ -587,9 +550,3 @@ class Registry:
                     number=version.number,
                 )
             return require_version(connection, parsed)
-
-
-def _check_count(name: str, value: object) -> None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 31
-    if value is not None and not is_count:
-        raise InvalidArgumentError(name, "a whole number from 1", value)

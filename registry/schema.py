@@ -1,7 +1,7 @@
 """The tables of a registry. Times are microseconds since 1970, UTC.
 
-What a version is stands in the event that registered it; the tables of details hold the same
-once more, in columns that can be searched.
+The document of a version is stored in the event that registered it. The tables of details repeat
+it in columns that can be searched.
 """
 
 from sqlalchemy import (
@@ -27,12 +27,12 @@ VERSION = 2
 
 TEXT_LIMIT = 2000
 
-# Names, and as much of a value as its index takes, fit together into an entry of PostgreSQL's
-# indexes (about 2.7 kB) at four bytes a character.
+# A name and the indexed part of a value fit together into one entry of a PostgreSQL index (about
+# 2.7 kB) at four bytes a character.
 NAME_LIMIT = 250
 INDEXED = 250
 
-# What the first event of a model follows.
+# The previous hash of a model's first event.
 NO_HASH = "0" * 64
 
 metadata = MetaData()
@@ -42,13 +42,13 @@ def _text(name: str, *, limit: int = TEXT_LIMIT, nullable: bool = False) -> Colu
     return Column(name, String(limit), nullable=nullable)
 
 
-# SQLite ignores the length of a VARCHAR; a check it does not ignore.
+# SQLite ignores the length of a VARCHAR, but not a CHECK.
 def _length(column: str, limit: int = TEXT_LIMIT) -> CheckConstraint:
     return CheckConstraint(f"length({column}) <= {limit}", name=f"{column}_length")
 
 
 def _texts(table: str, *more: Column[float]) -> Table:
-    """Return a table of texts by name that belong to a version."""
+    """Return a table of a version's named texts."""
     value = _text("value")
     return Table(
         table,
@@ -59,7 +59,7 @@ def _texts(table: str, *more: Column[float]) -> Table:
         *more,
         _length("name"),
         _length("value"),
-        # To find versions by a value, without reading the rest.
+        # Finds versions by a value without reading the table.
         Index(f"{table}_by_value", "name", func.substr(value, 1, INDEXED), "version_id"),
     )
 
@@ -76,10 +76,10 @@ models = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
-    # Taken by UPDATE … RETURNING: a number once given is never given again.
+    # Incremented by UPDATE … RETURNING, so that no number is ever assigned twice.
     Column("next_version", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    # The end of the chain of events: the next one's number, and the last one's hash and time.
+    # The end of the chain of events: number of the next one; hash and time of the last one.
     Column("next_event", Integer, nullable=False, server_default="1"),
     Column("event_head", String(64), nullable=False, server_default=NO_HASH),
     Column("event_at", BigInteger, nullable=False, server_default="0"),
@@ -106,12 +106,12 @@ versions = Table(
     _text("run_id", nullable=True),
     _text("idempotency_key", nullable=True),
     Column("created_at", BigInteger, nullable=False),
-    # The event that registered it, and holds its record.
+    # The event that registered it and holds its document.
     Column("event_seq", Integer),
     _text("parent", nullable=True),
     _text("code_version", nullable=True),
     _text("created_by", nullable=True),
-    # "passed", "failed", or nothing where no gate was recorded.
+    # "passed", "failed", or NULL if no gate was recorded.
     Column("gate", String(8)),
     UniqueConstraint("model_id", "number"),
     UniqueConstraint("model_id", "idempotency_key"),
@@ -129,10 +129,10 @@ aliases = Table(
     Column("model_id", Integer, primary_key=True),
     Column("alias", String(63), primary_key=True),
     Column("number", Integer, nullable=False),
-    # The event that moved it here: no two moves have the same, not even after a removal.
+    # The event of its last move. It is never reused, not even after a removal.
     Column("generation", Integer, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    # An alias can only point at a version that exists.
+    # An alias can point only at a version that exists.
     ForeignKeyConstraint(["model_id", "number"], ["versions.model_id", "versions.number"]),
     Index("aliases_by_number", "model_id", "number"),
     _length("alias", 63),
@@ -148,7 +148,7 @@ version_metrics = Table(
     Index("version_metrics_by_value", "name", "value", "version_id"),
 )
 
-# Values as JSON, so that 32 and "32" are two; and once more as a number where it is one.
+# Values are JSON, so that 32 and "32" differ. Numbers are repeated as floats.
 version_params = _texts("version_params", Column("number", Float))
 
 version_tags = _texts("version_tags")

@@ -1,4 +1,4 @@
-"""Looking for what is wrong in a registry."""
+"""Checking a registry: database, history, versions, aliases and blobs."""
 
 import time
 from collections.abc import Iterator
@@ -7,27 +7,29 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import details, events, schema
+from registry import documents, events, schema
 from registry.blobs import Blobs
 from registry.databases import Database
+from registry.documents import canonical_json
 from registry.errors import BlobError, NotFoundError, UnavailableError
-from registry.queries import WHAT_THERE_IS, model_id_of
-from registry.records import Finding, Reference
+from registry.queries import model_id_of
+from registry.records import Finding
+from registry.references import Reference
 
-# Seconds. A registration under way has its weights stored and no version as yet.
+# Seconds. A registration in progress has stored its weights, but not yet its version.
 _GRACE = 3600.0
 
 _versions = schema.versions.c
 
 
 def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Iterator[Finding]:
-    """Yield what is wrong with one version, or with everything."""
+    """Yield the problems of one version, or of the whole registry if there is no reference."""
     if reference is None:
         yield from database.findings()
     with database.read() as connection:
         query = sa.select(schema.models).order_by(schema.models.c.name)
         if reference is not None:
-            _require(connection, reference)
+            _require_row(connection, reference)
             query = query.where(schema.models.c.name == reference.name)
         for model in connection.execute(query).all():
             yield from _model_findings(connection, model, reference)
@@ -37,99 +39,99 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
                 _versions.number == reference.number,
                 _versions.model_id == model_id_of(reference.name),
             )
-        used = list(connection.scalars(digests))
-    for sha256 in used:
+        referenced = list(connection.scalars(digests))
+    for sha256 in referenced:
         try:
             blobs.get(sha256)
         except (BlobError, UnavailableError) as error:
-            # One that cannot be read is one wrong more, and the others are still looked at.
+            # A blob that cannot be read is one more finding; the others are still checked.
             yield Finding("error", f"blob {sha256[:12]}", str(error))
     if reference is None:
-        yield from _orphans(blobs, set(used))
+        yield from _leftovers(blobs, set(referenced))
 
 
-def _require(connection: Connection, reference: Reference) -> None:
-    """Raise where there is no such version. Its record may be what is wrong with it."""
+def _require_row(connection: Connection, reference: Reference) -> None:
+    """Raise an error if there is no such version; its document need not be readable."""
     query = sa.select(_versions.id).where(
         _versions.model_id == model_id_of(reference.name), _versions.number == reference.number
     )
     if connection.scalar(query) is None:
-        raise NotFoundError(str(reference), WHAT_THERE_IS)
+        raise NotFoundError(str(reference))
 
 
 def _model_findings(
     connection: Connection, model: sa.Row[Any], reference: Reference | None
 ) -> Iterator[Finding]:
-    # A version stands and falls with its event, and that with those before and after it.
-    chain = list(events.entries(connection, model.id))
-    for text in events.broken(
-        model.name, chain, head=model.event_head, length=model.next_event - 1
-    ):
+    # A version depends on its event, and an event on the whole chain.
+    chain = list(events.read_chain(connection, model.id))
+    length = model.next_event - 1
+    for text in events.chain_problems(model.name, chain, head=model.event_head, length=length):
         yield Finding("error", model.name, text)
-    told = events.Replay(chain)
-    for seq in told.unreadable:
-        text = f"event {seq} does not say what was registered"
-        yield Finding("error", model.name, text)
+    replay = events.Replay(chain)
+    for seq in replay.unreadable:
+        yield Finding("error", model.name, f"event {seq} has no readable document")
     query = sa.select(schema.versions).where(_versions.model_id == model.id)
     if reference is not None:
         query = query.where(_versions.number == reference.number)
-    found = set()
+    numbers = set()
     for row in connection.execute(query.order_by(_versions.number)).all():
-        found.add(row.number)
+        numbers.add(row.number)
         subject = f"{model.name}/{row.number}"
-        for text in _version_findings(connection, row, told):
+        for text in _version_problems(connection, row, replay):
             yield Finding("error", subject, text)
         if row.number >= model.next_version:
-            yield Finding("error", subject, "its number would be given once more")
+            yield Finding("error", subject, "its number would be assigned again")
     if reference is None:
-        for number in sorted(set(told.documents) - found):
-            text = "it was registered and is not there"
+        for number in sorted(set(replay.documents) - numbers):
+            text = "it was registered, but is missing"
             yield Finding("error", f"{model.name}/{number}", text)
-        yield from _alias_findings(connection, model, told)
+        yield from _alias_findings(connection, model, replay)
 
 
-def _version_findings(
-    connection: Connection, row: sa.Row[Any], told: events.Replay
+def _version_problems(
+    connection: Connection, row: sa.Row[Any], replay: events.Replay
 ) -> Iterator[str]:
-    if row.number not in told.documents:
-        yield "no event tells of its registration"
+    """Yield the differences between the rows of a version and its event."""
+    if row.number not in replay.documents:
+        yield "no event records its registration"
         return
-    seq, document = told.documents[row.number]
+    seq, document = replay.documents[row.number]
     if row.event_seq != seq:
-        yield f"it refers to event {row.event_seq}, and was registered by event {seq}"
+        yield f"it refers to event {row.event_seq}, but event {seq} registered it"
     try:
         columns = {
             "blob_sha256": document["sha256"],
-            **{name: document[name] for name in details.COLUMNS},
-            "gate": details.gate_of(document),
+            **{name: document[name] for name in documents.COLUMNS},
+            "gate": documents.gate_status(document),
         }
-        expected = details.rows(document, row.id)
+        details = documents.detail_rows(document, row.id)
     except (KeyError, TypeError, AttributeError):
-        yield f"event {seq} does not say what was registered"
+        yield f"event {seq} has no readable document"
         return
-    columns["state"] = told.state_of(row.number)
+    columns["state"] = replay.state_of(row.number)
     for name, value in columns.items():
         if getattr(row, name) != value:
-            yield f"its {name} is {getattr(row, name)!r}, and the event says {value!r}"
+            yield f"its {name} is {getattr(row, name)!r}, but its event says {value!r}"
     size = connection.scalar(
         sa.select(schema.blobs.c.size).where(schema.blobs.c.sha256 == row.blob_sha256)
     )
     if size != document["size"]:
-        yield f"its size is {size!r}, and the event says {document['size']!r}"
-    for table in details.TABLES:
-        held = connection.execute(sa.select(table).where(table.c.version_id == row.id)).mappings()
-        if not _are_same(list(map(dict, held)), expected.get(table, [])):
-            yield f"its {table.name} are not those that the event says"
+        yield f"its size is {size!r}, but its event says {document['size']!r}"
+    for table in documents.DETAIL_TABLES:
+        query = sa.select(table).where(table.c.version_id == row.id)
+        stored = list(map(dict, connection.execute(query).mappings()))
+        if not _have_same_rows(stored, details.get(table, [])):
+            yield f"its {table.name} differ from its event"
 
 
-def _are_same(held: list[dict[str, Any]], expected: list[Any]) -> bool:
-    return sorted(map(details.canonical, held)) == sorted(
-        details.canonical(dict(row)) for row in expected
+def _have_same_rows(stored: list[dict[str, Any]], expected: list[Any]) -> bool:
+    return sorted(map(canonical_json, stored)) == sorted(
+        canonical_json(dict(row)) for row in expected
     )
 
 
 def _alias_findings(
-    connection: Connection, model: sa.Row[Any], told: events.Replay
+    connection: Connection, model: sa.Row[Any], replay: events.Replay
 ) -> Iterator[Finding]:
     columns = schema.aliases.c
     rows = connection.execute(
@@ -137,27 +139,33 @@ def _alias_findings(
             columns.model_id == model.id
         )
     )
-    held = {alias: tuple(place) for alias, *place in rows}
-    moved = {alias: (entry.number, entry.seq, entry.at) for alias, entry in told.aliases.items()}
-    for alias in sorted(held.keys() | moved.keys()):
-        if held.get(alias) != moved.get(alias):
-            is_at, was_moved = (
-                f"at version {place[0]} since event {place[1]}, time {place[2]}"
-                if place
-                else "not set"
-                for place in (held.get(alias), moved.get(alias))
+    stored = {alias: (number, seq, at) for alias, number, seq, at in rows}
+    expected = {
+        alias: (entry.number, entry.seq, entry.at) for alias, entry in replay.aliases.items()
+    }
+    for alias in sorted(stored.keys() | expected.keys()):
+        if stored.get(alias) != expected.get(alias):
+            text = (
+                f"it is {_alias_text(stored.get(alias))}, "
+                f"but its last event says {_alias_text(expected.get(alias))}"
             )
-            text = f"it is {is_at}, and the last event says {was_moved}"
             yield Finding("error", f"{model.name}@{alias}", text)
 
 
-def _orphans(blobs: Blobs, used: set[str]) -> Iterator[Finding]:
+def _alias_text(target: tuple[int | None, int, int] | None) -> str:
+    if target is None:
+        return "not set"
+    number, seq, at = target
+    return f"at version {number} since event {seq}, time {at}"
+
+
+def _leftovers(blobs: Blobs, referenced: set[str]) -> Iterator[Finding]:
     before = time.time() - _GRACE
-    what_next = "`digits gc` removes it"
+    remedy = "garbage collection removes it"
     for stored in blobs.stored():
-        if stored.sha256 not in used and stored.changed_at < before:
-            text = f"no version has these weights ({stored.size:,} bytes); {what_next}"
+        if stored.sha256 not in referenced and stored.changed_at < before:
+            text = f"no version refers to it ({stored.size:,} bytes); {remedy}"
             yield Finding("warning", f"blob {stored.sha256[:12]}", text)
     for name, size in blobs.temporary_files(before):
-        text = f"a registration that was killed left it ({size:,} bytes); {what_next}"
+        text = f"a killed registration left it ({size:,} bytes); {remedy}"
         yield Finding("warning", f"temporary file {name}", text)

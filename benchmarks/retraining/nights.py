@@ -104,7 +104,7 @@ def _night(number: int, home: Path, directory: Path) -> Night:
 
 def accuracies(home: Path, directory: Path, champions: Sequence[str]) -> dict[str, float]:
     """Return what each champion makes of the held-out images of all nights together."""
-    from pipeline.data.preparation import ingest
+    from pipeline.jobs.ingestion import ingest
 
     settings = Settings(home=home)
     found = labelled_images.collect(directory, ingest(settings=settings), settings.labelled)

@@ -5,11 +5,11 @@ for each line it gets, and answers with the seconds; at the end of its input, wi
 memory in bytes.
 """
 
+import contextlib
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +35,15 @@ def opencv(directory: Path) -> Callable[[], None]:
 def digits(directory: Path, processes: str) -> Callable[[], None]:
     """Score as `digits score --direct` does, in one process or in several."""
     from pipeline import score
-    from pipeline.processes import forked
-    from pipeline.stages import in_turn
-
-    helped = forked if processes == "2" else lambda: nullcontext(in_turn)
+    from pipeline.processes import worker_processes
+    from pipeline.stages import run_stages_with
 
     def loop() -> None:
-        with helped() as spread, tempfile.TemporaryDirectory() as output:
-            score(directory, Path(output), spread=spread)
+        with contextlib.ExitStack() as stack:
+            if processes == "2":
+                stack.enter_context(run_stages_with(stack.enter_context(worker_processes())))
+            output = stack.enter_context(tempfile.TemporaryDirectory())
+            score(directory, Path(output))
 
     return loop
 

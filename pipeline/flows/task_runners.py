@@ -4,8 +4,8 @@ from typing import Any
 
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from nn import available_cores
 from pipeline.errors import SettingsError
-from pipeline.processes import available_cores
 from pipeline.settings import Settings, load_settings
 
 _DASK = "dask"

@@ -14,7 +14,7 @@ from pipeline.data.labelled import collect
 from pipeline.errors import InvalidParameterError
 from pipeline.gate.judging import judge
 from pipeline.jobs.ingestion import ingest
-from pipeline.reporting.run_record import write_run_record
+from pipeline.reporting.run_files import write_run_files
 from pipeline.settings import Settings, Thresholds, load_settings
 from pipeline.stages import stage
 from pipeline.training.champion import find_champion, promote_version, why_unchanged
@@ -119,7 +119,7 @@ def retrain(
 @stage
 def conclude(outcome: Trained, work: Path) -> None:
     """Keep the record and the report of a run; its checkpoint is no longer needed."""
-    write_run_record(outcome)
+    write_run_files(outcome)
     files.remove(work)
 
 

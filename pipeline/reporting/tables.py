@@ -10,7 +10,7 @@ from rich.text import Text
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.evaluation import Evaluation
-from pipeline.reporting.run_record import REPORT
+from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
 from pipeline.scoring.outcome import REVIEW, Scoring
 from pipeline.training.outcome import Registered, Reproduction, Retraining, Trained, Unchanged
@@ -45,7 +45,7 @@ def retraining_card(outcome: Retraining) -> RenderableType:
 def _unchanged(outcome: Unchanged) -> RenderableType:
     table = card(outcome.message, style="bold green")
     table.add_row("why", plain(outcome.reason))
-    table.add_row("sha256", outcome.champion.sha256)
+    table.add_row("sha256", outcome.version.sha256)
     return table
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import NeuralNetwork
-from nn.team import single_threaded_blas
+from nn import NeuralNetwork, single_threaded_blas
 from pipeline.images.evidence import Judge
 from pipeline.images.reading import Reader
 from pipeline.metrics.counts import DIGITS, PredictionCounts

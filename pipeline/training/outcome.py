@@ -16,7 +16,8 @@ from registry import ModelVersion
 class Unchanged:
     """Nothing was trained, since it would have brought nothing new."""
 
-    champion: ModelVersion
+    version: ModelVersion
+    """The champion, which stays."""
     reason: str
     labelled: Collection | None
     """The user's own images, if any were given."""
@@ -29,7 +30,7 @@ class Unchanged:
     @property
     def message(self) -> str:
         """The outcome in a line."""
-        return f"{self.champion.reference} unchanged"
+        return f"{self.version.reference} unchanged"
 
 
 @dataclass(frozen=True, slots=True)

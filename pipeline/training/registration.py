@@ -1,7 +1,6 @@
 """Putting a judged candidate on record: as a version, or as a refusal."""
 
 import logging
-from typing import Any
 
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.drift import PROFILE, as_text
@@ -11,7 +10,7 @@ from pipeline.settings import Settings
 from pipeline.stages import stage
 from pipeline.training.candidates import Candidate
 from pipeline.training.lineage import Lineage
-from registry import ModelVersion
+from registry import ModelVersion, RunRecord
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ def register(
         version = registry.register(
             MODEL,
             candidate.path.read_bytes(),
-            **_document(lineage, candidate, verdict, run_id),
+            _run_record(lineage, candidate, verdict, run_id),
             idempotency_key=run_id,
         )
     _log.info("Registered %s, SHA-256 %s.", version.reference, version.sha256)
@@ -46,22 +45,20 @@ def refuse(
 ) -> None:
     """Record that the gate refused a candidate."""
     with open_registry(settings) as registry:
-        registry.refuse(MODEL, candidate.sha256, **_document(lineage, candidate, verdict, run_id))
+        registry.refuse(MODEL, candidate.sha256, _run_record(lineage, candidate, verdict, run_id))
     _log.info("The gate refused the candidate: %s.", verdict.reason)
 
 
-def _document(
-    lineage: Lineage, candidate: Candidate, verdict: Verdict, run_id: str
-) -> dict[str, Any]:
-    """Return what the registry records of a candidate."""
-    return {
-        "metrics": {**candidate.metrics, **verdict.metrics},
-        "params": {**lineage.params, **candidate.params},
-        "tags": {PROFILE: as_text(verdict.profile)},
-        "inputs": candidate.inputs,
-        "environment": environment(),
-        "gate": verdict.checks,
-        "parent": verdict.champion,
-        "code_version": lineage.code_version,
-        "run_id": run_id,
-    }
+def _run_record(lineage: Lineage, candidate: Candidate, verdict: Verdict, run_id: str) -> RunRecord:
+    """Return what the registry records about a candidate."""
+    return RunRecord(
+        metrics={**candidate.metrics, **verdict.metrics},
+        params={**lineage.params, **candidate.params},
+        tags={PROFILE: as_text(verdict.profile)},
+        inputs=candidate.inputs,
+        environment=environment(),
+        gate=verdict.checks,
+        parent=verdict.champion,
+        code_version=lineage.code_version,
+        run_id=run_id,
+    )

@@ -1,15 +1,25 @@
-"""Where weights are kept: files or objects named by their digest."""
+"""Blob stores: weights as files or objects named by their digest."""
 
 from urllib.parse import unquote, urlsplit
 
-from registry.blobs.base import Blobs, Stored, unsupported
+from registry.blobs.base import Blobs, StoredBlob, unsupported
 from registry.blobs.directory import DirectoryBlobs
 
-__all__ = ["Blobs", "Stored", "open_blobs"]
+__all__ = ["Blobs", "StoredBlob", "open_blobs"]
 
 
 def open_blobs(address: str) -> Blobs:
-    """Return the store at an address: a path, ``file://…``, or a URL that pyarrow.fs knows."""
+    """Open a blob store.
+
+    Parameters
+    ----------
+    address : str
+        A path, ``file://…``, or a URL that pyarrow.fs supports.
+
+    Raises
+    ------
+    UnsupportedError
+    """
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What every store of weights does."""
+"""The interface of blob stores."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -13,26 +13,30 @@ from registry.errors import (
 )
 
 
-class Stored(NamedTuple):
-    """A blob as a listing of the store shows it, its contents not looked at."""
+class StoredBlob(NamedTuple):
+    """An entry in the listing of a store."""
 
     sha256: str
     size: int
     changed_at: float
-    """Seconds since 1970, by the store's clock."""
+    """Time of the last change, in seconds since 1970 by the clock of the store."""
 
 
 class Blobs(ABC):
-    """Weights under ``sha256/ab/<hex>``.
+    """A store of weights under ``sha256/ab/<hex>``.
 
-    Only a digest ever becomes part of a path; nothing a user chose does.
+    Only a digest ever becomes part of a path, never text that a user chose.
     """
 
     def put(self, data: bytes) -> str:
-        """Store data durably and return its SHA-256. What is stored already is kept.
+        """Store data durably and return its SHA-256. Data that is already stored is kept.
 
-        Damaged data under the same digest is replaced, so that registering the same weights
-        again heals a registry.
+        Damaged data under the same digest is replaced, so registering the same weights again
+        repairs a registry.
+
+        Raises
+        ------
+        UnavailableError
         """
         sha256 = hashlib.sha256(data).hexdigest()
         self._put(data, sha256)
@@ -43,40 +47,40 @@ class Blobs(ABC):
 
         Raises
         ------
-        MissingBlobError, DamagedBlobError
+        MissingBlobError, DamagedBlobError, UnavailableError
         """
-        # What stands in a database may be anything, a path among it.
+        # A digest from an edited database can be any text, such as a path.
         data = self._get(sha256) if is_digest(sha256) else None
         if data is None:
-            raise MissingBlobError(sha256, self.place_of(sha256))
+            raise MissingBlobError(sha256, self.location_of(sha256))
         got = hashlib.sha256(data).hexdigest()
         if got != sha256:
-            raise DamagedBlobError(sha256, got, self.place_of(sha256))
+            raise DamagedBlobError(sha256, got, self.location_of(sha256))
         return data
 
     @abstractmethod
-    def place_of(self, sha256: str) -> str:
-        """Return where a blob is, for people."""
+    def location_of(self, sha256: str) -> str:
+        """Return the location of a blob, for messages."""
 
     @abstractmethod
     def has(self, sha256: str) -> bool:
-        """Tell whether there is anything under a digest."""
+        """Tell whether a blob is stored; its content is not verified."""
 
     @abstractmethod
     def delete(self, sha256: str) -> None:
-        """Remove a blob, if it is there."""
+        """Remove a blob if it is there."""
 
     @abstractmethod
-    def stored(self) -> Iterator[Stored]:
-        """List what is there, in no order."""
+    def stored(self) -> Iterator[StoredBlob]:
+        """Yield the stored blobs, in no particular order."""
 
     @abstractmethod
     def temporary_files(self, before: float) -> Iterator[tuple[str, int]]:
-        """List names and sizes of what killed writers left, unchanged since a time."""
+        """Yield name and size of each file that a killed writer left before a time."""
 
     @abstractmethod
     def delete_temporary_file(self, name: str) -> None:
-        """Remove one of them."""
+        """Remove a file that `temporary_files` named."""
 
     @abstractmethod
     def _put(self, data: bytes, sha256: str) -> None: ...
@@ -86,13 +90,13 @@ class Blobs(ABC):
 
 
 def unsupported(address: str) -> UnsupportedError:
-    """Return the error for an address of no store."""
+    """Return the error for an address that is not of a blob store."""
     return UnsupportedError(
         "blobs: expected a directory, s3://BUCKET/PREFIX or another address that pyarrow.fs "
-        f"knows, got {without_secrets(address)!r}."
+        f"supports, got {without_secrets(address)!r}."
     )
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a name in a store is that of a blob."""
+    """Tell whether a text is a SHA-256 in lower-case hexadecimal."""
     return len(text) == 64 and set(text) <= frozenset("0123456789abcdef")

@@ -9,66 +9,66 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from registry.blobs.base import Blobs, Stored, is_digest
-from registry.durability import sync
+from registry.blobs.base import Blobs, StoredBlob, is_digest
+from registry.durability import fsync, make_directories
 from registry.errors import UnavailableError
 
-# How often a file is written that a gc without grace took away before it was locked.
-_TRIES = 10
+# Attempts to write a file that garbage collection without grace removes before it is locked.
+_ATTEMPTS = 10
 
 
 class DirectoryBlobs(Blobs):
-    """Weights in a directory; beside them ``tmp``, where files are until they are complete."""
+    """Weights in a directory. Files are in ``tmp`` until they are complete."""
 
     def __init__(self, root: str) -> None:
         self._root = Path(root)
         self._tmp = self._root / "tmp"
 
-    def place_of(self, sha256: str) -> str:
+    def location_of(self, sha256: str) -> str:
         """Return the path of a blob."""
         return str(self._path(sha256))
 
     def has(self, sha256: str) -> bool:
-        """Tell whether there is anything under a digest."""
-        with self._translated():
+        """Tell whether a blob is stored; its content is not verified."""
+        with self._translate_errors():
             return os.path.lexists(self._path(sha256))
 
     def delete(self, sha256: str) -> None:
-        """Remove a blob, if it is there."""
-        with self._translated(), contextlib.suppress(FileNotFoundError):
+        """Remove a blob if it is there."""
+        with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             path = self._path(sha256)
             path.unlink()
-            sync(path.parent)
+            fsync(path.parent)
 
-    def stored(self) -> Iterator[Stored]:
-        """List what is there, in no order."""
-        with self._translated():
+    def stored(self) -> Iterator[StoredBlob]:
+        """Yield the stored blobs, in no particular order."""
+        with self._translate_errors():
             for directory in _entries(self._root / "sha256"):
                 for entry in _entries(Path(directory.path)) if directory.is_dir() else ():
-                    found = _status(entry)
-                    if found is not None and is_digest(entry.name):
-                        yield Stored(entry.name, found.st_size, found.st_mtime)
+                    status = _status(entry)
+                    if status is not None and is_digest(entry.name):
+                        yield StoredBlob(entry.name, status.st_size, status.st_mtime)
 
     def temporary_files(self, before: float) -> Iterator[tuple[str, int]]:
-        """List names and sizes of what killed writers left, unchanged since a time."""
-        with self._translated():
+        """Yield name and size of each file that a killed writer left before a time."""
+        with self._translate_errors():
             for entry in _entries(self._tmp):
-                found = _status(entry)
-                if found is None or not stat.S_ISREG(found.st_mode) or found.st_mtime >= before:
+                status = _status(entry)
+                if status is None or not stat.S_ISREG(status.st_mode) or status.st_mtime >= before:
                     continue
                 if not _is_being_written(Path(entry.path)):
-                    yield entry.name, found.st_size
+                    yield entry.name, status.st_size
 
     def delete_temporary_file(self, name: str) -> None:
-        """Remove one of them."""
-        with self._translated():
+        """Remove a file that `temporary_files` named."""
+        with self._translate_errors():
             (self._tmp / name).unlink(missing_ok=True)
 
     def _path(self, sha256: str) -> Path:
         return self._root / "sha256" / sha256[:2] / sha256
 
     def _get(self, sha256: str) -> bytes | None:
-        with self._translated():
+        with self._translate_errors():
             try:
                 return _read(self._path(sha256))
             except FileNotFoundError:
@@ -76,24 +76,24 @@ class DirectoryBlobs(Blobs):
 
     def _put(self, data: bytes, sha256: str) -> None:
         path = self._path(sha256)
-        with self._translated():
-            _make_directories(path.parent)
-            _make_directories(self._tmp)
-            for tries_left in reversed(range(_TRIES)):
+        with self._translate_errors():
+            make_directories(path.parent)
+            make_directories(self._tmp)
+            for attempts_left in reversed(range(_ATTEMPTS)):
                 try:
                     self._put_at(path, data, sha256)
                     break
                 except FileNotFoundError:
-                    if not tries_left:
+                    if not attempts_left:
                         raise
-            sync(path.parent)
+            fsync(path.parent)
 
     def _put_at(self, path: Path, data: bytes, sha256: str) -> None:
         temporary = self._tmp / str(uuid.uuid4())
         try:
-            with _written(temporary, data):
+            with _locked_file(temporary, data):
                 try:
-                    # Unlike a rename, a link fails where the name is taken.
+                    # Unlike a rename, a link fails if the name is taken.
                     path.hardlink_to(temporary)
                 except FileExistsError:
                     if not _holds(path, sha256):
@@ -103,7 +103,7 @@ class DirectoryBlobs(Blobs):
                 temporary.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -113,7 +113,7 @@ class DirectoryBlobs(Blobs):
 
 
 def _holds(path: Path, sha256: str) -> bool:
-    """Tell whether a file holds what its name says; one that is gone by now does not."""
+    """Tell whether a file has the digest; a file that has been removed has not."""
     try:
         return hashlib.sha256(_read(path)).hexdigest() == sha256
     except OSError:
@@ -129,7 +129,7 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Return the status of what a listing named, if it is still there."""
+    """Return the status of a directory entry; None if it has been removed."""
     try:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:
@@ -137,21 +137,21 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 
 
 @contextlib.contextmanager
-def _written(path: Path, data: bytes) -> Iterator[None]:
-    """Write a file; until the end of the block its lock says that somebody is at it."""
+def _locked_file(path: Path, data: bytes) -> Iterator[None]:
+    """Write a file durably, and hold its lock until the end of the block."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o444), "wb") as output:
-        # Where there are no locks, the grace of gc has to do.
+        # Without locks, only the grace period protects the file from garbage collection.
         with contextlib.suppress(OSError):
             fcntl.flock(output, fcntl.LOCK_SH)
         output.write(data)
         output.flush()
-        os.fsync(output.fileno())
+        fsync(path)
         yield
 
 
 def _is_being_written(path: Path) -> bool:
-    """Tell whether the writer of a temporary file is alive."""
+    """Tell whether the writer of a temporary file still holds its lock."""
     try:
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -165,13 +165,3 @@ def _is_being_written(path: Path) -> bool:
 def _read(path: Path) -> bytes:
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
         return stream.read()
-
-
-def _make_directories(path: Path) -> None:
-    """Make a directory and its parents, each on disk before anything in it is."""
-    if path.is_dir():
-        return
-    _make_directories(path.parent)
-    with contextlib.suppress(FileExistsError):
-        path.mkdir()
-    sync(path.parent)

@@ -1,4 +1,4 @@
-"""The databases a registry can be on."""
+"""The databases that a registry can use."""
 
 from sqlalchemy import exc
 from sqlalchemy.engine import make_url
@@ -10,7 +10,12 @@ __all__ = ["Database", "open_database"]
 
 
 def open_database(url: str) -> Database:
-    """Open the database of a registry; its tables are created where there are none."""
+    """Open the database of a registry, and create its tables if there are none.
+
+    Raises
+    ------
+    UnsupportedError, UnavailableError
+    """
     try:
         parsed = make_url(url)
     except (exc.ArgumentError, ValueError):

@@ -1,4 +1,4 @@
-"""What every database of a registry does."""
+"""The interface of databases, and opening one."""
 
 import contextlib
 import os
@@ -18,8 +18,8 @@ from registry.records import Finding
 class Database(ABC):
     """Transactions on the tables of a registry.
 
-    Opening reads one row. Only where it is missing, or tells of an earlier schema, anything is
-    written: under a lock, and after looking once more.
+    Opening reads one row, the schema version. Tables are created or migrated only if it is missing
+    or older: under a lock, and after reading it again.
     """
 
     def __init__(self, url: URL, engine: Engine) -> None:
@@ -29,71 +29,71 @@ class Database(ABC):
 
     @abstractmethod
     def read(self) -> contextlib.AbstractContextManager[Connection]:
-        """Give a connection that sees one moment of the database."""
+        """Open a read-only snapshot transaction."""
 
     @abstractmethod
     def write(self) -> contextlib.AbstractContextManager[Connection]:
-        """Give a connection whose changes happen together or not at all."""
+        """Open a write transaction."""
 
     @abstractmethod
-    def write_alone(self) -> contextlib.AbstractContextManager[Connection]:
-        """Give a connection as `write` does, while nobody else writes."""
+    def write_exclusively(self) -> contextlib.AbstractContextManager[Connection]:
+        """Open a write transaction that excludes all other writers."""
 
     @abstractmethod
     def take_statistics(self, connection: Connection) -> None:
-        """Let the planner of queries know how large the tables are by now."""
+        """Update the statistics of the query planner."""
 
     @abstractmethod
     def findings(self) -> Iterator[Finding]:
-        """Say what is wrong with the database itself."""
+        """Yield the problems of the database itself."""
 
     @abstractmethod
     def _upgrading(self) -> contextlib.AbstractContextManager[Connection]:
-        """Give a connection to create tables or change them, while nobody else does."""
+        """Open a transaction that excludes others who create or migrate tables."""
 
     @property
-    def place(self) -> str:
-        """The address, without a password, wherever it stands."""
-        kept = {name: self.url.query[name] for name in ("host", "port") if name in self.url.query}
-        return self.url.set(query=kept).render_as_string(hide_password=True)
+    def address(self) -> str:
+        """The address without passwords, which may also be in the query."""
+        safe = {name: self.url.query[name] for name in ("host", "port") if name in self.url.query}
+        return self.url.set(query=safe).render_as_string(hide_password=True)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self._engine.dispose()
 
     def forget_connections(self) -> None:
-        """Leave the connections to the process that this one was forked from."""
+        """Forget the connections of the parent process after a fork, without closing them."""
         self._engine.dispose(close=False)
 
     def _open(self) -> None:
         try:
             self._read_or_upgrade()
         except BaseException:
-            # Nobody gets what could be closed later.
+            # The caller gets no object that could be closed later.
             self.close()
             raise
 
     def _read_or_upgrade(self) -> None:
         with self.read() as connection:
-            found = schema_version(connection)
-        if found is None or found < schema.VERSION:
+            version = schema_version(connection)
+        if version is None or version < schema.VERSION:
             with self._upgrading() as connection:
-                # Another process may have done it while this one waited.
-                found = _upgrade(connection)
-        if found > schema.VERSION:
-            raise NewerRegistryError(found, schema.VERSION)
+                # Another process may have upgraded it while this one waited.
+                version = _upgrade(connection)
+        if version > schema.VERSION:
+            raise NewerRegistryError(version, schema.VERSION)
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except RegistryError:
             raise
         except exc.DBAPIError as error:
             reason = str(error.orig).strip()
-            raise UnavailableError(f"The registry {self.place} failed: {reason}.") from error
+            raise UnavailableError(f"The registry {self.address} failed: {reason}.") from error
         except (exc.TimeoutError, OSError) as error:
-            raise UnavailableError(f"The registry {self.place} failed: {error}.") from error
+            raise UnavailableError(f"The registry {self.address} failed: {error}.") from error
 
 
 _open_databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
@@ -108,22 +108,22 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def schema_version(connection: Connection) -> int | None:
-    """Return the schema of a registry; None where there is none yet."""
+    """Return the schema version of a registry; None if it has no tables yet."""
     if not sa.inspect(connection).has_table("meta"):
         return None
     return connection.scalar(sa.select(schema.meta.c.schema_version))
 
 
 def _upgrade(connection: Connection) -> int:
-    found = schema_version(connection)
-    if found is None:
+    version = schema_version(connection)
+    if version is None:
         schema.metadata.create_all(connection)
         row = {"id": 1, "schema_version": schema.VERSION}
         connection.execute(sa.insert(schema.meta), row)
         return schema.VERSION
-    if found < schema.VERSION:
+    if version < schema.VERSION:
         from registry import migrations
 
-        migrations.upgrade(connection, found)
+        migrations.upgrade(connection, version)
         return schema.VERSION
-    return found
+    return version

@@ -11,7 +11,7 @@ from registry.databases.base import Database
 from registry.errors import UnsupportedError
 from registry.records import Finding
 
-# Names of advisory locks, of this database and no other: who changes the tables, and who writes.
+# Keys of advisory locks, which PostgreSQL keeps per database: for migrations, and for writers.
 _TABLES = 0x6469_6769
 _WRITERS = 0x6469_6770
 
@@ -19,8 +19,8 @@ _WRITERS = 0x6469_6770
 class PostgreSQL(Database):
     """Transactions on a PostgreSQL database.
 
-    Writers of one model wait for each other at the model's row, and no others do. All of them
-    hold a lock in common, which `write_alone` takes for itself.
+    Only writers of the same model wait for each other, at the model's row. All writers share an
+    advisory lock, which `write_exclusively` takes exclusively.
     """
 
     def __init__(self, url: URL) -> None:
@@ -32,7 +32,7 @@ class PostgreSQL(Database):
             )
         url = url.update_query_dict({"connect_timeout": "10"} | dict(url.query))
         try:
-            # A connection that was idle may have been closed by now: it is tried before use.
+            # An idle connection may have been closed by the server, so it is tested before use.
             engine = sa.create_engine(url, pool_pre_ping=True)
         except (ModuleNotFoundError, exc.ArgumentError):
             raise UnsupportedError(
@@ -44,33 +44,33 @@ class PostgreSQL(Database):
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that sees one moment of the database."""
-        with self._translated(), self._reader.begin() as connection:
+        """Open a read-only snapshot transaction."""
+        with self._translate_errors(), self._reader.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection whose changes happen together or not at all."""
-        with self._translated(), self._engine.begin() as connection:
+        """Open a write transaction."""
+        with self._translate_errors(), self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_WRITERS)))
             yield connection
 
     @contextlib.contextmanager
-    def write_alone(self) -> Iterator[Connection]:
-        """Give a connection as `write` does, while nobody else writes."""
-        with self._translated(), self._engine.begin() as connection:
+    def write_exclusively(self) -> Iterator[Connection]:
+        """Open a write transaction that excludes all other writers."""
+        with self._translate_errors(), self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
     def take_statistics(self, connection: Connection) -> None:
-        """Do nothing: autovacuum does."""
+        """Do nothing: autovacuum updates the statistics."""
 
     def findings(self) -> Iterator[Finding]:
-        """Say what is wrong with the database itself: PostgreSQL keeps its own checks."""
+        """Yield nothing: PostgreSQL checks its own files."""
         return iter(())
 
     @contextlib.contextmanager
     def _upgrading(self) -> Iterator[Connection]:
-        with self._translated(), self._engine.begin() as connection:
+        with self._translate_errors(), self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES)))
             yield connection

@@ -17,34 +17,34 @@ from sqlalchemy.engine import URL, Connection
 
 from registry import schema
 from registry.databases.base import Database, schema_version
-from registry.durability import sync
+from registry.durability import atomic_write
 from registry.errors import UnavailableError, UnsupportedError, without_secrets
 from registry.records import Finding
 
 _log = logging.getLogger(__name__)
 
-# Milliseconds a connection waits for another's transaction.
+# Milliseconds that a connection waits for the transaction of another one.
 _BUSY_TIMEOUT = 30_000
 
-# File systems on which locks and shared memory do not reach from one machine to the next.
+# File systems on which locks and shared memory do not work between machines.
 _NETWORKS = frozenset(
     ("afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "nfs", "nfs4", "smb3")
 )
 
-# A bit flipped in the file can leave what is no text: `verify` is to say where, not to fail there.
+# A flipped bit can make a text invalid UTF-8. `verify` must report it instead of failing.
 _TEXT = functools.partial(str, encoding="utf-8", errors="backslashreplace")
 
+# First and last release with the WAL-reset bug.
 _RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
 
 class SQLite(Database):
     """Transactions on a SQLite file, created when it is first opened.
 
-    A writer takes the lock of ``<file>.lock`` and then begins with IMMEDIATE. IMMEDIATE takes
-    SQLite's own write lock up front, since a transaction that starts by reading cannot be
-    promoted once another has written ("database is locked", at once, whatever the time-out).
-    The lock before it is fair, which SQLite's sleeping and retrying is not: it keeps the waits
-    of many writers short.
+    A writer locks ``<file>.lock`` and then begins with IMMEDIATE, which takes SQLite's write lock
+    at once. A transaction that starts by reading could not be promoted after another one has
+    written: it would fail with "database is locked", whatever the time-out. The lock file is fair,
+    unlike SQLite's sleeping and retrying, so the waits of many writers stay short.
     """
 
     def __init__(self, url: URL) -> None:
@@ -70,73 +70,75 @@ class SQLite(Database):
         self._open()
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """The path of the file."""
         return str(self._path)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that sees one moment of the database."""
-        with self._translated(), self._engine.begin() as connection:
+        """Open a read-only snapshot transaction."""
+        with self._translate_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a connection whose changes happen together or not at all."""
-        with self._translated(), self._locked(), self._writer.begin() as connection:
+        """Open a write transaction."""
+        with self._translate_errors(), self._locked(), self._writer.begin() as connection:
             yield connection
 
-    # SQLite has one writer at a time anyway.
-    write_alone = write
+    # SQLite allows only one writer at a time.
+    write_exclusively = write
 
     def take_statistics(self, connection: Connection) -> None:
-        """Let the planner know how large the tables are, from a sample of each index."""
-        # Without, it takes every index for as good as any other, and reads a whole model to find
-        # one run. SQLite never does this by itself.
+        """Update the statistics of the query planner from a sample of each index."""
+        # Without statistics all indexes look equally good, and finding one run reads a whole
+        # model. SQLite never runs ANALYZE by itself.
         connection.exec_driver_sql("PRAGMA analysis_limit = 400")
         connection.exec_driver_sql("ANALYZE")
 
     def findings(self) -> Iterator[Finding]:
-        """Say what SQLite itself finds wrong with the file."""
+        """Yield the problems that SQLite itself finds in the file."""
         with self.read() as connection:
             for (line,) in connection.exec_driver_sql("PRAGMA integrity_check"):
                 if line != "ok":
                     yield Finding("error", "database", line)
             for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-                text = f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is not there"
+                text = f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}"
                 yield Finding("error", "database", text)
         first, last = _RESET_BUG
         if first <= sqlite3.sqlite_version_info <= last:
             text = (
-                f"SQLite {sqlite3.sqlite_version} has a bug by which a checkpoint can, very "
-                "rarely, damage a database that several processes write; 3.51.3 mends it"
+                f"SQLite {sqlite3.sqlite_version} has a bug: very rarely, a checkpoint damages a "
+                "database that several processes write. Use SQLite 3.51.3 or later"
             )
             yield Finding("warning", "database", text)
 
     @contextlib.contextmanager
     def _upgrading(self) -> Iterator[Connection]:
-        with self._translated(), self._locked():
+        with self._translate_errors(), self._locked():
             self._back_up()
             with self._writer.begin() as connection:
                 yield connection
 
     def _back_up(self) -> None:
-        """Keep a copy of a registry of an earlier schema, before it is changed."""
+        """Back up a registry of an earlier schema before it is migrated."""
         with self._engine.connect() as connection:
-            found = schema_version(connection)
-        if found is None or found >= schema.VERSION:
+            version = schema_version(connection)
+        if version is None or version >= schema.VERSION:
             return
-        backup = self._path.with_name(f"{self._path.name}.schema-{found}")
-        temporary = backup.with_name(f"{backup.name}.tmp")
-        temporary.unlink(missing_ok=True)
-        with self._engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT", sqlite_begin=""
-        ) as connection:
+        backup = self._path.with_name(f"{self._path.name}.schema-{version}")
+        for path in backup.parent.iterdir():
+            # Left by a migration that was killed.
+            if path.name.startswith(f".{backup.name}."):
+                path.unlink()
+        with (
+            atomic_write(backup) as temporary,
+            self._engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT", sqlite_begin=""
+            ) as connection,
+        ):
             connection.exec_driver_sql("VACUUM INTO ?", (str(temporary),))
-        sync(temporary)
-        temporary.replace(backup)
-        sync(backup.parent)
-        _log.warning("The registry as it was before its tables change is kept in %s.", backup)
+        _log.warning("The registry is migrated to a new schema. A backup is kept in %s.", backup)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -155,8 +157,8 @@ def _refuse_network(directory: Path) -> None:
 
 
 def _file_system(directory: Path) -> str | None:
-    """Return the kind of file system a directory is on, where Linux tells."""
-    device = os.stat(directory).st_dev  # noqa: PTH116 - as it says in mountinfo
+    """Return the type of a directory's file system; None if it is unknown (not on Linux)."""
+    device = os.stat(directory).st_dev  # noqa: PTH116 - the number that mountinfo lists
     wanted = f"{os.major(device)}:{os.minor(device)}"
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/mountinfo").read_text().splitlines():
@@ -167,24 +169,25 @@ def _file_system(directory: Path) -> str | None:
 
 
 def _configure(connection: Any, _record: Any) -> None:
-    # Python's sqlite3 is kept from beginning transactions of its own: `_begin` does.
+    # Python's sqlite3 must not begin transactions by itself: `_begin` does.
     connection.isolation_level = None
     connection.text_factory = _TEXT
-    # The time-out first: the change to WAL is the first thing that may have to wait.
+    # The time-out comes first, because the change to WAL may already have to wait.
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
     _change_to_wal(connection)
-    # NORMAL can lose an acknowledged commit on power loss, and a number would be given twice.
+    # NORMAL can lose a committed transaction on power loss, so a number would be assigned twice.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
-    # As in PostgreSQL.
+    # As PostgreSQL does.
     connection.execute("PRAGMA case_sensitive_like = ON")
 
 
 def _change_to_wal(connection: Any) -> None:
-    """Change a new file to WAL; where it is so already, nothing is changed.
+    """Change a new file to WAL mode.
 
-    Of several that change it, SQLite refuses all but one at once, whatever the time-out.
+    If several connections do so at the same time, SQLite ignores the time-out and refuses all but
+    one at once.
     """
     deadline = time.monotonic() + _BUSY_TIMEOUT / 1000
     while True:

@@ -1,7 +1,7 @@
-"""From the tables of an earlier release to today's: one module for each schema.
+"""Migrations from the tables of earlier releases: one module for each schema.
 
-They run in one transaction with what tells the schema. A registry that an earlier release made
-opens for ever, so what stands here is never changed, only added to.
+All steps run in one transaction, which also updates the schema version. Registries of every
+earlier release must open for ever, so steps are only added and never changed.
 """
 
 from alembic.operations import Operations
@@ -10,14 +10,14 @@ from sqlalchemy.engine import Connection
 
 from registry.migrations import schema_2
 
-# What leads to each schema from the one before.
+# The step to each schema from the one before.
 _STEPS = {2: schema_2.upgrade}
 
 
-def upgrade(connection: Connection, found: int) -> None:
-    """Bring the tables of a registry from the schema found to the last."""
+def upgrade(connection: Connection, current: int) -> None:
+    """Migrate the tables of a registry from its current schema to the newest one."""
     op = Operations(MigrationContext.configure(connection))
     for version, step in _STEPS.items():
-        if version > found:
+        if version > current:
             step(op)
             op.execute(f"UPDATE meta SET schema_version = {version}")

@@ -1,7 +1,7 @@
 """Schema 2: history, lineage, gates, and search by value.
 
-Registries of schema 1 were on SQLite only. Their history begins here: for each version and each
-alias one event, of the time that was recorded for it.
+Registries of schema 1 were only on SQLite, and had no history. The migration writes one event for
+each version and each alias, with the time that was stored for it.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _FIRST = sa.func.substr(sa.column("value"), 1, 250)
 
 
 def upgrade(op: Operations) -> None:
-    """Change the tables, and write the events that they hold no record of."""
+    """Migrate the tables, and write the history that schema 1 did not have."""
     for change in _COLUMNS:
         op.execute(f"ALTER TABLE {change}")
     op.create_index("versions_by_time", "versions", ["model_id", "created_at", "number"])
@@ -84,7 +84,7 @@ def _create_events(op: Operations) -> None:
 
 
 def _rewrite_params(connection: Connection) -> None:
-    """Bring parameters to the form that events have, and numbers into a column of their own."""
+    """Rewrite parameters as canonical JSON, and copy numbers to their own column."""
     params = [
         (version_id, name, json.loads(value))
         for version_id, name, value in connection.execute(
@@ -124,7 +124,7 @@ def _write_history(connection: Connection, model_id: int, name: str) -> None:
         for version_id, number, created_at, document in _documents(connection, model_id)
     ]
     happened += [
-        # After the registration of its version, should their times be the same.
+        # Sorted after the registration of its version, even if their times are equal.
         (updated_at, number, None, alias, {"from": None, "forced": False})
         for alias, number, updated_at in connection.execute(
             sa.text("SELECT alias, number, updated_at FROM aliases WHERE model_id = :id"),
@@ -225,10 +225,10 @@ def _documents(connection: Connection, model_id: int) -> list[tuple[int, int, in
 
 
 def _details(connection: Connection, query: str) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    details: dict[int, dict[str, Any]] = defaultdict(dict)
     for version_id, name, value in connection.execute(sa.text(query)):
-        found[version_id][name] = value
-    return found
+        details[version_id][name] = value
+    return details
 
 
 def _canonical(value: Any) -> str:

@@ -11,7 +11,7 @@ import mnist_sample
 import pytest
 import small_training
 
-import nn.training
+import nn.session
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def test():
 def helped(monkeypatch):
     """Trainings get as many processes as they may have, however small they are."""
     for name in small_training.THRESHOLDS:
-        monkeypatch.setattr(nn.training, name, 1)
+        monkeypatch.setattr(nn.session, name, 1)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def helpers(helped, monkeypatch):
             super().__init__(*args, **kwargs)
             started.append(self)
 
-    monkeypatch.setattr("nn.team.subprocess.Popen", Recorded)
+    monkeypatch.setattr("nn.parallel.workers.subprocess.Popen", Recorded)
     return started
 
 

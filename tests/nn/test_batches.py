@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from nn.batches import Batches
 from nn.distortion import Distorter, Distortion
 from nn.objectives import targets
-from nn.team import Team
+from nn.parallel.workers import Workers
 
 
 def _batches(x, y, **changes):
-    options = {"batch_size": 10, "label_smoothing": 0.0, "distorter": None, "team": Team(1)}
+    options = {"batch_size": 10, "label_smoothing": 0.0, "distorter": None, "workers": Workers(1)}
     return Batches(x, y, 10, **{**options, **changes})
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from small_training import RANDOM, examples, network, seconds_aside
+from small_training import RANDOM, examples, network, without_seconds
 
 from nn import CheckpointError, Distortion, NeuralNetwork
 from nn import weights as weights_format
@@ -43,7 +43,7 @@ def test_a_training_stopped_after_any_epoch_ends_as_if_it_never_was(
             *data, examples(9), checkpoint=checkpoint, on_epoch=told.append
         )
         assert resumed.to_bytes() == whole.to_bytes()
-        assert seconds_aside(resumed.history) == seconds_aside(whole.history)
+        assert without_seconds(resumed.history) == without_seconds(whole.history)
         assert told == resumed.history[last:]
 
 
@@ -61,10 +61,10 @@ def test_what_fit_chose_by_itself_is_in_the_checkpoint(helped, monkeypatch, tmp_
     """A training without a seed goes on with the one it drew, and with as many threads."""
     params = {**RANDOM, "seed": None, "threads": None}
     data, checkpoint = examples(), tmp_path / "checkpoint"
-    monkeypatch.setattr("nn.network.cores", lambda: 2)
+    monkeypatch.setattr("nn.fitting.available_cores", lambda: 2)
     with pytest.raises(StoppedError):
         network(**params).fit(*data, checkpoint=checkpoint, on_epoch=_stopper(2))
-    monkeypatch.setattr("nn.network.cores", lambda: 1)
+    monkeypatch.setattr("nn.fitting.available_cores", lambda: 1)
     resumed = network(**params).fit(*data, checkpoint=checkpoint)
     used = NeuralNetwork.from_bytes(resumed.to_bytes())
     assert used.threads == 2
@@ -246,8 +246,8 @@ def _without_memory(data):
         (_with(params="{}"), r"with sizes \[36, 8, 3\], got None"),
         (_with(data=None), r"with data \w{64}, got None"),
         (_with(history="7"), "with history as JSON, a list, got '7'"),
-        (_with(history='[{"number": 1}]'), "with a history of epochs, got another"),
-        (_with(history="[7]"), "with a history of epochs, got another"),
+        (_with(history='[{"number": 1}]'), "with a history of epochs, got something else"),
+        (_with(history="[7]"), "with a history of epochs, got something else"),
         (_without_memory, "with parameters of shape"),
         (lambda data: b"", "expected .* the state of a training, got not a safetensors file"),
         (lambda data: b"PK\x03\x04" * 30, "the state of a training, got not a safetensors file"),

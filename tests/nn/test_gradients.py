@@ -50,12 +50,12 @@ def test_gradients_equal_central_differences(activation, output, loss, pieces, s
 
     def mean_loss():
         for piece in range(pieces):
-            backpropagation.propagate(piece, x, y, z, np.random.default_rng(piece))
+            backpropagation.backpropagate_deltas(piece, x, y, z, np.random.default_rng(piece))
         return objective.losses(z, y).mean()
 
     mean_loss()
     for piece in range(pieces):
-        backpropagation.differentiate(piece, x)
+        backpropagation.accumulate_gradients(piece, x)
     analytic = gradient.vector.copy()
 
     numeric = np.empty_like(analytic)
@@ -134,7 +134,7 @@ def test_dropout_leaves_out_its_share_and_scales_the_rest_up():
     masks = np.empty((2, count, count), np.float32)
     rng = np.random.default_rng(0)
     for z in masks:
-        backpropagation.propagate(0, ones, ones, z, rng)
+        backpropagation.backpropagate_deltas(0, ones, ones, z, rng)
     left_out = masks == 0
     assert left_out.mean() == pytest.approx(dropout, abs=0.01)
     np.testing.assert_allclose(masks[~left_out], 1 / (1 - dropout), rtol=1e-6)

@@ -48,6 +48,12 @@ OUTSIDE = {
     "threads": [0, -1, *NOT_WHOLE],
 }
 
+_DATA = (np.random.default_rng(0).random((9, 4)), np.arange(9) % 2)
+
+
+def _small(**changes):
+    return NeuralNetwork(**{"sizes": (4, 5, 2), "epochs": 1, "seed": 1, **changes})
+
 
 def test_every_parameter_has_a_domain():
     names = set(inspect.signature(NeuralNetwork).parameters)
@@ -65,6 +71,47 @@ def test_a_parameter_outside_its_domain_is_named(parameter, value):
     assert told.value.got is value
     assert repr(value) in str(told.value)
     assert isinstance(told.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [(parameter, value) for parameter, values in OUTSIDE.items() for value in values],
+)
+def test_a_parameter_assigned_outside_its_domain_is_named_by_fit(parameter, value):
+    """Nothing is trained: an earlier fit stays as it is."""
+    network = _small().fit(*_DATA)
+    before, history = network.to_bytes(), network.history
+    setattr(network, parameter, value)
+    with pytest.raises(InvalidParameterError, match=f"^{parameter}: expected .*, got ") as raised:
+        network.fit(*_DATA)
+    assert raised.value.name == parameter
+    assert network.to_bytes() == before
+    assert network.history is history
+
+
+@pytest.mark.parametrize("assigned", [{"activation": "tanh"}, {"epochs": 3}, {"sizes": (4, 3, 2)}])
+def test_an_assigned_parameter_counts_from_the_next_fit(assigned):
+    """Until then predictions, accuracy and bytes are those of the last one."""
+    network = _small().fit(*_DATA)
+    before, probabilities = network.to_bytes(), network.predict_proba(_DATA[0])
+    for name, value in assigned.items():
+        setattr(network, name, value)
+    assert network.to_bytes() == before
+    assert (network.predict_proba(_DATA[0]) == probabilities).all()
+    assert network.validate(*_DATA) == _small().fit(*_DATA).validate(*_DATA)
+    expected = NeuralNetwork.from_params(_small().get_params() | assigned).fit(*_DATA).to_bytes()
+    assert network.fit(*_DATA).to_bytes() == expected != before
+
+
+def test_a_parameter_assigned_while_training_does_not_change_that_training():
+    network = _small(epochs=3)
+
+    def spoil(epoch):
+        network.learning_rate = -1
+        network.epochs = 1
+
+    network.fit(*_DATA, on_epoch=spoil)
+    assert network.to_bytes() == _small(epochs=3).fit(*_DATA).to_bytes()
 
 
 @pytest.mark.parametrize(

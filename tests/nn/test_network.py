@@ -219,9 +219,9 @@ BAD_LABELS = [
     (np.arange(3), "labels: expected shape (4,), one for each image, got (3,)"),
     (LABELS.reshape(4, 1), "labels: expected shape (4,), one for each image, got (4, 1)"),
     (7, "labels: expected shape (4,), one for each image, got ()"),
-    (LABELS.astype(float), "labels: expected whole numbers, got dtype float64"),
-    (LABELS.astype(bool), "labels: expected whole numbers, got dtype bool"),
-    (["0", "1", "2", "3"], "labels: expected whole numbers"),
+    (LABELS.astype(float), "labels: expected integers, got dtype float64"),
+    (LABELS.astype(bool), "labels: expected integers, got dtype bool"),
+    (["0", "1", "2", "3"], "labels: expected integers"),
     (np.array([0, 1, 2, 10]), "labels: expected 0 to 9, got 0 to 10"),
     (np.array([0, 1, 2, -1]), "labels: expected 0 to 9, got -1 to 2"),
 ]

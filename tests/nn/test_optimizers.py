@@ -1,5 +1,6 @@
 """Each optimizer against the recurrence of its paper, one number at a time."""
 
+import itertools
 import math
 
 import numpy as np
@@ -58,12 +59,13 @@ def test_every_optimizer_has_its_paper():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @given(start=POINTS, slope=st.floats(-10, 10), rates=RATES)
 def test_steps_are_those_of_the_paper(name, start, slope, rates):
-    """On a function whose gradient is not linear, at a learning rate that changes."""
-    update, memory = OPTIMIZERS[name]
-    w = np.array(start)
-    remembered = [np.zeros_like(w) for _ in range(memory)]
+    """On a function with a nonlinear gradient, with a learning rate that changes."""
+    w, g = np.array(start), np.empty(len(start))
+    optimizer = OPTIMIZERS[name](w, g)
     for step, rate in enumerate(rates, start=1):
-        update(w, slope * np.cos(w), remembered, rate, step)
+        g[:] = slope * np.cos(w)
+        optimizer.start_step(step, rate)
+        optimizer.update(slice(None))
     expected = [PAPERS[name](x, lambda w: slope * math.cos(w), rates) for x in start]
     np.testing.assert_allclose(w, expected, rtol=1e-7, atol=1e-9)
 
@@ -71,16 +73,58 @@ def test_steps_are_those_of_the_paper(name, start, slope, rates):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_float32_stays_float32_and_changes_in_place(name):
     """NumPy would refuse to put a float64 result in place of a float32."""
-    update, memory = OPTIMIZERS[name]
-    w, remembered = np.ones(3, np.float32), [np.zeros(3, np.float32) for _ in range(memory)]
-    update(w, np.ones(3, np.float32), remembered, 0.25, 1)
+    w, g = np.ones(3, np.float32), np.ones(3, np.float32)
+    optimizer = OPTIMIZERS[name](w, g)
+    optimizer.start_step(1, 0.25)
+    optimizer.update(slice(None))
     assert (w < 1).all()
-    assert all((values != 0).all() and values.dtype == np.float32 for values in remembered)
+    assert all((vector != 0).all() and vector.dtype == np.float32 for vector in optimizer.state)
 
 
-def test_adam_takes_no_step_where_there_never_was_a_gradient():
-    w, remembered = np.ones(3, np.float32), [np.zeros(3, np.float32) for _ in range(2)]
-    OPTIMIZERS["adam"].update(w, np.zeros(3, np.float32), remembered, 0.1, 1)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@given(cuts=st.lists(st.integers(0, 9), max_size=3).map(sorted), seed=st.integers(0, 99))
+def test_an_update_of_blocks_is_an_update_of_all(name, cuts, seed):
+    """To the bit, in any order: processes update their blocks independently."""
+    gradients = np.random.default_rng(seed).normal(size=(3, 9)).astype(np.float32)
+    parts = [slice(*ends) for ends in itertools.pairwise([0, *cuts, 9])]
+    results = []
+    for blocks_ in ([slice(None)], parts, parts[::-1]):
+        w, g = np.ones(9, np.float32), np.empty(9, np.float32)
+        optimizer = OPTIMIZERS[name](w, g)
+        for step, gradient in enumerate(gradients, start=1):
+            g[:] = gradient
+            optimizer.start_step(step, 0.1)
+            for block in blocks_:
+                optimizer.update(block)
+        results.append([w.tobytes(), *(vector.tobytes() for vector in optimizer.state)])
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_restored_state_continues_as_if_never_interrupted(name):
+    def steps(optimizer, g, numbers):
+        for number in numbers:
+            g[:] = number
+            optimizer.start_step(number, 0.1)
+            optimizer.update(slice(None))
+
+    w, g = np.ones(3), np.empty(3)
+    whole = OPTIMIZERS[name](w, g)
+    steps(whole, g, range(1, 4))
+    other_w, other_g = w.copy(), np.empty(3)
+    resumed = OPTIMIZERS[name](other_w, other_g)
+    for vector, saved in zip(resumed.state, whole.state, strict=True):
+        vector[:] = saved
+    steps(whole, g, range(4, 6))
+    steps(resumed, other_g, range(4, 6))
+    assert (w == other_w).all()
+
+
+def test_adam_takes_no_step_without_a_gradient():
+    w, g = np.ones(3, np.float32), np.zeros(3, np.float32)
+    adam = OPTIMIZERS["adam"](w, g)
+    adam.start_step(1, 0.1)
+    adam.update(slice(None))
     assert (w == 1).all()
 
 

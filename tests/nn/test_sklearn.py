@@ -113,9 +113,9 @@ def test_pixels_and_other_numbers_are_not_mixed_up(few):
     """A network fitted to numbers from 0 to 1 would answer for 0 to 255, and be wrong."""
     numbers, labels = few
     pixels = np.round(numbers * 255).astype(np.uint8)
-    with pytest.raises(InvalidDataError, match="X: expected uint8 pixels, which fit was given"):
+    with pytest.raises(InvalidDataError, match="X: expected uint8 pixels, as in fit"):
         _classifier().fit(pixels, labels).predict(numbers)
-    with pytest.raises(InvalidDataError, match="another type than uint8, which fit was given"):
+    with pytest.raises(InvalidDataError, match="numbers other than uint8, as in fit"):
         _classifier().fit(numbers, labels).predict_proba(pixels)
 
 
@@ -224,12 +224,12 @@ def test_tables_give_their_names_to_the_features(few):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"hidden_layer_sizes": 30}, "hidden_layer_sizes: expected a sequence of whole numbers"),
+        ({"hidden_layer_sizes": 30}, "hidden_layer_sizes: expected a sequence of integers >= 1"),
         ({"hidden_layer_sizes": (30, 0)}, r"hidden_layer_sizes: .* got \(30, 0\)"),
-        ({"learning_rate": 0}, "learning_rate: expected a number above 0, got 0"),
+        ({"learning_rate": 0}, "learning_rate: expected a number > 0, got 0"),
         ({"activation": "identity"}, "activation: expected one of relu, sigmoid, tanh"),
         ({"distortion": 3}, "distortion: expected a Distortion or None, got 3"),
-        ({"threads": 0}, "threads: expected a whole number from 1, got 0"),
+        ({"threads": 0}, "threads: expected an integer >= 1, got 0"),
     ],
 )
 def test_a_parameter_outside_its_domain_is_named_by_fit(changes, message, few):

@@ -1,7 +1,9 @@
 """Weights as bytes."""
 
+import errno
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,21 @@ def test_files_hold_the_same_bytes(tmp_path):
     FITTED.save(tmp_path / "weights.safetensors")
     assert (tmp_path / "weights.safetensors").read_bytes() == DATA
     assert NeuralNetwork.load(tmp_path / "weights.safetensors").to_bytes() == DATA
+
+
+def test_a_full_disk_leaves_the_file_that_was_there(monkeypatch, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    FITTED.save(path)
+
+    def write_half(self, data, write=Path.write_bytes):
+        write(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    with pytest.raises(OSError, match="No space"):
+        _fitted(seed=5).save(path)
+    assert NeuralNetwork.load(path).to_bytes() == DATA
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_library_reads_them():
@@ -127,7 +144,7 @@ def _changed(tensors=(), **metadata):
         (_changed(params="[]"), "parameters cannot be read"),
         (_changed(params="[" * 100_000), "parameters cannot be read"),
         (_changed(params="7"), "parameters cannot be read"),
-        (_changed(params=json.dumps({"sizes": [6, 5]})), "ask for tensors"),
+        (_changed(params=json.dumps({"sizes": [6, 5]})), "require tensors"),
         (_changed(params=json.dumps({"sizes": [6, -5, 3]})), "parameters cannot be read"),
         (
             _changed(params=json.dumps({"sizes": [6, 5, 3], "depth": 2})),
@@ -138,8 +155,8 @@ def _changed(tensors=(), **metadata):
         (_changed(temperature="warm"), "parameters cannot be read"),
         (_changed(temperature="nan"), "parameters cannot be read"),
         (_changed(temperature="0"), "parameters cannot be read"),
-        (_changed({"extra": np.zeros(1, np.float32)}), "ask for tensors"),
-        (_changed({"biases.1": np.zeros(6, np.float32)}), "ask for tensors"),
+        (_changed({"extra": np.zeros(1, np.float32)}), "require tensors"),
+        (_changed({"biases.1": np.zeros(6, np.float32)}), "require tensors"),
         (_changed({"biases.1": np.full(5, np.inf, np.float32)}), "not finite"),
         (safetensors.numpy.save({"a": np.zeros(2, np.int64)}), "expected F32"),
         (safetensors.numpy.save({"a": np.zeros(2, np.float32)}), "expected the format"),

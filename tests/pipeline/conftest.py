@@ -15,7 +15,7 @@ from nn import NeuralNetwork
 from pipeline import open_registry
 from pipeline.cli.app import main
 from pipeline.flows.server import prefect_server
-from registry import Check, ModelVersion
+from registry import Check, ModelVersion, RunRecord
 
 SUPPORT = Path(mnist_sample.__file__).parent
 
@@ -72,10 +72,12 @@ def version(home: Path) -> ModelVersion:
         registry.register(
             "mnist",
             network.to_bytes(),
-            metrics={"validation_accuracy": 0.98125},
-            params={"preset": "quick"},
-            tags={"note": "a\x1b[31mb"},
-            gate=PASSED,
+            RunRecord(
+                metrics={"validation_accuracy": 0.98125},
+                params={"preset": "quick"},
+                tags={"note": "a\x1b[31mb"},
+                gate=PASSED,
+            ),
         )
         return registry.set_alias("mnist", "champion", 1)
 

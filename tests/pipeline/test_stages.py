@@ -1,5 +1,6 @@
 """Calls one after another, side by side, and in other processes."""
 
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -12,14 +13,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stage_runners import around
 
+from nn import available_cores
 from pipeline import open_registry
-from pipeline.processes import available_cores, forked, in_processes
-from pipeline.stages import in_turn, side_by_side
+from pipeline.processes import spawned_map, worker_processes
+from pipeline.stages import bounded_map, map_stage, serial_map, stage
 
 
 @given(st.lists(st.tuples(st.integers(), st.integers())), st.integers(1, 5))
-def test_side_by_side_is_in_order_and_never_more_at_once(calls, most):
+def test_bounded_map_is_in_order_and_never_more_at_once(calls, most):
     under_way = []
 
     class Slow(Future):
@@ -34,7 +37,7 @@ def test_side_by_side_is_in_order_and_never_more_at_once(calls, most):
         assert len(under_way) <= most
         return future
 
-    assert list(side_by_side(submit, calls, most)) == [a - b for a, b in calls]
+    assert list(bounded_map(submit, calls, most)) == [a - b for a, b in calls]
     assert under_way == []
 
 
@@ -51,7 +54,7 @@ def _slowly(number):
 
 def test_calls_are_shared_with_other_processes():
     """Each is made once; this process does not wait until the others have started."""
-    found = list(in_processes(_slowly, [(n,) for n in range(120)], worthwhile=0))
+    found = list(spawned_map(_slowly, [(n,) for n in range(120)], worthwhile=0))
     assert sorted(number for number, _ in found) == list(range(120))
     assert found[0] == (0, os.getpid())
     if available_cores() > 1:
@@ -60,7 +63,7 @@ def test_calls_are_shared_with_other_processes():
 
 _FORKING = """
 import os, sys, time
-from pipeline.processes import forked
+from pipeline.processes import worker_processes
 
 def slowly(number):
     time.sleep(0.05)
@@ -70,10 +73,10 @@ def slowly(number):
 
 if __name__ == "__main__":
     calls = [(int(argument),) for argument in sys.argv[1:]]
-    with forked() as spread:
-        for number, process in spread(slowly, calls):
+    with worker_processes() as runner:
+        for number, process in runner.map(slowly, calls):
             print(number, process, flush=True)
-        print(list(spread(slowly, [])))
+        print(list(runner.map(slowly, [])))
 """
 
 
@@ -130,25 +133,28 @@ def test_with_threads_nothing_is_forked():
     ended = threading.Event()
     thread = threading.Thread(target=ended.wait)
     thread.start()
-    with forked() as spread:
-        assert spread is (in_processes if available_cores() > 1 else in_turn)
+    with worker_processes() as runner:
+        assert multiprocessing.active_children() == []
+        assert list(runner.map(_with_process, [(n,) for n in range(2)])) == [
+            (n, os.getpid()) for n in range(2)
+        ]
     ended.set()
     thread.join()
 
 
 def test_little_work_needs_no_other_process():
-    assert list(in_processes(_with_process, [(n,) for n in range(3)])) == [
+    assert list(spawned_map(_with_process, [(n,) for n in range(3)])) == [
         (n, os.getpid()) for n in range(3)
     ]
-    assert list(in_processes(_with_process, [])) == []
-    assert list(in_turn(_with_process, [(1,)])) == [(1, os.getpid())]
+    assert list(spawned_map(_with_process, [])) == []
+    assert list(serial_map(_with_process, [(1,)])) == [(1, os.getpid())]
 
 
 @pytest.mark.parametrize("fails", [0, 1, 100])
 def test_a_call_that_fails_is_told(fails):
     calls = [(-1 if n == fails else n,) for n in range(101)]
     with pytest.raises(ValueError, match="-1"):
-        list(in_processes(_slowly, calls, worthwhile=0))
+        list(spawned_map(_slowly, calls, worthwhile=0))
 
 
 def test_a_version_can_be_sent_to_another_process(version):
@@ -158,3 +164,41 @@ def test_a_version_can_be_sent_to_another_process(version):
         sent.metrics["a"] = 1.0
     with open_registry() as registry:
         assert registry.get(sent.reference) == sent
+
+
+@stage
+def _doubled(number):
+    return 2 * number
+
+
+@stage
+def _doubled_twice(number):
+    return _doubled(_doubled(number))
+
+
+def test_a_stage_is_a_plain_function_unless_something_runs_it():
+    assert _doubled(3) == 6
+    assert list(map_stage(_doubled, [(1,), (2,)])) == [2, 4]
+    assert _doubled.__name__ == "_doubled"
+
+
+def test_a_stage_runner_gets_each_stage_once():
+    """A stage that another one calls is part of that one."""
+    seen = []
+
+    def call(stage, /, *args):
+        seen.append((stage.__name__, args))
+        return stage(*args)
+
+    with around(call, map_calls=lambda stage, calls: iter(["mapped", *calls])):
+        assert _doubled_twice(3) == 12
+        assert list(map_stage(_doubled, [(1,)])) == ["mapped", (1,)]
+    assert seen == [("_doubled_twice", (3,))]
+    assert _doubled(1) == 2
+    assert len(seen) == 1
+
+
+def test_a_stage_runner_is_left_even_if_the_job_fails():
+    with pytest.raises(ZeroDivisionError), around(lambda stage, *_: 1 // 0):
+        _doubled(1)
+    assert _doubled(1) == 2

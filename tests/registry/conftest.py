@@ -32,7 +32,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/registry.db"
-    return request.getfixturevalue("postgresql").new_database()
+    return request.getfixturevalue("postgresql").new_schema()
 
 
 @pytest.fixture

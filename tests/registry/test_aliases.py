@@ -1,7 +1,6 @@
 """What aliases promise: who moves one, from where to where, and what remains of it."""
 
-import shutil
-import tempfile
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,12 +16,13 @@ from registry import (
     InvalidArgumentError,
     NotFoundError,
     Registry,
+    RunRecord,
 )
 
 
-def _add(registry, count, *, gate=PASSED):
+def _add(registry, count, *, name="mnist", gate=PASSED):
     for _ in range(count):
-        registry.register("mnist", b"weights", gate=gate)
+        registry.register(name, b"weights", RunRecord(gate=gate))
 
 
 def test_an_alias_tells_where_it_points_since_when_and_by_whom(registry):
@@ -73,8 +73,8 @@ def test_zero_expects_an_alias_that_is_not_set(registry):
     with pytest.raises(AliasMovedError):
         registry.set_alias("mnist", "live", 2, expected=0)
     seen = registry.alias("mnist", "live")
-    registry.remove_alias("mnist", "live")
-    with pytest.raises(AliasMovedError, match="and is not set") as told:
+    registry.delete_alias("mnist", "live")
+    with pytest.raises(AliasMovedError, match="but is not set") as told:
         registry.set_alias("mnist", "live", 2, expected=seen)
     assert (told.value.number, told.value.generation) == (None, None)
     assert registry.set_alias("mnist", "live", 2, expected=0).number == 2
@@ -87,7 +87,7 @@ def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
         for alias in ("live", "other"):
             registry.set_alias("mnist", alias, number)
             seen.append(registry.alias("mnist", alias).generation)
-        registry.remove_alias("mnist", "live")
+        registry.delete_alias("mnist", "live")
         registry.set_alias("mnist", "live", number)
         registry.rollback("mnist", "live") if number == 2 else None
         seen.append(registry.alias("mnist", "live").generation)
@@ -98,14 +98,14 @@ def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
 def test_an_alias_that_is_removed_is_gone_and_its_version_stays(registry):
     _add(registry, 1)
     registry.set_alias("mnist", "live", 1)
-    registry.remove_alias("mnist", "live")
+    registry.delete_alias("mnist", "live")
     for ask in (lambda: registry.get("mnist@live"), lambda: registry.alias("mnist", "live")):
         with pytest.raises(NotFoundError):
             ask()
-    with pytest.raises(NotFoundError, match="nothing to remove"):
-        registry.remove_alias("mnist", "live")
+    with pytest.raises(NotFoundError, match="no mnist@live"):
+        registry.delete_alias("mnist", "live")
     with pytest.raises(NotFoundError, match="no model other"):
-        registry.remove_alias("other", "live")
+        registry.delete_alias("other", "live")
     assert registry.get("mnist/1").aliases == ()
     assert registry.history("mnist", alias="live")[0].details == {"from": 1}
 
@@ -194,14 +194,14 @@ def test_an_alias_points_at_a_number(registry, number):
 
 def test_a_rollback_takes_the_last_move_back(registry):
     _add(registry, 3)
-    with pytest.raises(NotFoundError, match="no earlier mnist@live"):
+    with pytest.raises(NotFoundError, match="mnist@live has no previous version"):
         registry.rollback("mnist", "live")
     for number in (1, 2, 2, 3):
         registry.set_alias("mnist", "live", number)
     assert registry.rollback("mnist", "live").number == 2
     # Once more goes one further back, over a move to where it was already.
     assert registry.rollback("mnist", "live").number == 1
-    with pytest.raises(NotFoundError, match="no earlier mnist@live"):
+    with pytest.raises(NotFoundError, match="mnist@live has no previous version"):
         registry.rollback("mnist", "live")
     assert registry.get("mnist@live").number == 1
     # A move after rollbacks is taken back to where they had come.
@@ -215,7 +215,7 @@ def test_a_rollback_after_a_removal_sets_the_alias_where_it_was(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     registry.set_alias("mnist", "live", 2)
-    registry.remove_alias("mnist", "live")
+    registry.delete_alias("mnist", "live")
     assert registry.rollback("mnist", "live").number == 2
     assert registry.rollback("mnist", "live").number == 1
 
@@ -226,74 +226,83 @@ MOVES = st.lists(
 
 
 class Undo:
-    """The model: a list of where an alias has been, as an editor's list of what to undo."""
+    """The model: the path of an alias, as an editor keeps its changes to undo them."""
 
     def __init__(self):
-        self.been = []
+        self.path = []
 
     @property
-    def now(self):
-        return self.been[-1] if self.been else None
+    def current(self):
+        return self.path[-1] if self.path else None
 
-    def rollback(self):
-        """Go back to the last place that is another, and is one."""
-        left = self.been[-1]
-        while self.been and self.been[-1] in {left, None}:
-            self.been.pop()
+    @property
+    def can_roll_back(self):
+        return any(number not in {None, self.current} for number in self.path)
+
+    def roll_back(self):
+        """Go back to the last number that differs from the current one."""
+        current = self.current
+        while self.path and self.path[-1] in {current, None}:
+            self.path.pop()
 
 
-def _is_somewhere_to_go(been):
-    return any(place is not None and place != been[-1] for place in been) if been else False
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A registry in which every example uses a model of its own."""
+    directory = tmp_path_factory.mktemp("aliases")
+    with Registry(f"sqlite:///{directory}/r.db", str(directory / "blobs")) as registry:
+        yield registry
 
 
 @given(moves=MOVES)
 @settings(max_examples=40)
-def test_rollbacks_go_back_through_the_moves_as_undo_does(tmp_path_factory, moves):
-    """And at every moment the alias was where the history says it was."""
+def test_rollbacks_undo_moves(shared, moves):
+    """At every time the alias was where the history says."""
+    name = f"model-{uuid.uuid4().hex}"
+    _add(shared, 3, name=name)
     model, moments = Undo(), []
-    place = tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp())
-    with Registry(f"sqlite:///{place}/r.db", f"{place}/blobs") as registry:
-        _add(registry, 3)
-        for what, number in moves:
-            if what == "move":
-                registry.set_alias("mnist", "champion", number)
-                model.been.append(number)
-            elif what == "remove" and model.now is not None:
-                registry.remove_alias("mnist", "champion")
-                model.been.append(None)
-            elif what == "remove":
-                with pytest.raises(NotFoundError):
-                    registry.remove_alias("mnist", "champion")
-            elif _is_somewhere_to_go(model.been):
-                assert registry.rollback("mnist").number is not None
-                model.rollback()
-            else:
-                with pytest.raises(NotFoundError, match="nothing to go back to"):
-                    registry.rollback("mnist")
-            assert _where(registry) == model.now
-            events = registry.history("mnist", alias="champion", limit=1)
-            moments.append((events[0].at if events else None, model.now))
-        _check_moments(registry, [m for m in moments if m[0] is not None])
-        assert errors(registry) == []
-    shutil.rmtree(place)
+    for action, number in moves:
+        if action == "move":
+            shared.set_alias(name, "champion", number)
+            model.path.append(number)
+        elif action == "remove" and model.current is not None:
+            shared.delete_alias(name, "champion")
+            model.path.append(None)
+        elif action == "remove":
+            with pytest.raises(NotFoundError):
+                shared.delete_alias(name, "champion")
+        elif model.can_roll_back:
+            assert shared.rollback(name).number is not None
+            model.roll_back()
+        else:
+            with pytest.raises(NotFoundError, match="has no previous version"):
+                shared.rollback(name)
+        assert _number_at(shared, name) == model.current
+        events = shared.history(name, alias="champion", limit=1)
+        if events:
+            moments.append((events[0].at, model.current))
+    _check_moments(shared, name, moments)
+    assert errors(shared, f"{name}/1") == []
 
 
-def _check_moments(registry, moments):
-    """Ask at each moment, and just before and after, where the champion was."""
-    tick = timedelta(microseconds=1)
-    places = dict(moments)  # Of several at one moment, the last.
+def _check_moments(registry, name, moments):
+    """Look the champion up at the time of each move, and just before and after it."""
+    microsecond = timedelta(microseconds=1)
+    numbers = dict(moments)  # The last one, if several moves have the same time.
     for moment, _ in moments:
-        for at in (moment - tick, moment, moment + tick):
-            past = [m for m in places if m <= at]
-            expected = places[max(past)] if past else None
-            assert _where(registry, at=at) == expected
-    assert _where(registry, at=datetime(1970, 1, 1, tzinfo=UTC)) is None
-    assert _where(registry, at=datetime(9999, 1, 1, tzinfo=UTC)) == _where(registry)
+        for at in (moment - microsecond, moment, moment + microsecond):
+            past = [earlier for earlier in numbers if earlier <= at]
+            expected = numbers[max(past)] if past else None
+            assert _number_at(registry, name, at=at) == expected
+    assert _number_at(registry, name, at=datetime(1970, 1, 1, tzinfo=UTC)) is None
+    assert _number_at(registry, name, at=datetime(9999, 1, 1, tzinfo=UTC)) == _number_at(
+        registry, name
+    )
 
 
-def _where(registry, **when):
+def _number_at(registry, name, **when):
     try:
-        return registry.get("mnist@champion", **when).number
+        return registry.get(f"{name}@champion", **when).number
     except NotFoundError:
         return None
 

@@ -17,6 +17,7 @@ from registry import (
     InvalidArgumentError,
     NotFoundError,
     Registry,
+    RunRecord,
     schema,
 )
 from registry.events import Entry
@@ -26,23 +27,25 @@ def _fill(registry):
     registry.register(
         "mnist",
         b"one",
-        metrics={"accuracy": 0.98},
-        params={"size": 30, "preset": "quick"},
-        tags={"team": "ocr"},
-        inputs={"train": "ab" * 32},
-        environment={"numpy": "2.1"},
-        gate=PASSED,
-        code_version="1.0",
-        run_id="run-1",
+        RunRecord(
+            metrics={"accuracy": 0.98},
+            params={"size": 30, "preset": "quick"},
+            tags={"team": "ocr"},
+            inputs={"train": "ab" * 32},
+            environment={"numpy": "2.1"},
+            gate=PASSED,
+            code_version="1.0",
+            run_id="run-1",
+        ),
         idempotency_key="key-1",
     )
-    registry.register("mnist", b"two", parent="mnist/1", gate=FAILED)
+    registry.register("mnist", b"two", RunRecord(parent="mnist/1", gate=FAILED))
     registry.register("other", b"three")
     registry.set_alias("mnist", "champion", 1)
     registry.set_alias("mnist", "live", 2)
     registry.set_alias("mnist", "live", 1)
     registry.rollback("mnist", "live")
-    registry.remove_alias("mnist", "live")
+    registry.delete_alias("mnist", "live")
     registry.archive("mnist/2")
     registry.restore("mnist/2")
 
@@ -122,10 +125,10 @@ def test_what_changes_nothing_is_no_event(registry):
     for refused in (
         lambda: registry.set_alias("mnist", "champion", 2),
         lambda: registry.set_alias("mnist", "champion", 3),
-        lambda: registry.register("mnist", b"x", parent="mnist/9"),
+        lambda: registry.register("mnist", b"x", RunRecord(parent="mnist/9")),
         lambda: registry.register("mnist", b"x", idempotency_key="key-1"),
         lambda: registry.archive("mnist/1"),
-        lambda: registry.remove_alias("mnist", "never"),
+        lambda: registry.delete_alias("mnist", "never"),
         lambda: registry.rollback("mnist"),
     ):
         with pytest.raises(Exception):  # noqa: B017, PT011 - each of its own kind
@@ -168,7 +171,7 @@ def test_the_database_refuses_to_change_an_event(registry, statement):
 def test_postgresql_refuses_to_empty_the_events(postgresql, tmp_path):
     """SQLite has no TRUNCATE."""
     with (
-        Registry(postgresql.new_database(), str(tmp_path / "blobs")) as registry,
+        Registry(postgresql.new_schema(), str(tmp_path / "blobs")) as registry,
         pytest.raises(sa.exc.DBAPIError, match="events are append-only"),
         registry._database._engine.begin() as connection,
     ):
@@ -181,7 +184,7 @@ def edited(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("edited")
     url = f"sqlite:///{place}/registry.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").new_database()
+        url = request.getfixturevalue("postgresql").new_schema()
     with Registry(url, str(place / "blobs"), actor="ann") as registry:
         _fill(registry)
         yield registry
@@ -226,11 +229,11 @@ EDITS = [
         f"UPDATE events SET body = replace(body, '0.98', '0.99') WHERE {FIRST}",
         *("mnist", "event 1 was edited"),
     ),
-    (f"UPDATE events SET body = '' WHERE {FIRST}", "mnist", "event 1 does not say"),
-    (f"UPDATE events SET body = '[]' WHERE {FIRST}", "mnist", "event 1 does not say"),
+    (f"UPDATE events SET body = '' WHERE {FIRST}", "mnist", "event 1 has no readable"),
+    (f"UPDATE events SET body = '[]' WHERE {FIRST}", "mnist", "event 1 has no readable"),
     (
         f"""UPDATE events SET body = '{{"version":{{}}}}' WHERE {FIRST}""",
-        *("mnist/1", "event 1 does not say"),
+        *("mnist/1", "event 1 has no readable"),
     ),
     (f"UPDATE events SET hash = '{'a' * 64}' WHERE {FIRST}", "mnist", "event 2 does not follow"),
     (f"UPDATE events SET prev_hash = '{'a' * 64}' WHERE {FIRST}", "mnist", "event 1 does not"),
@@ -238,24 +241,24 @@ EDITS = [
     ("DELETE FROM events WHERE seq IN (4, 5)", "mnist", "events 4 to 5 are missing"),
     ("DELETE FROM events WHERE seq >= 8", "mnist", "events 8 to 9 are missing"),
     ("DELETE FROM events", "mnist", "events 1 to 9 are missing"),
-    ("UPDATE models SET event_head = name", "mnist", "event 9 is not the one"),
+    ("UPDATE models SET event_head = name", "mnist", "event 9 is not the last one"),
     ("UPDATE models SET next_event = 9", "mnist", "events 10 to 8 are missing"),
     ("UPDATE models SET name = 'minst' WHERE name = 'mnist'", "minst", "event 1 was edited"),
-    ("UPDATE models SET next_version = 2", "mnist/2", "would be given once more"),
+    ("UPDATE models SET next_version = 2", "mnist/2", "would be assigned again"),
     # What is searched.
     *(
         (f"UPDATE versions SET {column} = {value} WHERE {VERSION}", "mnist/1", text)
         for column, value, text in (
-            ("state", "'archived'", "its state is 'archived', and the event says 'ready'"),
-            ("run_id", "'x'", "its run_id is 'x', and the event says 'run-1'"),
+            ("state", "'archived'", "its state is 'archived', but its event says 'ready'"),
+            ("run_id", "'x'", "its run_id is 'x', but its event says 'run-1'"),
             ("run_id", "NULL", "its run_id is None"),
             ("idempotency_key", "'x'", "its idempotency_key is 'x'"),
             ("created_at", "1", "its created_at is 1"),
-            ("created_by", "'eve'", "its created_by is 'eve', and the event says 'ann'"),
+            ("created_by", "'eve'", "its created_by is 'eve', but its event says 'ann'"),
             ("code_version", "'2.0'", "its code_version is '2.0'"),
             ("parent", "'mnist/2'", "its parent is 'mnist/2'"),
-            ("gate", "'failed'", "its gate is 'failed', and the event says 'passed'"),
-            ("event_seq", "2", "it refers to event 2, and was registered by event 1"),
+            ("gate", "'failed'", "its gate is 'failed', but its event says 'passed'"),
+            ("event_seq", "2", "it refers to event 2, but event 1 registered it"),
             ("event_seq", "NULL", "it refers to event None"),
             (
                 "blob_sha256",
@@ -264,12 +267,12 @@ EDITS = [
             ),
         )
     ),
-    (f"UPDATE versions SET number = 7 WHERE {VERSION}", "mnist/7", "no event tells of its reg"),
+    (f"UPDATE versions SET number = 7 WHERE {VERSION}", "mnist/7", "no event records its reg"),
     (
         "UPDATE versions SET gate = 'passed' WHERE gate = 'failed'",
-        *("mnist/2", "its gate is 'passed', and the event says 'failed'"),
+        *("mnist/2", "its gate is 'passed', but its event says 'failed'"),
     ),
-    ("UPDATE blobs SET size = size + 1", "mnist/1", "its size is 4, and the event says 3"),
+    ("UPDATE blobs SET size = size + 1", "mnist/1", "its size is 4, but its event says 3"),
     *(
         (f"UPDATE version_{part} SET {change} WHERE {OF_VERSION}", "mnist/1", f"its version_{part}")
         for part, change in (
@@ -284,12 +287,12 @@ EDITS = [
         )
     ),
     *(
-        (f"DELETE FROM version_{part}", "mnist/1", f"its version_{part} are not those")
+        (f"DELETE FROM version_{part}", "mnist/1", f"its version_{part} differ")
         for part in ("metrics", "params", "tags", "environment", "inputs")
     ),
     (
         "INSERT INTO version_tags SELECT id, 'new', 'tag' FROM versions WHERE number = 2",
-        *("mnist/2", "its version_tags are not those"),
+        *("mnist/2", "its version_tags differ"),
     ),
     # Aliases.
     (f"UPDATE aliases SET number = 2 WHERE {ALIAS}", "mnist@champion", "it is at version 2"),
@@ -317,7 +320,7 @@ def test_versions_that_are_lost_are_found(edited):
     with _edit(edited, *details, *rest):
         found = {finding.subject: finding.text for finding in errors(edited)}
         for reference in ("mnist/1", "mnist/2", "other/1"):
-            assert found[reference] == "it was registered and is not there"
+            assert found[reference] == "it was registered, but is missing"
 
 
 def test_a_record_that_is_another_s_or_none_is_not_handed_out(edited):
@@ -393,7 +396,7 @@ def test_what_nothing_refers_to_is_a_warning(sqlite, tmp_path):
     found = {f.subject: f for f in sqlite.verify()}
     assert subjects <= found.keys()
     assert {found[subject].severity for subject in subjects} == {"warning"}
-    assert all("`digits gc` removes it" in found[subject].text for subject in subjects)
+    assert all("garbage collection removes it" in found[subject].text for subject in subjects)
     # A version alone does not tell of what is not its own.
     assert subjects.isdisjoint(f.subject for f in sqlite.verify("mnist/1"))
     sqlite.gc()
@@ -404,7 +407,7 @@ def test_a_damaged_file_of_the_database_is_found(sqlite, tmp_path):
     _fill(sqlite)
     execute(sqlite, "DELETE FROM models WHERE name = 'other'")
     found = [finding.text for finding in errors(sqlite) if finding.subject == "database"]
-    assert any("refers to a row of models that is not there" in text for text in found)
+    assert any("refers to a missing row of models" in text for text in found)
 
 
 @pytest.mark.parametrize("reference", ["mnist/9", "never/1", "mnist@never"])
@@ -433,16 +436,16 @@ def test_lineage_is_kept_and_found(registry):
         assert [v.number for v in registry.versions(where=where)] == [2]
     assert [v.number for v in registry.versions(where=f"inputs.train = '{'ab' * 32}'")] == [1]
     # A parent may be of another model.
-    assert registry.register("other", b"", parent="mnist/2").parent == "mnist/2"
+    assert registry.register("other", b"", RunRecord(parent="mnist/2")).parent == "mnist/2"
 
 
 @pytest.mark.parametrize("parent", ["mnist/9", "never/1", "mnist/2"])
 def test_a_parent_is_there_before_its_child(registry, parent):
     registry.register("mnist", b"one")
     with pytest.raises(NotFoundError, match=parent):
-        registry.register("mnist", b"two", parent=parent)
+        registry.register("mnist", b"two", RunRecord(parent=parent))
     assert [v.number for v in registry.versions()] == [1]
-    assert registry.register("mnist", b"two", parent="mnist/1").number == 2
+    assert registry.register("mnist", b"two", RunRecord(parent="mnist/1")).number == 2
 
 
 @pytest.mark.parametrize(
@@ -472,14 +475,16 @@ def test_a_parent_is_there_before_its_child(registry, parent):
 )
 def test_lineage_that_neither_database_could_keep_is_refused(sqlite, tmp_path, argument, value):
     with pytest.raises(InvalidArgumentError):
-        sqlite.register("mnist", b"", **{argument: value})
+        sqlite.register("mnist", b"", RunRecord(**{argument: value}))
     assert sqlite.versions() == []
     assert not (tmp_path / "blobs").exists()
 
 
 def test_a_negative_zero_is_zero(registry):
     """SQLite would return one for the other, and `verify` find a difference."""
-    version = registry.register("m", b"", metrics={"a": -0.0}, params={"a": -0.0, "b": [-0.0]})
+    version = registry.register(
+        "m", b"", RunRecord(metrics={"a": -0.0}, params={"a": -0.0, "b": [-0.0]})
+    )
     assert str(version.metrics["a"]) == "0.0"
     assert len(registry.versions(where="metrics.a = -0.0 and params.a = 0")) == 1
     assert errors(registry) == []
@@ -490,7 +495,10 @@ def test_a_registration_that_is_tried_again_says_what_the_first_one_did(registry
     _fill(registry)
     before = tables(registry)
     again = registry.register(
-        "mnist", b"one", metrics={"other": 1.0}, parent="mnist/2", idempotency_key="key-1"
+        "mnist",
+        b"one",
+        RunRecord(metrics={"other": 1.0}, parent="mnist/2"),
+        idempotency_key="key-1",
     )
     assert again == registry.get("mnist/1")
     assert tables(registry) == before
@@ -500,20 +508,24 @@ def test_a_comparison_tells_what_differs_and_nothing_else(registry):
     registry.register(
         "m",
         b"one",
-        metrics={"a": 0.5, "same": 1.0, "gone": 2.0},
-        params={"size": 30, "kind": "a", "null": None, "flag": True},
-        tags={"team": "ocr"},
-        inputs={"train": "ab" * 32},
-        environment={"numpy": "2.1"},
+        RunRecord(
+            metrics={"a": 0.5, "same": 1.0, "gone": 2.0},
+            params={"size": 30, "kind": "a", "null": None, "flag": True},
+            tags={"team": "ocr"},
+            inputs={"train": "ab" * 32},
+            environment={"numpy": "2.1"},
+        ),
     )
     registry.register(
         "m",
         b"two",
-        metrics={"a": 0.75, "same": 1.0},
-        params={"size": 32, "kind": "b", "flag": False},
-        tags={"team": "ocr"},
-        inputs={"train": "cd" * 32},
-        environment={"numpy": "2.2"},
+        RunRecord(
+            metrics={"a": 0.75, "same": 1.0},
+            params={"size": 32, "kind": "b", "flag": False},
+            tags={"team": "ocr"},
+            inputs={"train": "cd" * 32},
+            environment={"numpy": "2.2"},
+        ),
     )
     compared = registry.compare("m/1", "m/2")
     assert (compared.first.number, compared.second.number) == (1, 2)
@@ -544,7 +556,9 @@ VALUES = st.dictionaries(st.sampled_from("abc"), st.sampled_from([0, 1, 1.0, Tru
 @given(first=VALUES, second=VALUES)
 @settings(max_examples=25)
 def test_a_comparison_the_other_way_round_is_the_same_the_other_way_round(edited, first, second):
-    one, two = (edited.register("compared", b"", params=params) for params in (first, second))
+    one, two = (
+        edited.register("compared", b"", RunRecord(params=params)) for params in (first, second)
+    )
     there = edited.compare(one.reference, two.reference)
     back = edited.compare(two.reference, one.reference)
     assert [(d.name, d.first, d.second) for d in there.params] == [

@@ -3,18 +3,18 @@
 import pytest
 from registry_contents import FAILED, PASSED, errors
 
-from registry import InvalidArgumentError, NotFoundError, Registry
+from registry import InvalidArgumentError, NotFoundError, Registry, RunRecord
 
 SHA256 = "ab" * 32
 
 
 def _refuse(registry, **changes):
-    told = {"gate": FAILED, "metrics": {"accuracy": 0.5}, "run_id": "night-1", **changes}
-    return registry.refuse("mnist", SHA256, **told)
+    fields = {"gate": FAILED, "metrics": {"accuracy": 0.5}, "run_id": "night-1", **changes}
+    return registry.refuse("mnist", SHA256, RunRecord(**fields))
 
 
 def test_a_refusal_is_an_event_and_no_version(registry):
-    registry.register("mnist", b"one", gate=PASSED)
+    registry.register("mnist", b"one", RunRecord(gate=PASSED))
     event = _refuse(registry, parent="mnist/1", inputs={"train": "cd" * 32})
     assert (event.kind, event.number, event.alias) == ("refused", None, None)
     candidate = event.details["candidate"]
@@ -53,7 +53,7 @@ def test_who_passed_is_not_refused(registry):
         with pytest.raises(InvalidArgumentError, match=r"^gate: expected a check that failed"):
             _refuse(registry, gate=gate)
     with pytest.raises(InvalidArgumentError, match="SHA-256"):
-        registry.refuse("mnist", "abc", gate=FAILED)
+        registry.refuse("mnist", "abc", RunRecord(gate=FAILED))
     with pytest.raises(NotFoundError):
         _refuse(registry, parent="mnist/7")
     with pytest.raises(NotFoundError):
@@ -73,7 +73,7 @@ def test_refusals_travel_with_their_model(registry, tmp_path):
 
 
 def test_why_an_alias_was_moved_is_kept(registry):
-    registry.register("mnist", b"one", gate=PASSED)
+    registry.register("mnist", b"one", RunRecord(gate=PASSED))
     registry.set_alias("mnist", "champion", 1, reason="the best we have")
     registry.set_alias("mnist", "live", 1)
     live, champion = registry.history("mnist")[:2]

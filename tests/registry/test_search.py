@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry import InvalidArgumentError, NotFoundError, Registry
+from registry import InvalidArgumentError, NotFoundError, Registry, RunRecord
 
 FIGURES = [0.5, 0.25, -1.0, 0.1, 1e300, 1e-9, 0.1 + 0.2]
 ORDERS = ["number", "created_at", "metrics.a", 'metrics."b c"', "metrics.never"]
@@ -20,14 +20,14 @@ def filled(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("search")
     url = f"sqlite:///{place}/registry.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql").new_database()
+        url = request.getfixturevalue("postgresql").new_schema()
     source = random.Random(3)
     with Registry(url, str(place / "blobs")) as registry:
         for _ in range(40):
             metrics = {
                 name: source.choice(FIGURES) for name in ("a", "b c")[: source.randint(0, 2)]
             }
-            registry.register(source.choice("mn"), b"", metrics=metrics)
+            registry.register(source.choice("mn"), b"", RunRecord(metrics=metrics))
         yield registry
 
 
@@ -103,7 +103,7 @@ def test_versions_that_are_added_meanwhile_move_nothing(sqlite, order, direction
     """Whoever turns pages sees what was there once, whatever is added before or after."""
     figures = itertools.cycle([0.5, 0.25, 0.75])
     for _ in range(9):
-        sqlite.register("m", b"", metrics={"a": next(figures)})
+        sqlite.register("m", b"", RunRecord(metrics={"a": next(figures)}))
     before = sqlite.versions(order_by=order + direction)
     seen, last = [], None
     while page := sqlite.versions(order_by=order + direction, limit=2, after=last):
@@ -111,7 +111,7 @@ def test_versions_that_are_added_meanwhile_move_nothing(sqlite, order, direction
         last = page[-1]
         if len(seen) < 12:
             for name in "mn":
-                sqlite.register(name, b"", metrics={"a": next(figures)})
+                sqlite.register(name, b"", RunRecord(metrics={"a": next(figures)}))
     assert len({v.reference for v in seen}) == len(seen)
     were_there = {v.reference for v in before}
     assert [v.reference for v in seen if v.reference in were_there] == [v.reference for v in before]
@@ -141,7 +141,7 @@ def test_after_is_a_version_that_has_a_place_in_the_order(filled):
     for after in ("m/999", "other/1"):
         with pytest.raises(NotFoundError, match=f"no {after} in the registry"):
             filled.versions(after=after)
-    with pytest.raises(NotFoundError, match="nothing after it in this order"):
+    with pytest.raises(NotFoundError, match="with the metric a to continue after"):
         filled.versions(order_by="metrics.a", after=without)
     assert filled.versions("m", order_by="metrics.a", after=some)
 
@@ -161,7 +161,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_versions(regi
     counts = []
     for _ in range(3):
         for number in range(4):
-            version = registry.register("m", b"", metrics={"a": number}, tags={"a": "1"})
+            version = registry.register("m", b"", RunRecord(metrics={"a": number}, tags={"a": "1"}))
         registry.set_alias("m", "live", version.number)
         statements = []
         engine = registry._database._engine

@@ -20,9 +20,10 @@ from registry import (
     InvalidArgumentError,
     MissingBlobError,
     Registry,
+    RunRecord,
 )
 from registry.events import COLUMNS, Entry
-from registry.records import Reference, alias_name, model_name
+from registry.references import Reference, alias_name, model_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +38,8 @@ def test_each_line_of_the_tables_names_a_test_there_is():
         named = re.findall(r"`(test_\w+\.py)::(\w+)`", row)
         assert named, row
         for file, test in named:
-            source = (ROOT / "tests" / "registry" / file).read_text()
+            [path] = (ROOT / "tests" / "registry").rglob(file)
+            source = path.read_text()
             assert re.search(rf"^(def|class) {test}\b", source, re.MULTILINE), row
 
 
@@ -79,7 +81,9 @@ def test_files_are_named_by_their_digest_alone(sqlite, tmp_path):
     """Nothing that a user chose is part of a path."""
     evil = "../../evil"
     sqlite.register(
-        "mnist", b"weights", tags={evil: evil}, params={evil: evil}, run_id=evil, code_version=evil
+        "mnist",
+        b"weights",
+        RunRecord(tags={evil: evil}, params={evil: evil}, run_id=evil, code_version=evil),
     )
     stored = [name for name in files(tmp_path) if not name.startswith("registry.db")]
     assert [re.fullmatch(r"blobs/sha256/[0-9a-f]{2}/[0-9a-f]{64}", n) is None for n in stored] == [
@@ -154,7 +158,7 @@ def test_a_temporary_file_that_is_a_link_is_not_followed(sqlite, tmp_path):
 
 def test_the_history_can_be_rebuilt_by_who_can_write_the_whole_database(sqlite):
     """As SECURITY.md says. The hash of the last event, noted elsewhere, gives it away."""
-    sqlite.register("mnist", b"weights", gate=FAILED)
+    sqlite.register("mnist", b"weights", RunRecord(gate=FAILED))
     noted = sqlite.history("mnist")[0].hash
     with sqlite._database.read() as connection:
         entry = Entry(*connection.execute(sa.select(*COLUMNS)).one())
@@ -172,7 +176,7 @@ def test_the_history_can_be_rebuilt_by_who_can_write_the_whole_database(sqlite):
 def test_an_import_can_bring_a_champion_that_its_writer_let_pass(sqlite, tmp_path):
     """As SECURITY.md says: hashes show damage and not who wrote a file."""
     with Registry(f"sqlite:///{tmp_path}/other.db", str(tmp_path / "other")) as other:
-        other.register("mnist", b"weights", gate=PASSED)
+        other.register("mnist", b"weights", RunRecord(gate=PASSED))
         other.set_alias("mnist", "champion", 1)
         other.export("mnist", tmp_path / "file")
     sqlite.import_(tmp_path / "file")
@@ -181,11 +185,11 @@ def test_an_import_can_bring_a_champion_that_its_writer_let_pass(sqlite, tmp_pat
 
 def test_an_import_moves_no_alias_of_a_model_that_is_there(sqlite, tmp_path):
     """Nor lets anything else of it become other than it was."""
-    sqlite.register("mnist", b"mine", gate=PASSED)
+    sqlite.register("mnist", b"mine", RunRecord(gate=PASSED))
     sqlite.set_alias("mnist", "champion", 1)
     with Registry(f"sqlite:///{tmp_path}/other.db", str(tmp_path / "other")) as other:
         for _ in range(2):
-            other.register("mnist", b"weights", gate=FAILED)
+            other.register("mnist", b"weights", RunRecord(gate=FAILED))
         other.set_alias("mnist", "champion", 2, force=True)
         other.export("mnist/2", tmp_path / "file")
     before = sqlite.get("mnist/1")

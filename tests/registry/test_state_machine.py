@@ -10,7 +10,6 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from postgresql_server import NOT_INSTALLED, postgresql_server, programs
 from registry_contents import FAILED, PASSED
 
 from registry import (
@@ -21,6 +20,7 @@ from registry import (
     IdempotencyConflictError,
     NotFoundError,
     Registry,
+    RunRecord,
 )
 
 NAMES = st.sampled_from(["a", "b"])
@@ -78,7 +78,7 @@ class RegistryMachine(RuleBasedStateMachine):
             details["parent"] = f"{name}/{parent}"
 
         def register():
-            return self.registry.register(name, weights, idempotency_key=key, **details)
+            return self.registry.register(name, weights, RunRecord(**details), idempotency_key=key)
 
         if number is not None and self.versions[name][number - 1]["weights"] != weights:
             with pytest.raises(IdempotencyConflictError):
@@ -155,9 +155,9 @@ class RegistryMachine(RuleBasedStateMachine):
     def remove_alias(self, name, alias):
         if self._number(name, alias) is None:
             with pytest.raises(NotFoundError):
-                self.registry.remove_alias(name, alias)
+                self.registry.delete_alias(name, alias)
             return
-        self.registry.remove_alias(name, alias)
+        self.registry.delete_alias(name, alias)
         self.been[name, alias].append(None)
         self.generations[name, alias] = 0
         self.events[name] += 1
@@ -286,22 +286,16 @@ class PostgreSQLMachine(RegistryMachine):
     server = None
 
     def new_url(self):
-        return self.server.new_database()
+        return self.server.new_schema()
 
 
 class TestSQLite(RegistryMachine.TestCase):
     settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 
-@pytest.mark.skipif(programs() is None, reason=NOT_INSTALLED)
 class TestPostgreSQL(PostgreSQLMachine.TestCase):
     settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
 
-    @classmethod
-    def setUpClass(cls):
-        cls.running = contextlib.ExitStack()
-        PostgreSQLMachine.server = cls.running.enter_context(postgresql_server())
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.running.close()
+    @pytest.fixture(autouse=True)
+    def _server(self, postgresql):
+        PostgreSQLMachine.server = postgresql

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from registry import Check, Registry
+from registry import Check, Registry, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 FAILED = (*PASSED, Check("recall of 7", 0.4, 0.9, passed=False))
@@ -21,27 +21,29 @@ def make(directory: Path) -> None:
         registry.register(
             "mnist",
             b"weights 1",
-            metrics={"validation_accuracy": 0.98, "recall.7": 0.95},
-            params={"sizes": [784, 30, 10], "preset": "quick", "seed": None, "dropout": True},
-            tags={"team": "ocr", "note": "Ünïcode 'quoted'"},
-            inputs={"train_images": "ab" * 32},
-            environment={"numpy": "2.1.0"},
-            gate=PASSED,
-            code_version="0.2.0",
-            run_id="run-1",
+            RunRecord(
+                metrics={"validation_accuracy": 0.98, "recall.7": 0.95},
+                params={"sizes": [784, 30, 10], "preset": "quick", "seed": None, "dropout": True},
+                tags={"team": "ocr", "note": "Ünïcode 'quoted'"},
+                inputs={"train_images": "ab" * 32},
+                environment={"numpy": "2.1.0"},
+                gate=PASSED,
+                code_version="0.2.0",
+                run_id="run-1",
+            ),
             idempotency_key="run-1",
         )
         registry.register(
-            "mnist", b"weights 2", gate=FAILED, parent="mnist/1", idempotency_key="run-2"
+            "mnist", b"weights 2", RunRecord(gate=FAILED, parent="mnist/1"), idempotency_key="run-2"
         )
-        registry.register("mnist", b"weights 3", gate=PASSED, parent="mnist/1")
+        registry.register("mnist", b"weights 3", RunRecord(gate=PASSED, parent="mnist/1"))
         registry.register("letters", b"weights of letters")
         registry.set_alias("mnist", "champion", 1)
         registry.set_alias("mnist", "champion", 3)
         registry.rollback("mnist")
         registry.set_alias("mnist", "challenger", 3)
         registry.set_alias("mnist", "gone", 2)
-        registry.remove_alias("mnist", "gone")
+        registry.delete_alias("mnist", "gone")
         registry.archive("mnist/2")
     # Into the file itself, so that it is the whole database.
     connection = sqlite3.connect(directory / "registry.db")

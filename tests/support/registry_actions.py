@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from registry_processes import Place
 
-from registry import Registry
+from registry import Registry, RunRecord
 
 _SCHEMA_1 = Path(__file__).parents[1] / "data" / "registries" / "1"
 
@@ -34,7 +34,7 @@ class Action(NamedTuple):
 
 def _register(registry: Registry) -> int:
     return registry.register(
-        "m", _WEIGHTS, metrics={"a": 0.5}, tags={"k": "v"}, idempotency_key="key"
+        "m", _WEIGHTS, RunRecord(metrics={"a": 0.5}, tags={"k": "v"}), idempotency_key="key"
     ).number
 
 

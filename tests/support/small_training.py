@@ -1,34 +1,39 @@
-"""A training that takes milliseconds: here, or in a process of its own that may be killed.
+"""A training that takes milliseconds: in this process, or in another one that a test kills.
 
-As a module, ``python -m small_training TASK`` trains as the task says, in JSON:
+As a module, ``python -m small_training TASK`` runs a training. The task is JSON:
 
 - ``params``: changes to the parameters of `network`
 - ``checkpoint``: a path, or null
-- ``halt``: a place to stay at, of those that it writes to standard output as it gets there:
-  ``work`` when the helpers have been told what to do, ``write N`` when the Nth checkpoint is
-  written and not yet in its place, ``epoch N`` when an epoch has ended
+- ``halt``: the point at which it waits to be killed, or null. It prints each point it reaches:
+  ``work`` when the workers have been told to start an epoch, ``write N`` when the Nth checkpoint
+  is written but not yet renamed, ``epoch N`` when an epoch has ended
 """
 
 import json
 import os
 import signal
+import stat
 import sys
 import time
 
 import numpy as np
 
-import nn.training
+import nn.session
 from nn import Distortion, NeuralNetwork
-from nn.team import Team
+from nn.parallel.workers import Workers
 
 SIZES = (36, 8, 3)
-# More than one process prepares at a time, so that a helper has some of them too.
+# More than one process prepares at a time, so that a worker gets some of them.
 EXAMPLES = 81
 
-# A network of this size is trained by one process, unless its work counts for more.
-THRESHOLDS = ("_WORTH_A_PIECE", "_WORTH_A_PROCESS", "_FEWEST_EXAMPLES")
+# A network of this size is trained by one process, unless these are set to 1.
+THRESHOLDS = (
+    "_MIN_MULTIPLICATIONS_PER_PIECE",
+    "_MIN_MULTIPLICATIONS_PER_PROCESS",
+    "_MIN_EXAMPLES_PER_PIECE",
+)
 
-# Everything that draws at random in a training.
+# Everything in a training that is random.
 RANDOM = {
     "activation": "relu",
     "schedule": "cosine",
@@ -42,7 +47,7 @@ RANDOM = {
 
 
 def examples(count: int = EXAMPLES, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Images of 6 by 6 pixels, bytes, that their labels tell apart; and the labels."""
+    """Images of 6x6 pixels (uint8) with a different pattern for each label, and the labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     images = rng.integers(0, 100, (count, 6, 6), np.uint8)
@@ -52,18 +57,18 @@ def examples(count: int = EXAMPLES, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 
 
 def network(**changes: object) -> NeuralNetwork:
-    """A small network for them, and 3 epochs of 3 batches, the last one shorter."""
+    """A small network for `examples`, with 3 epochs of 3 batches, the last of which is shorter."""
     return NeuralNetwork(**{"sizes": SIZES, "batch_size": 32, "epochs": 3, "seed": 1, **changes})
 
 
 def untrained(like: NeuralNetwork, images: np.ndarray, labels: np.ndarray) -> NeuralNetwork:
-    """The network as its training starts: one step on, too short for float32 to tell."""
+    """The network at the start of its training (after one step too short to change a float32)."""
     changes = {"learning_rate": 1e-30, "optimizer": "sgd", "epochs": 1, "warmup_epochs": 0}
     return NeuralNetwork.from_params(like.get_params() | changes).fit(images, labels)
 
 
-def seconds_aside(history: list) -> list[tuple]:
-    """Records of epochs, without what the clock said."""
+def without_seconds(history: list) -> list[tuple]:
+    """Records of epochs without their durations."""
     return [
         tuple(getattr(epoch, name) for name in epoch.__slots__ if name != "seconds")
         for epoch in history
@@ -73,28 +78,29 @@ def seconds_aside(history: list) -> list[tuple]:
 def _main() -> None:
     task = json.loads(sys.argv[1])
     for name in THRESHOLDS:
-        setattr(nn.training, name, 1)
+        setattr(nn.session, name, 1)
     written = 0
 
-    def reach(place: str) -> None:
-        print(place, flush=True)  # noqa: T201
-        if place == task["halt"]:
+    def reach(point: str) -> None:
+        print(point, flush=True)  # noqa: T201
+        if point == task["halt"]:
             time.sleep(600)
 
     def fsync(descriptor: int, fsync=os.fsync) -> None:
         nonlocal written
         fsync(descriptor)
-        written += 1
-        reach(f"write {written}")
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            written += 1
+            reach(f"write {written}")
 
-    def tell(team: Team, message: str, tell=Team.tell) -> None:
-        tell(team, message)
+    def broadcast(workers: Workers, message: str, broadcast=Workers.broadcast) -> None:
+        broadcast(workers, message)
         reach("work")
 
-    # A shell that starts a process in the background has it ignore interrupts.
+    # A process that a shell starts in the background ignores interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.fsync = fsync
-    Team.tell = tell
+    Workers.broadcast = broadcast
     network(**task["params"]).fit(
         *examples(),
         checkpoint=task["checkpoint"],

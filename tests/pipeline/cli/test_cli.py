@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from pipeline.cli.app import app
-from pipeline.training.training import PRESETS
+from pipeline.training.presets import PRESETS
 
 COMMANDS = typer.main.get_command(app).commands
 

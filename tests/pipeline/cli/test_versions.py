@@ -8,7 +8,7 @@ import pytest
 
 from nn import NeuralNetwork
 from pipeline import open_registry
-from registry import Check
+from registry import Check, RunRecord
 
 FAILED = (Check("validation_accuracy", 0.5, 0.97, passed=False),)
 
@@ -19,14 +19,16 @@ def versions(version):
     other = NeuralNetwork((784, 5, 10), epochs=1, seed=2)
     other.fit(np.zeros((10, 784), np.uint8), np.arange(10))
     with open_registry() as registry:
-        registry.register("mnist", b"no network", gate=FAILED)
+        registry.register("mnist", b"no network", RunRecord(gate=FAILED))
         registry.register(
             "mnist",
             other.to_bytes(),
-            metrics={"validation_accuracy": 0.99},
-            params={"preset": "best"},
-            gate=version.gate,
-            parent="mnist/1",
+            RunRecord(
+                metrics={"validation_accuracy": 0.99},
+                params={"preset": "best"},
+                gate=version.gate,
+                parent="mnist/1",
+            ),
         )
     return registry
 
@@ -68,7 +70,7 @@ def test_versions_can_be_limited(digits, version):
 
 def test_promote_moves_an_alias(digits, version):
     with open_registry() as registry:
-        registry.register("mnist", b"2", gate=version.gate)
+        registry.register("mnist", b"2", RunRecord(gate=version.gate))
     assert digits("promote", "2").out == "mnist@champion is mnist/2 now.\n"
     assert digits("promote", "@champion", "--alias", "shadow").status == 0
     with open_registry() as registry:
@@ -91,7 +93,7 @@ def test_versions_are_searched_sorted_and_paged(digits, versions):
 def test_accuracies_are_drawn_from_the_oldest_to_the_newest(digits, versions):
     assert "oldest first" not in digits("versions").out
     with open_registry() as registry:
-        registry.register("mnist", b"4", metrics={"validation_accuracy": 0.985})
+        registry.register("mnist", b"4", RunRecord(metrics={"validation_accuracy": 0.985}))
     assert "oldest first: 0.9812 ▁█▄ 0.9900" in digits("versions").out
 
 
@@ -110,7 +112,7 @@ def test_a_condition_that_cannot_be_read_is_shown_with_a_caret(digits, version):
         (("show", "nonsense"), 2, "Error: reference: expected name@alias or name/number"),
         (("promote", "7"), 1, "Error: There is no mnist/7"),
         (("promote", "1", "--alias", "A b"), 2, "Error: alias: expected lower-case letters"),
-        (("rollback",), 1, "Error: There is no earlier mnist@champion in the registry."),
+        (("rollback",), 1, "Error: mnist@champion has no previous version."),
         (("history", "letters"), 1, "Error: There is no model letters"),
         (("archive", "1"), 1, "Error: mnist/1 cannot be archived while it is champion."),
         (("import", "/nowhere"), 1, "Error: /nowhere cannot be read"),

@@ -11,10 +11,10 @@ from mnist_sample import SAMPLE
 
 from pipeline.data import parquet
 from pipeline.data.labelled import collect, read
-from pipeline.data.preparation import ingest
 from pipeline.errors import DamagedDataError, InputError
 from pipeline.images.encoding import png
 from pipeline.images.reading import as_seen, sheet
+from pipeline.jobs.ingestion import ingest
 
 
 @pytest.fixture

@@ -272,7 +272,7 @@ def test_dead_runs_are_watched_for_by_one_automation_that_knows_our_ends(server,
 
 
 def test_an_inbox_that_was_not_set_is_not_the_directory_that_a_run_is_in(home):
-    program = "from pipeline import flows; flows.score_inbox.validate_parameters({!r})"
+    program = "from pipeline.flows import flows; flows.score_inbox.validate_parameters({!r})"
     parameters = {"inbox": "", "outbox": "/outbox"}
     command = [sys.executable, "-c", program.format(parameters)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,21 +1,17 @@
 """Labels that contradict what networks are sure of."""
 
-import math
-from fractions import Fraction
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from mnist_sample import SAMPLE, arrays
-from pipeline.thresholds import Thresholds
 
 from nn import NeuralNetwork
 from pipeline.data.labelled import collect
-from pipeline.data.preparation import ingest
-from pipeline.gate.contradictions import contradicted, share_at_least
+from pipeline.gate.contradictions import contradicted
 from pipeline.gate.judging import judge
 from pipeline.images.encoding import png
+from pipeline.jobs.ingestion import ingest
+from pipeline.metrics.significance import proportion_lower_bound
+from pipeline.settings import Thresholds
 
 DIGITS = np.arange(10, dtype=np.uint8)
 
@@ -27,32 +23,13 @@ def _sure_of(digits, confidence=0.99):
     return probabilities
 
 
-@given(st.integers(1, 100).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
-def test_so_many_or_more_come_once_in_a_hundred(counted):
-    """Were the share what it is at least: in exact arithmetic."""
-    count, total = counted
-    share = Fraction(share_at_least(count, total))
-    fewer = sum(math.comb(total, k) * share**k * (1 - share) ** (total - k) for k in range(count))
-    assert 0 < share < Fraction(count, total)
-    assert float(1 - fewer) == pytest.approx(0.01, rel=1e-6)
-
-
-def test_where_no_label_is_wrong_nothing_is_shown_to_be():
-    assert share_at_least(0, 1000) == share_at_least(0, 0) == 0
-
-
-def test_one_label_proves_nothing_and_many_do():
-    assert share_at_least(1, 1) == pytest.approx(0.01)
-    assert share_at_least(3_000, 30_000) == pytest.approx(0.1, rel=0.05)
-
-
 def test_the_digit_is_the_one_that_is_seen():
     """Not the one that is on the label."""
     seen = np.repeat(DIGITS, 50)
     labels = seen.copy()
     labels[7 * 50 : 7 * 50 + 10] = 1
     shares = contradicted(labels, [_sure_of(seen), _sure_of(seen)])
-    assert shares[7] == share_at_least(10, 50) > 0.08
+    assert shares[7] == proportion_lower_bound(10, 50, confidence=0.99) > 0.08
     assert np.flatnonzero(shares).tolist() == [7]
 
 

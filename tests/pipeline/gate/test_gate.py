@@ -4,19 +4,17 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pipeline.thresholds import Thresholds
 from pydantic import ValidationError
 
 from nn import NeuralNetwork
-from pipeline.data.preparation import ingest
 from pipeline.data.splits import training_and_validation
 from pipeline.errors import SettingsError
-from pipeline.gate.judging import judge, mcnemar
-from pipeline.gate.judging import judging as gate
+from pipeline.gate import judging
+from pipeline.gate.judging import judge
+from pipeline.gate.panels import Panel, PanelEvaluation, PanelResult
+from pipeline.jobs.ingestion import ingest
 from pipeline.metrics.evaluation import evaluate
-from pipeline.settings import load_settings
+from pipeline.settings import Thresholds, load_settings
 from registry import ModelVersion
 
 LENIENT = Thresholds(
@@ -28,30 +26,6 @@ LENIENT = Thresholds(
     significance=0,
     max_milliseconds_per_image=1000,
 )
-
-
-def test_mcnemar_is_the_tail_of_a_fair_coin():
-    """Against SciPy's binomial test, one-sided."""
-    from scipy.stats import binomtest
-
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        a, b = rng.integers(0, 2, (2, 60)).astype(np.uint8)
-        worse, better = int((a < b).sum()), int((a > b).sum())
-        expected = binomtest(worse, worse + better, 0.5, alternative="greater").pvalue
-        assert mcnemar(a.tobytes(), b.tobytes()) == pytest.approx(expected, rel=1e-9)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=3000))
-def test_mcnemar_is_a_probability_and_1_where_nothing_is_worse(pairs):
-    candidate = bytes(a for a, _ in pairs)
-    champion = bytes(b for _, b in pairs)
-    p = mcnemar(candidate, champion)
-    assert 0 < p <= 1
-    assert mcnemar(candidate, candidate) == 1
-    assert mcnemar(champion, candidate) + p >= 1
-    if all(a >= b for a, b in pairs):
-        assert p == 1
 
 
 def _network(seed=0, epochs=4):
@@ -103,7 +77,7 @@ def test_a_first_candidate_is_held_against_the_thresholds_alone(data, trained):
         "milliseconds_per_image",
     }
     assert len(names) == 5
-    assert (verdict.champion, verdict.champion_validation, verdict.held_out) == (None, None, None)
+    assert (verdict.champion, verdict.validation.champion, verdict.held_out) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +107,7 @@ def test_the_digits_that_fail_are_named(data, trained, prefix, threshold):
     strict = 1.0 if prefix == "recall_of_" else 0.0
     verdict = _judged(data, trained, LENIENT.model_copy(update={threshold: strict}))
     failed = {c.name: c.figure for c in verdict.checks if not c.passed}
-    recall = lenient.validation.recall
+    recall = lenient.validation.candidate.recall
     if prefix == "recall_of_":
         expected = {f"{prefix}{d}": r for d, r in enumerate(recall) if r is not None and r < 1}
         assert failed == expected
@@ -150,7 +124,10 @@ def test_a_digit_whose_labels_were_confused_shows_in_its_calibration():
     probabilities[labels == 7, 7] = 0.8875
     images = np.zeros((500, 28, 28), np.uint8)
     evaluation = evaluate(probabilities, images, labels, str)
-    checks = list(gate._absolute(evaluation, probabilities, labels, Thresholds()))
+    result = PanelResult(
+        Panel(images, labels, str), (probabilities,), PanelEvaluation(evaluation, None)
+    )
+    checks = list(judging._absolute_checks(result, Thresholds()))
     failed = [check.name for check in checks if not check.passed]
     assert failed == ["calibration_error_of_7"]
 
@@ -183,7 +160,7 @@ def test_a_candidate_is_held_against_the_champion_on_the_same_images(data, train
     better = _judged(data, trained, strict, _version(poor, tmp_path), str(tmp_path))
     assert better.passed
     assert better.champion == "mnist/1"
-    difference = better.validation.accuracy - better.champion_validation.accuracy
+    difference = better.validation.candidate.accuracy - better.validation.champion.accuracy
     assert difference > 0.3
     assert _check(better, "accuracy_above_champion").figure == difference
     assert f"({difference:+.4f} against mnist/1)" in better.summary

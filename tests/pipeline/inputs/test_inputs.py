@@ -20,15 +20,16 @@ from hypothesis import strategies as st
 from mnist_sample import SAMPLE
 from pyarrow import fs
 from s3_server import s3_server
+from stage_runners import around
 
 from nn import NeuralNetwork
 from pipeline import Settings, open_registry, score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
 from pipeline.inputs.globbing import EVERYTHING, Pattern, cut, walk
-from pipeline.jobs.scoring import Options
-from pipeline.processes import in_processes
-from registry import Check
+from pipeline.processes import spawned_map
+from pipeline.scoring.outcome import Options
+from registry import Check, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
@@ -46,7 +47,7 @@ def registered(tmp_path_factory, network):
     """A home with a champion, which nothing here changes."""
     home = tmp_path_factory.mktemp("home")
     with open_registry(Settings(home=home)) as registry:
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
         registry.set_alias("mnist", "champion", 1)
     return home
 
@@ -360,7 +361,7 @@ def test_a_directory_with_image_files_is_one_of_images(here):
 
 
 def test_shards_are_row_groups_that_are_not_cut(here, monkeypatch):
-    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 30)
+    monkeypatch.setattr("pipeline.scoring.listing._SHARD_SIZE", 30)
     _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES)}, row_group_size=50)
     _table(here / "in" / "b.parquet", {"image": _tensors(IMAGES[:45])}, row_group_size=10)
     done = score("in", here / "out")
@@ -413,7 +414,8 @@ def test_an_object_that_is_gone_has_a_reason(here, bucket):
         bucket._fs.delete_file(f"{bucket._path}/1.png")
         return [stage(*call) for call in calls]
 
-    score(bucket.address(), here / "out", spread=spread)
+    with around(map_calls=spread):
+        score(bucket.address(), here / "out")
     assert [row["error"] for row in _rows(here / "out")] == ["cannot be opened", None]
 
 
@@ -430,14 +432,15 @@ def test_other_processes_score_every_kind(here, bucket, monkeypatch):
     _put(here / "a" / "1.png", 1)
     _table(here / "b.parquet", {"image": _tensors(IMAGES[:9])}, row_group_size=3)
     bucket.put("2.png", FILES[2])
-    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 1)
+    monkeypatch.setattr("pipeline.scoring.listing._SHARD_SIZE", 1)
     inputs = ["a", "b.parquet", bucket.address()]
     score(inputs, here / "alone")
 
     def spread(stage, calls):
-        return in_processes(stage, calls, worthwhile=0)
+        return spawned_map(stage, calls, worthwhile=0)
 
-    score(inputs, here / "together", spread=spread)
+    with around(map_calls=spread):
+        score(inputs, here / "together")
     assert len(list((here / "together" / "predictions").iterdir())) == 5
     assert _rows(here / "together") == _rows(here / "alone")
 
@@ -506,9 +509,9 @@ def test_rows_are_the_images_of_any_mixture_in_order_even_after_a_kill(
             yield scored[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.jobs.scoring._SHARD", shard)
-        with contextlib.suppress(KeyboardInterrupt):
-            score(inputs, here / "out", spread=killed)
+        patch.setattr("pipeline.scoring.listing._SHARD_SIZE", shard)
+        with contextlib.suppress(KeyboardInterrupt), around(map_calls=killed):
+            score(inputs, here / "out")
         done = score(inputs, here / "out")
     assert done.resumed == sum(scored)
     assert _paths(here / "out") == expected
@@ -522,7 +525,7 @@ def test_other_inputs_are_scored_anew_and_told(here, caplog):
     score(["a", "c.parquet"], here / "out")
     assert caplog.text == ""
     score(["a", "b", "c.parquet"], here / "out")
-    assert "changed since: files, fingerprint, inputs." in caplog.text
+    assert "changed since the last run: files, fingerprint, inputs." in caplog.text
     caplog.clear()
     _table(here / "c.parquet", {"image": _tensors(IMAGES[1:5])})
     os.utime(here / "c.parquet", (1, 1))
@@ -585,7 +588,7 @@ def test_a_password_is_not_taken_from_an_address_nor_told(here, s3):
 
 
 def test_a_damaged_page_stops_the_run_and_what_was_scored_stays(here, monkeypatch):
-    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 1)
+    monkeypatch.setattr("pipeline.scoring.listing._SHARD_SIZE", 1)
     _put(here / "a" / "1.png", 1)
     good = _table(here / "b.parquet", {"image": _tensors(IMAGES)}).read_bytes()
     _bad_page(here / "b.parquet")
@@ -603,8 +606,11 @@ def test_a_file_that_changes_meanwhile_is_told(here):
         _table(path, {"image": _tensors(IMAGES[:7])})
         return [stage(*call) for call in calls]
 
-    with pytest.raises(InputError, match=r"b.parquet: has changed since the run began"):
-        score("b.parquet", here / "out", spread=spread)
+    with (
+        around(map_calls=spread),
+        pytest.raises(InputError, match=r"b.parquet: has changed since the run began"),
+    ):
+        score("b.parquet", here / "out")
     assert score("b.parquet", here / "out").counts.files == 7
 
 

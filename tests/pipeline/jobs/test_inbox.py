@@ -17,9 +17,9 @@ import pytest
 
 from nn import NeuralNetwork
 from pipeline import open_registry, score_inbox
-from pipeline.errors import InputError, OutputError, SettingsError
+from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.encoding import png
-from registry import Check, NotFoundError
+from registry import Check, NotFoundError, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
@@ -41,8 +41,8 @@ def champion(home):
     network = NeuralNetwork((784, 5, 10), epochs=1, seed=1)
     network.fit(np.zeros((10, 784), np.uint8), np.arange(10))
     with open_registry() as registry:
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
-        registry.register("mnist", network.to_bytes(), gate=PASSED)
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
+        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
         return registry.set_alias("mnist", "champion", 1)
 
 
@@ -179,7 +179,7 @@ def test_places_that_cannot_be_used_are_told(
     (tmp_path / "file").write_text("")
     with pytest.raises(error, match=message):
         score_inbox(tmp_path / inbox_is, tmp_path / outbox_is, settle=0)
-    with pytest.raises(SettingsError, match="settle: expected seconds"):
+    with pytest.raises(InvalidParameterError, match="settle: expected seconds"):
         score_inbox(tmp_path / "in", tmp_path / "out", settle=-1)
 
 

@@ -10,10 +10,10 @@ from mnist_sample import SAMPLE, arrays
 from nn import NeuralNetwork
 from pipeline import open_registry
 from pipeline.data import labelled as labelled_images
-from pipeline.data.preparation import ingest
 from pipeline.data.splits import training_and_validation
+from pipeline.jobs.ingestion import ingest
 from pipeline.settings import load_settings
-from pipeline.training.training import PRESETS
+from pipeline.training.presets import PRESETS
 
 
 @pytest.fixture

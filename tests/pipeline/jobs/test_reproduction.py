@@ -11,7 +11,8 @@ from pipeline.images.encoding import png
 from pipeline.jobs import reproduction
 from pipeline.jobs.reproduction import reproduce
 from pipeline.settings import load_settings
-from pipeline.training.training import PRESETS
+from pipeline.training.presets import PRESETS
+from registry import RunRecord
 
 pytestmark = pytest.mark.usefixtures("sources")
 
@@ -100,13 +101,13 @@ def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
     with pytest.raises(LineageError, match=r"mnist/1 was trained on other data.*: test_images"):
         reproduce("1")
     with open_registry() as registry:
-        registry.register("mnist", b"weights", params={"colour": "red"})
+        registry.register("mnist", b"weights", RunRecord(params={"colour": "red"}))
     with pytest.raises(LineageError, match=r"mnist/2: expected the parameters of its network"):
         reproduce("2")
 
 
 def test_a_reproduction_that_was_stopped_goes_on(brief, home, monkeypatch):
-    from pipeline.training.training import training
+    from pipeline.training import training
 
     _retrain()
 

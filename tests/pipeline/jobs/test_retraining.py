@@ -10,17 +10,19 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from mnist_sample import SAMPLE
+from stage_runners import around
 
 from nn import DivergedError, NeuralNetwork, expected_calibration_error
 from pipeline import files, open_registry, retrain
 from pipeline.data import parquet
-from pipeline.data.preparation import ingest
 from pipeline.data.splits import training_and_validation
-from pipeline.errors import NoSourceLeftError, SettingsError
+from pipeline.errors import InvalidParameterError, NoSourceLeftError
 from pipeline.images.encoding import png
-from pipeline.jobs import retraining
+from pipeline.jobs.ingestion import ingest
 from pipeline.settings import load_settings
-from pipeline.training.training import PRESETS, training
+from pipeline.training import lineage, training
+from pipeline.training.outcome import Refused, Unchanged
+from pipeline.training.presets import PRESETS
 from registry import NotFoundError
 
 pytestmark = pytest.mark.usefixtures("sources")
@@ -88,7 +90,7 @@ def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home)
     champion = _retrain().version
     before = _files(home / "blobs")
     done = _retrain(min_accuracy=0.99, seed=1)
-    assert (done.outcome, done.version) == ("refused", None)
+    assert isinstance(done, Refused)
     assert not done.verdict.passed
     accuracy = done.candidate.metrics["validation_accuracy"]
     assert done.verdict.reason == f"validation_accuracy {accuracy:.4f} < 0.9900"
@@ -190,7 +192,7 @@ def test_the_state_of_another_training_is_replaced(home, monkeypatch, caplog, fo
         network.fit(np.zeros((10, 784)), np.arange(10), checkpoint=checkpoint)
     with caplog.at_level("WARNING"):
         assert _retrain().version.sha256 == undisturbed
-    assert "Starting from the beginning" in caplog.text
+    assert "Training starts from the beginning" in caplog.text
     assert "expected a checkpoint of this training" in caplog.text
 
 
@@ -208,7 +210,7 @@ def test_a_retraining_of_the_same_is_unchanged(home, monkeypatch):
     champion = _retrain().version
     again = _retrain()
     assert (again.outcome, again.version) == ("unchanged", champion)
-    assert (again.candidate, again.verdict, again.directory) == (None, None, None)
+    assert isinstance(again, Unchanged)
     with open_registry() as registry:
         assert len(registry.history("mnist")) == 2
     assert _retrain(force=True).version.number == 2
@@ -222,7 +224,7 @@ def test_a_version_that_was_taken_back_is_not_trained_again(home):
         registry.rollback("mnist")
     again = _retrain()
     assert (again.outcome, again.version.number) == ("unchanged", 1)
-    assert again.why.startswith("mnist/2, made of the same inputs")
+    assert again.reason.startswith("mnist/2, made of the same inputs")
     assert _retrain(force=True).version.number == 3
     # What was overtaken, not taken back, may be tried again.
     assert _retrain(seed=1).version.number == 4
@@ -233,7 +235,7 @@ def test_what_was_refused_is_not_trained_again_against_the_same_champion(home):
     assert _retrain(seed=1, min_accuracy=1.0).outcome == "refused"
     again = _retrain(seed=1, min_accuracy=1.0)
     assert again.outcome == "unchanged"
-    assert "was refused on 20" in again.why
+    assert "was refused on 20" in again.reason
     _retrain(seed=2)
     assert _retrain(seed=1, min_accuracy=1.0).outcome == "refused"
 
@@ -247,7 +249,7 @@ def test_whatever_is_changed_is_trained_on(home, monkeypatch, tmp_path, changed)
     elif changed == "gate":
         parameters = {"min_accuracy": 0.2}
     elif changed == "code":
-        monkeypatch.setattr(retraining, "code_version", lambda: "0.1.0+of-tomorrow")
+        monkeypatch.setattr(lineage, "code_version", lambda: "0.1.0+of-tomorrow")
     elif changed == "preset":
         monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "learning_rate": 0.11})
     else:
@@ -274,8 +276,8 @@ def test_own_images_join_and_are_on_record(home, tmp_path):
     assert collection.training + collection.held_out == 30
     assert collection.held_out > 0
     assert done.version.inputs["labelled"] == collection.reference.sha256
-    assert done.verdict.held_out.images == collection.held_out
-    assert done.version.metrics["held_out_accuracy"] == done.verdict.held_out.accuracy
+    assert done.verdict.held_out.candidate.images == collection.held_out
+    assert done.version.metrics["held_out_accuracy"] == done.verdict.held_out.candidate.accuracy
     assert done.version.sha256 != _retrain(promote=False).version.sha256
     assert _retrain(labelled=tmp_path / "own").outcome == "unchanged"
 
@@ -287,10 +289,10 @@ def test_of_two_retrainings_at_once_one_works(home, start_digits, when_busy):
         if when_busy == "leave":
             out, err = process.communicate(timeout=60)
             assert process.returncode == 1
-            assert err.startswith("Error: Another retraining is at work under ")
+            assert err.startswith("Error: Another retraining runs under ")
         else:
             line = ""
-            while not line.startswith("Warning: Another retraining is at work"):
+            while not line.startswith("Warning: Waiting: another retraining runs"):
                 line = process.stderr.readline()
                 assert line, "it did not wait"
             with pytest.raises(subprocess.TimeoutExpired):
@@ -311,7 +313,8 @@ def test_who_moves_the_champion_meanwhile_is_not_overruled(home, caplog):
                 registry.set_alias("mnist", "champion", 1)
         return result
 
-    done = _retrain(seed=1, run=run)
+    with around(run):
+        done = _retrain(seed=1)
     assert (done.outcome, done.version.reference) == ("registered", "mnist/2")
     assert "mnist/2 was not promoted: mnist@champion was expected at" in caplog.text
     with open_registry() as registry:
@@ -346,7 +349,7 @@ def test_without_a_source_nothing_is_registered(home, monkeypatch, tmp_path):
     [("preset", "fast"), ("min_accuracy", 97), ("min_accuracy", -0.1), ("seed", -1)],
 )
 def test_a_parameter_outside_its_domain_is_told_before_any_work(home, parameter, value):
-    with pytest.raises(SettingsError, match=f"^{parameter}: expected .*, got "):
+    with pytest.raises(InvalidParameterError, match=f"^{parameter}: expected .*, got "):
         _retrain(**{parameter: value})
     assert not home.exists()
 
@@ -381,7 +384,8 @@ def test_a_retraining_killed_around_any_stage_goes_on(home, stage, when):
     child = os.fork()
     if not child:
         try:
-            _retrain(run=run)
+            with around(run):
+                _retrain()
         finally:
             os._exit(1)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
@@ -414,7 +418,8 @@ def test_a_refusal_killed_is_told_once(home, when):
     child = os.fork()
     if not child:
         try:
-            _retrain(min_accuracy=1.0, run=run)
+            with around(run):
+                _retrain(min_accuracy=1.0)
         finally:
             os._exit(1)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])

@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from mnist_sample import SAMPLE
+from stage_runners import around
 from threadpoolctl import threadpool_limits
 
 from nn import NeuralNetwork
 from pipeline import open_registry, sample, score
-from pipeline.errors import InputError, OutputError, SettingsError
+from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
-from pipeline.jobs.scoring import Options
+from pipeline.scoring.outcome import Options
 from pipeline.scoring.predictions import SCHEMA
-from pipeline.stages import directly
-from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError
+from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
@@ -40,7 +40,7 @@ def networks():
 def champion(home, networks):
     with open_registry() as registry:
         for network in networks:
-            registry.register("mnist", network.to_bytes(), gate=PASSED)
+            registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
         return registry.set_alias("mnist", "champion", 1)
 
 
@@ -111,18 +111,19 @@ def test_a_promotion_meanwhile_changes_nothing(champion, directory, tmp_path):
     """The reference is resolved once."""
 
     def run(stage, /, *args, **kwargs):
-        result = directly(stage, *args, **kwargs)
+        result = stage(*args, **kwargs)
         with open_registry() as registry:
             registry.set_alias("mnist", "champion", 2)
         return result
 
-    assert score(directory, tmp_path / "out", run=run).version.number == 1
+    with around(run):
+        assert score(directory, tmp_path / "out").version.number == 1
     assert {row["model_version"] for row in _rows(tmp_path / "out")} == {1}
 
 
 def test_batches_do_not_show(champion, directory, tmp_path, monkeypatch):
     score(directory, tmp_path / "whole")
-    monkeypatch.setattr("pipeline.jobs.scoring._BATCH", 7)
+    monkeypatch.setattr("pipeline.scoring.scorer._BATCH_SIZE", 7)
     score(directory, tmp_path / "parts")
     for whole, part in zip(_rows(tmp_path / "whole"), _rows(tmp_path / "parts"), strict=True):
         assert whole.pop("confidence") == pytest.approx(part.pop("confidence"), rel=1e-5)
@@ -194,7 +195,7 @@ def test_what_is_less_certain_is_listed_for_a_person(champion, directory, tmp_pa
     assert done.resumed == 21
     score(directory, tmp_path / "out")
     assert not (tmp_path / "out" / "review.csv").exists()
-    with pytest.raises(SettingsError, match="min_confidence: expected a fraction"):
+    with pytest.raises(InvalidParameterError, match="min_confidence: expected a fraction"):
         score(directory, tmp_path / "out", min_confidence=95)
 
 
@@ -209,7 +210,7 @@ def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_pa
 
     assert large("auto")["prediction"] == large("always")["prediction"]
     assert large("never")["error"] == "not 28×28 pixels"
-    with pytest.raises(SettingsError, match="normalize: expected auto, always, never, got 'no'"):
+    with pytest.raises(InvalidParameterError, match=r"normalize: expected one of auto,.*got 'no'"):
         large("no")
 
 
@@ -247,7 +248,7 @@ def test_labels_that_are_none_are_refused_with_their_line(champion, directory, t
 @pytest.fixture
 def small_shards(monkeypatch):
     """Three files in a shard."""
-    monkeypatch.setattr("pipeline.jobs.scoring._SHARD", 3)
+    monkeypatch.setattr("pipeline.scoring.listing._SHARD_SIZE", 3)
 
 
 def _no_space(*_arguments, **_options):
@@ -269,11 +270,12 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
             yield stage(*call)
 
     scored = []
-    with pytest.raises(KeyboardInterrupt):
-        score(directory, tmp_path / "out", spread=counting)
+    with around(map_calls=counting), pytest.raises(KeyboardInterrupt):
+        score(directory, tmp_path / "out")
     scored, first = [], scored[:-1]
     killed_at = 1000
-    done = score(directory, tmp_path / "out", spread=counting)
+    with around(map_calls=counting):
+        done = score(directory, tmp_path / "out")
     assert sorted(first + scored) == list(range(7))
     assert done.resumed == 3 * len(first)
     assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
@@ -284,7 +286,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         assert summary.pop("seconds") > 0
         assert summary.pop("per_second") > 0
     assert whole == parts
-    assert score(directory, tmp_path / "out", spread=counting).resumed == 20
+    with around(map_calls=counting):
+        assert score(directory, tmp_path / "out").resumed == 20
 
 
 @pytest.mark.parametrize(
@@ -305,7 +308,7 @@ def test_what_has_changed_is_scored_anew_and_told(
     change(directory)
     done = score(directory, tmp_path / "out")
     assert done.resumed == 0
-    assert f"changed since: {name}" in caplog.text
+    assert f"changed since the last run: {name}" in caplog.text
     assert len(_rows(tmp_path / "out")) == done.counts.files
 
 
@@ -313,9 +316,9 @@ def test_another_version_or_another_way_is_scored_anew(champion, directory, tmp_
     score(directory, tmp_path / "out")
     score(directory, tmp_path / "out", model="2")
     assert {row["model_version"] for row in _rows(tmp_path / "out")} == {2}
-    assert "changed since: model, sha256." in caplog.text
+    assert "changed since the last run: model, sha256." in caplog.text
     score(directory, tmp_path / "out", model="2", options=Options(normalize="never"))
-    assert "changed since: normalize." in caplog.text
+    assert "changed since the last run: normalize." in caplog.text
 
 
 def test_a_full_disk_leaves_whole_shards(champion, directory, tmp_path, small_shards, monkeypatch):
@@ -402,6 +405,8 @@ def test_a_sample_can_be_drawn_again_into_its_directory_and_no_other(tmp_path):
 @pytest.mark.usefixtures("sources")
 @pytest.mark.parametrize("count", [0, mnist_sample.TEST + 1])
 def test_a_sample_larger_than_the_test_set_is_refused(tmp_path, count):
-    with pytest.raises(SettingsError, match=f"expected 1 to {mnist_sample.TEST}, got {count}"):
+    with pytest.raises(
+        InvalidParameterError, match=f"expected 1 to {mnist_sample.TEST}, got {count}"
+    ):
         sample(count, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from pipeline import open_registry, retrain, score
 from pipeline.data import parquet
-from pipeline.data.preparation import ingest
 from pipeline.images.encoding import png
+from pipeline.jobs.ingestion import ingest
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import PROFILE, as_text, drift, from_text, profile_of
-from pipeline.training.training import PRESETS
+from pipeline.training.presets import PRESETS
 
 COUNTS = st.lists(st.integers(0, 10_000), min_size=10, max_size=10).filter(sum)
 

@@ -32,7 +32,7 @@ def test_the_counts_are_those_of_the_predictions():
 
 def test_the_worst_mistakes_come_first_with_their_images():
     done = _evaluate([1, 2, 3, 4], [1, 7, 5, 9], [1.0, 0.5, 0.75, 0.5])
-    assert [(m.place, m.label, m.prediction, m.confidence) for m in done.mistakes] == [
+    assert [(m.location, m.label, m.prediction, m.confidence) for m in done.mistakes] == [
         ("image 2", 3, 5, 0.75),
         ("image 1", 2, 7, 0.5),
         ("image 3", 4, 9, 0.5),
@@ -46,7 +46,7 @@ def test_of_many_mistakes_the_worst_are_kept():
     done = _evaluate([1] * 250, [7] * 250, confidence)
     assert done.wrong == 250
     worst = np.argsort(-confidence)[:24]
-    assert [mistake.place for mistake in done.mistakes] == [f"image {n}" for n in worst]
+    assert [mistake.location for mistake in done.mistakes] == [f"image {n}" for n in worst]
 
 
 def test_an_evaluation_crosses_processes_and_is_small():

@@ -13,12 +13,13 @@ from rich.console import Console
 from nn import Epoch
 from pipeline.data.labelled import Collection, Conflict
 from pipeline.gate.judging import Verdict
-from pipeline.jobs.retraining import Retraining
+from pipeline.gate.panels import PanelEvaluation
 from pipeline.metrics.evaluation import Evaluation, Mistake
 from pipeline.reporting.html import retraining_html
 from pipeline.reporting.markdown import retraining_markdown
 from pipeline.reporting.tables import retraining_card
-from pipeline.training.training import Candidate
+from pipeline.training.candidates import Candidate
+from pipeline.training.outcome import Refused, Registered
 from registry import Check, ModelVersion
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -64,22 +65,20 @@ def _retraining(text="relu", *, history=HISTORY, refused=False):
     verdict = Verdict(
         (PASSED, FAILED) if refused else (PASSED,),
         champion="mnist/6",
-        validation=evaluation,
-        champion_validation=evaluation,
-        held_out=replace(evaluation, correct=b"\1\0"),
-        champion_held_out=replace(evaluation, correct=b"\1\0\0\0"),
+        validation=PanelEvaluation(evaluation, evaluation),
+        held_out=PanelEvaluation(
+            replace(evaluation, correct=b"\1\0"), replace(evaluation, correct=b"\1\0\0\0")
+        ),
         profile={},
     )
-    return Retraining(
-        "refused" if refused else "promoted",
+    shared = (
         text,
-        None if refused else version,
-        None,
-        verdict,
         Candidate(Path("candidate"), SHA256, metrics, params, inputs, history),
+        verdict,
         Path("runs"),
         Collection(None, 8, 2, 1, 3, {text: 4}, (Conflict((1, 7), (text, "b.png")),)),
     )
+    return Refused(*shared) if refused else Registered(*shared, version)
 
 
 class _Page(HTMLParser):
@@ -128,8 +127,8 @@ def test_the_page_says_what_came_of_it_and_of_what():
         ["numpy", "relu"],
         ["7", "2", "0.9800", "validation image 17"],
         ["held_out_accuracy", "0.5000"],
-        ["accuracy on those held out", "0.5000"],
-        ["that of mnist/6", "0.2500"],
+        ["held-out accuracy", "0.5000"],
+        ["held-out accuracy of mnist/6", "0.2500"],
         ["not used: relu", "4"],
         ["1, 7", "relu, b.png"],
     ):

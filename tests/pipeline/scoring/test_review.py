@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scoring.review import Uncertain, least_certain, least_certain_of
+from pipeline.scoring.review import LowConfidence, least_certain, least_certain_of
 
 CONFIDENCES = st.lists(st.sampled_from([0.2, 0.3, 0.5, 0.9, 1.0]), min_size=1, max_size=80)
 
@@ -33,5 +33,5 @@ def test_they_are_the_same_however_the_images_were_cut(confidences, cut):
 
 
 def test_one_survives_json():
-    one = Uncertain("a\n/é.png", 7, 0.25, bytes(range(256)) * 3 + bytes(16))
-    assert Uncertain.from_json(json.loads(json.dumps(one.as_json()))) == one
+    one = LowConfidence("a\n/é.png", 7, 0.25, bytes(range(256)) * 3 + bytes(16))
+    assert LowConfidence.from_json(json.loads(json.dumps(one.as_json()))) == one

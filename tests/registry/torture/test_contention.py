@@ -10,7 +10,7 @@ import pytest
 from registry_actions import check_it_is_whole
 from registry_processes import Place, at_once, meet
 
-from registry import AliasMovedError, IdempotencyConflictError
+from registry import AliasMovedError, IdempotencyConflictError, RunRecord
 
 # Milliseconds that 99 of 100 registrations are to take at most; shown, not asserted.
 _GOAL = {("sqlite", 8): 150}
@@ -32,7 +32,9 @@ def _register(place, writer, count):
     with place.open() as registry:
         for i in range(count):
             start = time.perf_counter()
-            number = registry.register("m", f"{writer} {i}".encode(), metrics={"a": i}).number
+            number = registry.register(
+                "m", f"{writer} {i}".encode(), RunRecord(metrics={"a": i})
+            ).number
             done.append((number, time.perf_counter() - start))
     return done
 
@@ -44,7 +46,7 @@ def test_writers_share_out_the_numbers(database, tmp_path, torture, measured, re
         directory = tmp_path / str(writers)
         url = f"sqlite:///{directory}/registry.db"
         if database == "postgresql":
-            url = request.getfixturevalue("postgresql").new_database()
+            url = request.getfixturevalue("postgresql").new_schema()
         place = Place(url, str(directory / "blobs"))
         done = at_once(_register, [(place, writer, count) for writer in range(writers)])
         numbers = sorted(number for one in done for number, _ in one)
@@ -74,7 +76,7 @@ def test_processes_open_a_registry_that_is_not_there(
     for i in range(rounds):
         url = f"sqlite:///{tmp_path}/{i}/registry.db"
         if database == "postgresql":
-            url = request.getfixturevalue("postgresql").new_database()
+            url = request.getfixturevalue("postgresql").new_schema()
         places.append(Place(url, str(tmp_path / str(i) / "blobs")))
     at_once(_open, [(places,)] * processes)
     for place in places:

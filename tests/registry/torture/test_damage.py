@@ -4,19 +4,19 @@ import pytest
 import sqlalchemy as sa
 from registry_actions import check_it_is_whole
 
-from registry import Registry, schema
+from registry import Registry, RunRecord, schema
 
 
 @pytest.fixture
 def registry(place):
     """A registry in which everything has happened that an event can tell."""
     with Registry(*place, actor="ann") as registry:
-        registry.register("m", b"1", metrics={"accuracy": 0.5}, run_id="run")
-        registry.register("m", bytes(range(64)), tags={"name": "a ü"})
+        registry.register("m", b"1", RunRecord(metrics={"accuracy": 0.5}, run_id="run"))
+        registry.register("m", bytes(range(64)), RunRecord(tags={"name": "a ü"}))
         registry.set_alias("m", "live", 1)
         registry.set_alias("m", "live", 2)
         registry.rollback("m", "live")
-        registry.remove_alias("m", "live")
+        registry.delete_alias("m", "live")
         registry.archive("m/2")
         registry.restore("m/2")
         registry.set_alias("m", "live", 2)

@@ -1,0 +1,61 @@
+"""A trained network: its parameters, and the hyperparameters they were trained with."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn import validation
+from nn.activations import ACTIVATIONS, Array
+from nn.backpropagation import feedforward
+from nn.hyperparameters import Hyperparameters
+from nn.objectives import OBJECTIVES, targets
+from nn.parameters import Parameters
+
+# Rows in one forward pass outside training: enough to keep BLAS busy. It limits the memory that
+# predictions take, whatever the number of images.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Everything that predictions depend on, except the temperature."""
+
+    hyperparameters: Hyperparameters
+    parameters: Parameters
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons in each layer."""
+        return self.parameters.sizes
+
+    def logits(
+        self, x: np.ndarray, *, threads: int = 1, dtype: type[np.floating] = np.float32
+    ) -> Array:
+        """Return the logits of rows of images, computed in `dtype`, shape ``(sizes[-1], n)``."""
+        sizes = self.sizes
+        parameters = Parameters(sizes, self.parameters.vector.astype(dtype, copy=False))
+        activation = ACTIVATIONS[self.hyperparameters.activation]
+        z = np.empty((sizes[-1], len(x)), dtype)
+
+        def block(start: int) -> None:
+            rows = validation.scaled(x[start : start + _BLOCK]).astype(dtype, copy=False)
+            hidden = (np.empty((size, len(rows)), dtype) for size in sizes[1:-1])
+            feedforward(parameters, activation, (rows.T, *hidden, z[:, start : start + len(rows)]))
+
+        starts = range(0, len(x), _BLOCK)
+        if threads == 1:
+            for start in starts:
+                block(start)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(block, starts))
+        return z
+
+    def evaluate(self, x: np.ndarray, y: np.ndarray, *, threads: int = 1) -> tuple[float, float]:
+        """Return the mean loss and the accuracy on rows of images and their labels."""
+        z = self.logits(x, threads=threads)
+        objective = OBJECTIVES[self.hyperparameters.output, self.hyperparameters.loss]
+        losses = objective.losses(z, targets(y, self.sizes[-1]))
+        accuracy = int(np.count_nonzero(z.argmax(axis=0) == y)) / len(y)
+        return float(losses.mean(dtype=np.float64)), accuracy

@@ -1,0 +1,67 @@
+"""Names of models and aliases, and references to versions."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from registry.errors import InvalidArgumentError
+
+MAX_NUMBER = 999_999_999
+"""The highest version number that a reference can name."""
+
+_MODEL = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_REFERENCE = re.compile(rf"({_MODEL.pattern})(?:@({_ALIAS.pattern})|/([1-9][0-9]{{0,8}}))")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A version, named by its number or by an alias."""
+
+    name: str
+    """Name of the registered model."""
+    alias: str | None
+    number: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse ``name@alias`` or ``name/number``.
+
+        Raises
+        ------
+        InvalidArgumentError
+        """
+        match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise InvalidArgumentError("reference", "name@alias or name/number", text)
+        name, alias, number = match.groups()
+        return cls(name, alias, int(number) if number else None)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.alias}" if self.alias else f"{self.name}/{self.number}"
+
+
+def model_name(name: str) -> str:
+    """Return a model's name if it is valid.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if not isinstance(name, str) or not _MODEL.fullmatch(name):
+        expected = "lower-case letters, digits, '.', '_' and '-', at most 64, a letter first"
+        raise InvalidArgumentError("model name", expected, name)
+    return name
+
+
+def alias_name(alias: str) -> str:
+    """Return an alias if its name is valid.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
+        expected = "lower-case letters, digits, '_' and '-', at most 63, a letter first"
+        raise InvalidArgumentError("alias", expected, alias)
+    return alias

@@ -1,0 +1,210 @@
+"""Several processes that train one network."""
+
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import small_training
+from small_training import RANDOM, examples, network, without_seconds
+
+from nn import DivergedError, WorkerError
+from nn.optimizers import OPTIMIZERS
+from nn.parallel.workers import Workers
+from nn.session import training_session, useful_workers
+
+
+def _vector(fitted):
+    return np.concatenate([values.ravel() for values in fitted.weights + fitted.biases])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"),
+    [("sgd", 0.3), ("momentum", 0.03), ("nesterov", 0.03), ("adam", 0.01)],
+)
+def test_two_compute_what_one_computes(optimizer, rate, helpers):
+    """Within what float32 rounds: they add up in another order."""
+    params = {"optimizer": optimizer, "learning_rate": rate, "l2": 0.5, "label_smoothing": 0.1}
+    data = examples()
+    alone = network(**params, threads=1).fit(*data, data)
+    assert not helpers
+    together = network(**params, threads=2).fit(*data, data)
+    assert len(helpers) == 1
+    np.testing.assert_allclose(_vector(together), _vector(alone), rtol=1e-4, atol=1e-5)
+    for one, other in zip(alone.history, together.history, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-5)
+        assert other.validation_loss == pytest.approx(one.validation_loss, rel=1e-5)
+        assert other.accuracy == one.accuracy
+        assert other.learning_rate == one.learning_rate
+
+
+def test_every_optimizer_is_compared():
+    marks = test_two_compute_what_one_computes.pytestmark
+    assert {optimizer for optimizer, _ in marks[0].args[1]} == set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", ">f4", "float64"])
+def test_a_batch_may_be_shorter_than_the_team(dtype):
+    """Here the last one has one example for three processes; images may be of any type."""
+    images, labels = examples(129)
+    x = (images.reshape(129, -1) / (1 if dtype == "uint8" else 255)).astype(dtype)
+    results = []
+    for size in (1, 3):
+        with training_session(network(), x, labels, (6, 6), 1, size) as training:
+            losses = [training.run_epoch() for _ in range(2)]
+            results.append((training.result().vector, losses))
+    (alone, one), (together, three) = results
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(three, one, rtol=1e-5)
+
+
+def test_two_give_the_same_bytes_again(helpers):
+    """Whatever is drawn at random, and in whatever order they get their work done."""
+    data = examples()
+    first, again = (network(**RANDOM, threads=2).fit(*data, data) for _ in range(2))
+    assert len(helpers) == 2
+    assert first.to_bytes() == again.to_bytes()
+    assert without_seconds(first.history) == without_seconds(again.history)
+
+
+def test_a_killed_helper_is_an_error_that_tells_its_status(helpers):
+    def kill(epoch):
+        helpers[0].kill()
+        helpers[0].wait()
+
+    with pytest.raises(WorkerError, match=r"status -9\b.*threads=1") as told:
+        network(threads=2).fit(*examples(), on_epoch=kill)
+    assert told.value.status == -signal.SIGKILL
+
+
+def test_a_helper_killed_while_it_is_waited_for_is_the_same_error(helpers):
+    """It was stopped, so that no epoch can end before it is killed."""
+
+    def stop_and_kill_later(epoch):
+        helpers[0].send_signal(signal.SIGSTOP)
+        threading.Timer(0.2, helpers[0].kill).start()
+
+    with pytest.raises(WorkerError) as told:
+        network(threads=2).fit(*examples(), on_epoch=stop_and_kill_later)
+    assert told.value.status == -signal.SIGKILL
+
+
+def test_one_helper_killed_takes_the_others_with_it(helpers):
+    def kill(epoch):
+        helpers[1].kill()
+        helpers[1].wait()
+
+    with pytest.raises(WorkerError):
+        network(threads=3).fit(*examples(), on_epoch=kill)
+    assert [helper.returncode for helper in helpers] == [-signal.SIGKILL] * 2
+
+
+class RefusalError(Exception):
+    """What a caller's own function may raise."""
+
+
+@pytest.mark.parametrize("kind", [None, KeyboardInterrupt, RefusalError])
+def test_no_helper_outlives_its_training(kind, helpers):
+    """However that ends; nor does anything stay open."""
+    before = len(os.listdir("/dev/fd"))  # noqa: PTH208 - the directory lists itself
+
+    def end(epoch):
+        if kind is not None:
+            raise kind
+
+    if kind is None:
+        network(threads=2).fit(*examples(), on_epoch=end)
+    else:
+        with pytest.raises(kind):
+            network(threads=2).fit(*examples(), on_epoch=end)
+    assert len(helpers) == 1
+    assert helpers[0].returncode is not None
+    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208
+
+
+def test_divergence_is_told_once_however_many_found_it(helpers, capfd):
+    with pytest.raises(DivergedError):
+        network(threads=2, activation="relu", learning_rate=1e30).fit(*examples())
+    assert helpers[0].returncode is not None
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("place", ["work", "epoch 1"])
+def test_helpers_end_with_a_leader_that_is_killed(place, apart):
+    """Before they have begun to work, as well as between two epochs."""
+    leader = apart(place, threads=2)
+    leader.reach(place)
+    leader.kill()
+    leader.ended()
+
+
+def test_helpers_end_with_a_leader_that_is_killed_in_an_epoch(apart):
+    leader = apart(None, threads=2, epochs=1_000_000)
+    leader.reach("epoch 2")
+    leader.kill()
+    leader.ended()
+
+
+def test_an_interrupt_ends_no_helper(helpers):
+    """The training goes on with all of them, if the leader does not mind."""
+    fitted = network(threads=2)
+    fitted.fit(*examples(), on_epoch=lambda epoch: helpers[0].send_signal(signal.SIGINT))
+    assert len(fitted.history) == 3
+
+
+def test_an_interrupt_is_for_the_leader_alone(apart):
+    """Ctrl-C reaches the helpers too, and they leave it to the leader to say so."""
+    leader = apart("epoch 1", threads=2)
+    leader.reach("epoch 1")
+    leader.interrupt()
+    errors = leader.ended()
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_a_small_network_is_trained_by_one_process():
+    assert useful_workers(network(), 60_000, 8) == 1
+
+
+def test_a_large_network_gets_as_many_processes_as_it_may_have():
+    large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=30)
+    assert [useful_workers(large, 50_000, most) for most in (1, 2, 4)] == [1, 2, 4]
+
+
+def test_a_short_training_is_over_before_a_helper_has_started():
+    large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=1)
+    assert useful_workers(large, 500, 8) == 1
+
+
+def test_small_batches_are_not_cut_up_further():
+    large = network(sizes=(784, 2500, 2000, 10), batch_size=10, epochs=30)
+    assert useful_workers(large, 50_000, 8) == 1
+
+
+@pytest.mark.parametrize("threads", [None, 2])
+def test_the_threads_that_were_used_are_told_with_the_weights(threads, monkeypatch):
+    """So that a network of these parameters is trained in the same way elsewhere."""
+    monkeypatch.setattr("nn.fitting.available_cores", lambda: 2)
+    small = network(threads=threads, epochs=1).fit(*examples())
+    assert type(small).from_bytes(small.to_bytes()).threads == 1
+    for name in small_training.THRESHOLDS:
+        monkeypatch.setattr(f"nn.session.{name}", 1)
+    shared = network(threads=threads, epochs=1).fit(*examples())
+    assert type(shared).from_bytes(shared.to_bytes()).threads == 2
+
+
+def test_a_member_works_on_every_piece_that_is_its_turn():
+    done = []
+    with Workers(1) as workers:
+        workers.run(done.append, 5)
+    assert done == [0, 1, 2, 3, 4]
+
+
+def test_trainings_in_several_threads_do_not_disturb_each_other(helped):
+    data = examples()
+    alone = [network(seed=seed, threads=2).fit(*data).to_bytes() for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        fits = [pool.submit(network(seed=seed, threads=2).fit, *data) for seed in (1, 2)]
+    assert [fit.result().to_bytes() for fit in fits] == alone

@@ -1,0 +1,22 @@
+"""The limit on the threads of BLAS."""
+
+from threadpoolctl import threadpool_info
+
+from nn import single_threaded_blas
+
+
+def _blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_blas_is_held_to_one_thread_until_the_last_training_ends():
+    """Trainings of one process may overlap, and end in the order they began."""
+    usual = _blas_threads()
+    first, second = single_threaded_blas(), single_threaded_blas()
+    first.__enter__()
+    second.__enter__()
+    assert _blas_threads() == {1}
+    first.__exit__(None, None, None)
+    assert _blas_threads() == {1}
+    second.__exit__(None, None, None)
+    assert _blas_threads() == usual

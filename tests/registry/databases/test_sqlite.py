@@ -1,0 +1,109 @@
+"""What concerns SQLite files, and addresses."""
+
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+
+from registry import NewerRegistryError, Registry, RunRecord, UnavailableError, UnsupportedError
+
+WEIGHTS = b"some weights"
+
+
+def test_a_registry_is_there_after_it_is_closed(tmp_path):
+    address = f"sqlite:///{tmp_path}/deep/er/registry.db", str(tmp_path / "blobs")
+    with Registry(*address) as registry:
+        version = registry.register("mnist", WEIGHTS)
+        registry.set_alias("mnist", "live", 1)
+    with Registry(*address) as registry:
+        assert registry.load("mnist@live") == WEIGHTS
+        assert registry.get("mnist/1").created_at == version.created_at
+
+
+def test_blobs_may_be_a_file_url(tmp_path):
+    blobs = (tmp_path / "a b").as_uri()
+    with Registry(f"sqlite:///{tmp_path}/registry.db", blobs) as registry:
+        registry.register("mnist", WEIGHTS)
+        assert registry.load("mnist/1") == WEIGHTS
+    assert (tmp_path / "a b" / "sha256").is_dir()
+
+
+def test_the_database_is_set_to_lose_nothing(sqlite):
+    with sqlite._database.read() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+    }
+
+
+def test_a_registry_of_a_newer_release_is_refused_unchanged(tmp_path):
+    address = f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")
+    Registry(*address).close()
+    with sqlite3.connect(tmp_path / "registry.db") as connection:
+        connection.execute("UPDATE meta SET schema_version = 999")
+    connection.close()
+    with pytest.raises(NewerRegistryError, match="schema 999") as told:
+        Registry(*address)
+    assert told.value.found == 999
+
+
+def test_a_file_that_is_no_database_is_told_and_kept(tmp_path):
+    (tmp_path / "registry.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(UnavailableError, match="file is not a database"):
+        Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs"))
+    assert (tmp_path / "registry.db").read_bytes() == b"not a database" * 100
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnavailableError, match="cannot be created"):
+        Registry(f"sqlite:///{tmp_path}/file/registry.db", str(tmp_path / "blobs"))
+    with (
+        Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "file")) as registry,
+        pytest.raises(UnavailableError, match="cannot be read or written"),
+    ):
+        registry.register("mnist", WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("url", "blobs"),
+    [
+        ("mysql://u:secret@host/db", "blobs"),
+        ("postgresql+asyncpg://u:secret@host/db", "blobs"),
+        ("sqlite://", "blobs"),
+        ("sqlite:///:memory:", "blobs"),
+        ("sqlite:///registry.db?mode=ro", "blobs"),
+        ("registry.db", "blobs"),
+        ("sqlite:///registry.db", "ftp://u:secret@host/blobs"),
+    ],
+)
+def test_what_this_release_does_not_know_is_refused(tmp_path, monkeypatch, url, blobs):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnsupportedError, match="expected") as told:
+        Registry(url, blobs)
+    assert "secret" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
+    """Without statistics SQLite would read the whole model."""
+    for number in range(1, 129):
+        sqlite.register("mnist", b"", RunRecord(run_id=f"run {number}"))
+    asked = []
+    sa.event.listen(
+        sqlite._database._engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)),
+    )
+    [version] = sqlite.versions("mnist", where="run_id = 'run 7'", limit=5)
+    assert version.number == 7
+    statement, values = asked[-1]
+    with sqlite._database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert any("versions_by_run" in row.detail for row in plan)
