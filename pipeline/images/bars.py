@@ -32,7 +32,7 @@ _LEAN = 0.08
 _ALONE = 0.15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bar:
     """A bar, and where it is."""
 

@@ -61,7 +61,8 @@ class Candidates:
         Parameters
         ----------
         judge : callable, optional
-            If there is none, what is seen before the network was asked decides.
+            If there is none, each image is read for itself, by what is seen before a network is
+            asked: so it is read alike in every batch.
         """
         close = self._in_doubt(judge)
         for index in close:
@@ -69,7 +70,7 @@ class Candidates:
             others = other_readings(self._sheets[index], self._polarity, ways[0])
             ways += map(_without_steps, others)
         scores = self._scores(close, judge)
-        lean = self._lean(close, scores)
+        lean = self._lean(close, scores) if judge is not None else 0.0
         best = [ways[0] for ways in self._ways]
         for index, score in zip(close, scores, strict=True):
             ways = self._ways[index]
@@ -83,13 +84,14 @@ class Candidates:
     def _in_doubt(self, judge: Judge | None) -> list[int]:
         """Return the images that are to be read in other ways too."""
         is_close = [ways[0].is_close for ways in self._ways]
-        if judge is not None:
-            confident = float(_log_odds(np.float32(_CONFIDENT)))
-            merits = self._merits(range(len(self._ways)), judge)
-            is_close = [
-                close or bool(merit[0] < confident)
-                for close, merit in zip(is_close, merits, strict=True)
-            ]
+        if judge is None:
+            return [index for index, close in enumerate(is_close) if close]
+        confident = float(_log_odds(np.float32(_CONFIDENT)))
+        merits = self._merits(range(len(self._ways)), judge)
+        is_close = [
+            close or (ways[0].image is not None and merit[0] < confident)
+            for close, ways, merit in zip(is_close, self._ways, merits, strict=True)
+        ]
         lean = _lean(
             [
                 ways[0].is_dark_on_light
@@ -102,7 +104,11 @@ class Candidates:
             for index, ways in enumerate(self._ways)
             # One that differs from its batch is looked at again.
             if is_close[index]
-            or (self._polarity == "auto" and lean * (ways[0].is_dark_on_light - 0.5) < -0.5)
+            or (
+                ways[0].image is not None
+                and self._polarity == "auto"
+                and lean * (ways[0].is_dark_on_light - 0.5) < -0.5
+            )
         ]
 
     def _lean(self, close: Sequence[int], scores: Sequence[Sequence[float]]) -> float:

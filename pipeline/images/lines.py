@@ -23,6 +23,9 @@ _SMALLEST = 20
 # Of a line's length: how far it goes on beyond the digit.
 _BEYOND = 0.05
 
+# Of the image's side: how near a line ends to the edge, or to the one that it meets.
+_NEAR = 0.05
+
 # Of the digit's length: how far into it a line may lie that frames it.
 _INTO = 0.1
 
@@ -68,28 +71,36 @@ def find(ink: Mask, *, without_foot: bool = False) -> Lines:
     rest = ink & ~_removed(ink, across, down)
     digit = _extent_of_digit(rest)
     if digit is None:
-        # A stroke that is a bar, as most 1s are; or a cell, and nothing in it.
-        return Lines(ink, count) if count > 2 else nothing
+        # A stroke that is a bar, as most 1s are; or a cell, and nothing in it. If it ends before
+        # the edges, it may be an angular 0.
+        is_cell = count > 2
+        is_open = not any(bar.ends for bar in chain(across, down))
+        return Lines(ink, count, is_open=is_open) if is_cell else nothing
     rows, columns = digit
     is_cut_out = _edges_reached(rows, columns, ink.shape) > 1
     if sum(bar.ends == 2 for bar in chain(across, down)) > 2:
         # No digit has so many strokes from edge to edge.
         is_cut_out = False
-    framing = sum(_is_beside(bar, rows) for bar in across)
-    framing += sum(_is_beside(bar, columns) for bar in down)
+    frame_across = [
+        bar for bar in across if _is_beside(bar, rows) and _is_met(bar, down, ink.shape)
+    ]
+    frame_down = [
+        bar for bar in down if _is_beside(bar, columns) and _is_met(bar, across, ink.shape[::-1])
+    ]
     across = [
         bar
         for bar in across
         if _is_beyond(bar, columns, is_cut_out=is_cut_out)
-        and (bar.ends == 2 or _is_frame(bar, rows, framing) or _is_below(bar, rows))
+        and (bar.ends == 2 or bar in frame_across or _is_below(bar, rows))
     ]
     down = [
         bar
         for bar in down
-        if _is_beyond(bar, rows, is_cut_out=is_cut_out)
-        and (bar.ends == 2 or _is_frame(bar, columns, framing))
+        if _is_beyond(bar, rows, is_cut_out=is_cut_out) and (bar.ends == 2 or bar in frame_down)
     ]
-    feet = [bar for bar in across if bar.ends < 2 and framing < 3 and bar.is_touched(rest)]
+    feet = [
+        bar for bar in across if bar.ends < 2 and bar not in frame_across and bar.is_touched(rest)
+    ]
     if not without_foot:
         across = [bar for bar in across if bar not in feet]
     return Lines(_removed(ink, across, down), len(across) + len(down), is_open=bool(feet))
@@ -128,9 +139,16 @@ def _is_beside(bar: Bar, across: Extent) -> bool:
     return bar.row < across[0] + into or bar.row > across[1] - into
 
 
-def _is_frame(bar: Bar, across: Extent, framing: int) -> bool:
-    """Tell whether a bar that ends before an edge is one of several around the digit."""
-    return framing > 2 - bar.ends and _is_beside(bar, across)
+def _is_met(bar: Bar, others: list[Bar], shape: tuple[int, ...]) -> bool:
+    """Tell whether a bar goes on to an edge, or to a bar across it, at both of its ends."""
+    reach = _NEAR * shape[1]
+
+    def is_met(end: int) -> bool:
+        return any(abs(other.row - end) <= reach + other.thickness for other in others)
+
+    return all(
+        min(end, shape[1] - 1 - end) <= reach or is_met(end) for end in (bar.first, bar.last)
+    )
 
 
 def _is_below(bar: Bar, rows: Extent) -> bool:

@@ -30,8 +30,10 @@ _TINY = 20
 # More parts than this are a texture, and all but the largest are dust.
 _MOST = 40
 
-# Dust on an otherwise empty sheet: pixels of the file, and of the sheet's longer side.
-_DUST = 9
+# Dust on an otherwise empty sheet, and dots: pixels of the file, and of the sheet's longer side. Of
+# its box: how much a dot fills.
+_DUST, _DOT = 9, 16
+_FILLED = 0.6
 _DUST_SHARE = 0.12
 _SHEET = 40
 
@@ -94,7 +96,7 @@ def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
     return Parts(
         keep[labels].view(np.uint8),
         tuple(sorted(removed)),
-        _is_dust(int(boxes.extent[main]), possible.shape, scale),
+        _is_dust(boxes, main, possible.shape, scale),
     )
 
 
@@ -183,6 +185,12 @@ class _Digit:
         return None
 
 
-def _is_dust(extent: int, shape: tuple[int, int], scale: float) -> bool:
+def _is_dust(boxes: _Boxes, main: int, shape: tuple[int, ...], scale: float) -> bool:
+    """Tell whether a part is too small for a digit, beside the sheet and by itself."""
+    extent = int(boxes.extent[main])
+    across = int(boxes.right[main] - boxes.left[main])
+    down = int(boxes.bottom[main] - boxes.top[main])
+    is_dot = boxes.areas[main] > _FILLED * across * down and extent < 2 * min(across, down)
+    smallest = _DOT if is_dot else _DUST
     side = max(shape)
-    return side * scale > _SHEET and extent * scale < _DUST and extent < _DUST_SHARE * side
+    return side * scale > _SHEET and extent * scale < smallest and extent < _DUST_SHARE * side

@@ -41,6 +41,12 @@ _STRETCHED = 40
 # Of the longer edge: the window in which the paper is seen beside a stroke.
 _WINDOW = 0.35
 
+# How many times the noise ink is away from the paper nearby, if there is any.
+_NOISY = 8
+
+# An image with fewer pixels along its longer edge has strokes as fine as noise.
+_SMALL = 40
+
 # An image with fewer pixels along its longer edge is too small to tell the paper by its surface.
 _TINY = 20
 
@@ -48,7 +54,7 @@ _TINY = 20
 # against any reading but the first.
 _FILLED = 6.0
 _NEARBY = 0.5
-_OTHER = 2.0
+_OTHER = 3.0
 
 # Of the edges that is ink: with more, the polarity is in doubt.
 _AT_EDGES = 0.02
@@ -80,7 +86,7 @@ class Reading:
     doubt: float = 0.0
     """Log-odds against it, before anybody has looked at the digit."""
     is_close: bool = False
-    """Whether another reading may be the better one."""
+    """Whether another reading may be the better one, or may show something."""
     has_foot: bool = False
     """Whether the digit stands on a line, or has a foot like one."""
     steps: Steps | None = None
@@ -170,9 +176,16 @@ def _stretched(grey: Grey, polarity: Polarity) -> list[Reading]:
     low, high = levels.percentile(counts, 0.02), levels.percentile(counts, 0.98)
     if high - low < 2 * _FAINTEST:
         return []
+    window = np.ones((round(max(grey.shape) * _WINDOW) | 1,) * 2, np.uint8)
+    # Under uneven light the paper is what is brightest nearby, or darkest.
+    hats = {
+        True: uint8(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, window)),
+        False: uint8(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, window)),
+    }
+    if all(_is_noise(grey, hat) for hat in hats.values()):
+        return []
     steps = np.clip((levels.VALUES - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     light = uint8(cv2.LUT(grey, steps))
-    window = np.ones((round(max(grey.shape) * _WINDOW) | 1,) * 2, np.uint8)
     found = []
     for is_dark in (True, False):
         if polarity == ("light" if is_dark else "dark"):
@@ -181,12 +194,19 @@ def _stretched(grey: Grey, polarity: Polarity) -> list[Reading]:
         plain = _read(_View(grey, grey, bright, _STRETCHED, is_dark))
         found.append(plain)
         if max(grey.shape) >= _TINY:
-            # Under uneven light the paper is what is brightest nearby, or darkest.
-            hat = cv2.MORPH_BLACKHAT if is_dark else cv2.MORPH_TOPHAT
-            bright = uint8(cv2.morphologyEx(grey, hat, window))
-            near = _read(_View(grey, grey, bright, _STRETCHED, is_dark))
+            near = _read(_View(grey, grey, hats[is_dark], _STRETCHED, is_dark))
             found.append(replace(near, doubt=max(near.doubt, plain.doubt) + _NEARBY))
     return [replace(way, is_close=True) for way in found if way.image is not None]
+
+
+def _is_noise(grey: Grey, hat: Grey) -> bool:
+    """Tell whether what differs from the paper nearby differs no more than neighbours do."""
+    if max(grey.shape) < _SMALL or grey.shape[1] < 2:
+        return False
+    steps = cv2.absdiff(grey[:, 1:], grey[:, :-1])
+    # Of normal noise the median of such a step is 0.95 of its standard deviation.
+    noise = max(1, levels.percentile(levels.histogram(uint8(steps)), 0.5))
+    return levels.percentile(levels.histogram(hat), 0.98) < max(2 * _FAINTEST, _NOISY * noise)
 
 
 def _read(
@@ -206,10 +226,10 @@ def _read(
             # They may have been darker than the digit is.
             masks = _masks(ink, view.faintest)
     if masks is None:
-        return Reading(None, view.is_dark, tuple(notes))
+        return Reading(None, view.is_dark, tuple(notes), is_close=not notes or has_foot)
     digit = parts.select(*masks, view.scale)
     if digit is None or digit.is_dust:
-        return Reading(None, view.is_dark, tuple(notes), is_close=True)
+        return Reading(None, view.is_dark, tuple(notes))
     box = strokes.box(digit.mask, 1)
     if view.scale > 1 and max(_shape(box)) < _SHORT:
         closer = view.sheet[_around(box, view.scale)]

@@ -13,7 +13,7 @@ from pipeline.data import parquet
 from pipeline.data.labelled import collect, read
 from pipeline.errors import DamagedDataError, InputError
 from pipeline.images.encoding import png
-from pipeline.images.reading import as_seen, sheet
+from pipeline.images.reading import Reader, as_seen, sheet
 from pipeline.jobs.ingestion import ingest
 
 
@@ -52,8 +52,8 @@ def test_images_are_what_scoring_sees_and_each_is_on_one_side(data, tmp_path):
         for image, label, path in zip(side.images, side.labels, side.paths, strict=True):
             assert path.startswith(f"{label}/")
             content = (tmp_path / "own" / path).read_bytes()
-            seen, _ = as_seen([sheet(content)], 1, "auto")
-            assert np.array_equal(image, seen[0])
+            seen = as_seen([sheet(content)], 1, Reader())
+            assert np.array_equal(image, seen.images[0])
     assert not set(own.training.paths) & set(own.held_out.paths)
     assert pq.read_table(found.reference.path).num_rows == 60
 
