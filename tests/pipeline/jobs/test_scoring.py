@@ -99,6 +99,22 @@ def test_files_that_are_like_mnist_are_predicted_as_their_arrays_are(champion, t
         assert (probabilities == networks[0].predict_proba(images)).all()
 
 
+def test_rows_say_what_was_removed_and_ink_may_be_told(champion, tmp_path):
+    """Boxed cells: their lines go. Told that ink is light, another image is seen."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for number in range(10):
+        cell = sent_images.boxed(IMAGES[number], rng)
+        (tmp_path / "in" / f"{number}.png").write_bytes(png(cell))
+    score(tmp_path / "in", tmp_path / "out")
+    notes = [row["notes"] for row in _rows(tmp_path / "out")]
+    assert sum("lines removed" in (note or "") for note in notes) >= 8
+    score(tmp_path / "in", tmp_path / "out", options=Options(ink="light"))
+    assert [row["notes"] for row in _rows(tmp_path / "out")] != notes
+    with pytest.raises(InvalidParameterError, match="ink: expected one of auto, dark, light"):
+        score(tmp_path / "in", tmp_path / "out", options=Options(ink="grey"))
+
+
 def test_a_version_can_be_named(champion, directory, tmp_path):
     for model in ("mnist/2", "2"):
         assert score(directory, tmp_path / "out", model=model).version.number == 2
