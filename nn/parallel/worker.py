@@ -5,6 +5,7 @@ import pkgutil
 import signal
 import sys
 
+from nn.parallel.channels import Channel
 from nn.parallel.workers import Workers
 
 
@@ -13,6 +14,6 @@ def main() -> None:
     # An interrupt is for the leader, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = json.loads(sys.stdin.readline())
-    workers = Workers(order["size"], order["rank"], order["memory"], order["leader"])
+    workers = Workers(order["size"], order["rank"], order["memory"], Channel(*order["channel"]))
     target = pkgutil.resolve_name(order["target"])
     target(workers, order["task"], sys.stdin)

@@ -1,28 +1,19 @@
 """The group of processes that share a training, as each member sees it."""
 
+import contextlib
 import json
-import os
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from nn.errors import WorkerError
+from nn.parallel.channels import Channel
 from nn.parallel.shared_arrays import SharedArrays
-
-# How often a waiting process checks again without sleeping. The others are rarely later than
-# that, unless another program has taken their core; then sleeping leaves a core to it.
-_SPINS = 300
-_NAP = 1e-4
-
-# Distance between the counters of two processes, in numbers: each has its own cache line.
-_STRIDE = 8
 
 
 class Workers:
@@ -36,21 +27,22 @@ class Workers:
         Number of this process; 0 is the leader.
     memory : int, optional
         File descriptor of the shared memory; workers get it from the leader.
-    leader : int, optional
-        Process id of the leader, for the workers: they end when it ends.
+    leader : Channel, optional
+        Connection to the leader, for the workers.
     """
 
     def __init__(
-        self, size: int, rank: int = 0, memory: int | None = None, leader: int | None = None
+        self,
+        size: int,
+        rank: int = 0,
+        memory: int | None = None,
+        leader: Channel | None = None,
     ) -> None:
         self.size = size
         self.rank = rank
         self._leader = leader
         self._arrays = None if size == 1 else SharedArrays(memory)
-        self._processes: list[subprocess.Popen[str]] = []
-        self._met = 0
-        self._lock = threading.Lock()
-        self._counters = self.zeros(size * _STRIDE, np.int64)
+        self._started: list[_Started] = []
 
     def __enter__(self) -> Self:
         return self
@@ -61,10 +53,11 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.communicate()
+        for worker in self._started:
+            worker.process.kill()
+        for worker in self._started:
+            worker.process.communicate()
+            worker.channel.close()
         if self._arrays is not None:
             self._arrays.close()
 
@@ -93,76 +86,98 @@ class Workers:
             ``target(workers, task, messages)``, with the lines that `broadcast` sends.
         task : mapping
             The same for every worker; it must be serializable as JSON.
+
+        Raises
+        ------
+        WorkerError
+            If a worker ends at once.
         """
-        if self._arrays is None:
-            return
         for rank in range(1, self.size):
-            order = {
-                "target": f"{target.__module__}:{target.__qualname__}",
-                "task": task,
-                "size": self.size,
-                "rank": rank,
-                "memory": self._arrays.descriptor,
-                "leader": os.getpid(),
-            }
+            self._start(rank, f"{target.__module__}:{target.__qualname__}", task)
+
+    def broadcast(self, message: str) -> None:
+        """Send a line to every worker.
+
+        Raises
+        ------
+        WorkerError
+            If a worker has ended.
+        """
+        for worker in self._started:
+            with worker.watched():
+                print(message, file=worker.process.stdin, flush=True)
+
+    def run(self, function: Callable[[int], None], pieces: int) -> None:
+        """Call ``function(piece)`` for the pieces of this process, and wait for the others.
+
+        Raises
+        ------
+        WorkerError
+            If a worker has ended.
+        SystemExit
+            In a worker, if the leader has ended.
+        """
+        for piece in range(self.rank, pieces, self.size):
+            function(piece)
+        self._synchronize()
+
+    def _synchronize(self) -> None:
+        """Wait until every process has called this: the leader collects and releases them."""
+        if self._leader is not None:
+            try:
+                self._leader.signal()
+                self._leader.wait()
+            except BrokenPipeError:
+                raise SystemExit(1) from None
+        for worker in self._started:
+            with worker.watched():
+                worker.channel.wait()
+        for worker in self._started:
+            with worker.watched():
+                worker.channel.signal()
+
+    def _start(self, rank: int, target: str, task: Mapping[str, Any]) -> None:
+        assert self._arrays is not None
+        channel, theirs = Channel.pair()
+        order = {
+            "target": target,
+            "task": task,
+            "size": self.size,
+            "rank": rank,
+            "memory": self._arrays.descriptor,
+            "channel": theirs,
+        }
+        try:
             process = subprocess.Popen(
                 [sys.executable, "-c", _WORKER.format(path=sys.path)],
                 stdin=subprocess.PIPE,
-                pass_fds=[self._arrays.descriptor],
+                pass_fds=[self._arrays.descriptor, *theirs],
                 text=True,
             )
-            self._processes.append(process)
-            self._send(process, json.dumps(order))
+        except OSError:
+            channel.close()
+            raise
+        finally:
+            theirs.close()
+        worker = _Started(process, channel)
+        self._started.append(worker)
+        with worker.watched():
+            print(json.dumps(order), file=process.stdin, flush=True)
 
-    def broadcast(self, message: str) -> None:
-        """Send a line to every worker."""
-        for process in self._processes:
-            self._send(process, message)
 
-    def run(self, function: Callable[[int], None], pieces: int) -> None:
-        """Call ``function(piece)`` for the pieces of this process, and wait for the others."""
-        for piece in range(self.rank, pieces, self.size):
-            function(piece)
-        if self.size > 1:
-            self._meet()
+class _Started(NamedTuple):
+    """A worker, as the leader sees it."""
 
-    def _meet(self) -> None:
-        self._met += 1
-        self._fence()
-        self._counters[self.rank * _STRIDE] = self._met
-        spins = 0
-        for rank in range(self.size):
-            while self._counters[rank * _STRIDE] < self._met:
-                spins += 1
-                if spins < _SPINS:
-                    os.sched_yield()
-                else:
-                    self._require_others()
-                    time.sleep(_NAP)
-        self._fence()
+    process: subprocess.Popen[str]
+    channel: Channel
 
-    def _fence(self) -> None:
-        """Keep earlier writes to memory from being seen after later ones.
-
-        x86 keeps that order anyway. Elsewhere acquiring a lock waits for the last release of
-        that lock, and the release waits for all earlier writes; so the lock is taken twice.
-        """
-        for _ in range(2):
-            with self._lock:
-                pass
-
-    def _require_others(self) -> None:
-        if self.rank and os.getppid() != self._leader:
-            raise SystemExit(1)
-        for process in self._processes:
-            if process.poll() is not None:
-                raise WorkerError(process.returncode)
-
-    def _send(self, process: subprocess.Popen[str], line: str) -> None:
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Raise a `WorkerError` if the worker has ended."""
         try:
-            print(line, file=process.stdin, flush=True)
+            yield
         except BrokenPipeError:
-            raise WorkerError(process.wait()) from None
+            raise WorkerError(self.process.wait()) from None
 
 
 _WORKER = "import sys; sys.path[:] = {path}; from nn.parallel.worker import main; main()"
