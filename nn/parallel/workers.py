@@ -1,18 +1,18 @@
 """The group of processes that share a training, as each member sees it."""
 
-import contextlib
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from nn.errors import WorkerError
-from nn.parallel.channels import Channel
+from nn.parallel.barrier import Barrier, EndedError, Inboxes
 from nn.parallel.shared_arrays import SharedArrays
 
 
@@ -27,8 +27,8 @@ class Workers:
         Number of this process; 0 is the leader.
     memory : int, optional
         File descriptor of the shared memory; workers get it from the leader.
-    leader : Channel, optional
-        Connection to the leader, for the workers.
+    barrier : Barrier, optional
+        Where all processes wait for each other; workers make it of what the leader sends.
     """
 
     def __init__(
@@ -36,13 +36,14 @@ class Workers:
         size: int,
         rank: int = 0,
         memory: int | None = None,
-        leader: Channel | None = None,
+        barrier: Barrier | None = None,
     ) -> None:
         self.size = size
         self.rank = rank
-        self._leader = leader
         self._arrays = None if size == 1 else SharedArrays(memory)
-        self._started: list[_Started] = []
+        self._barrier = barrier
+        self._pipes: set[int] = set()
+        self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -53,11 +54,12 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for worker in self._started:
-            worker.process.kill()
-        for worker in self._started:
-            worker.process.communicate()
-            worker.channel.close()
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.communicate()
+        for descriptor in self._pipes:
+            os.close(descriptor)
         if self._arrays is not None:
             self._arrays.close()
 
@@ -90,10 +92,33 @@ class Workers:
         Raises
         ------
         WorkerError
-            If a worker ends at once.
+            If a worker has ended.
         """
-        for rank in range(1, self.size):
-            self._start(rank, f"{target.__module__}:{target.__qualname__}", task)
+        if self._arrays is None:
+            return
+        own, *others = Inboxes.for_processes(self.size)
+        self._pipes.update(own.descriptors, *(inboxes.descriptors for inboxes in others))
+        self._barrier = Barrier(own)
+        for rank, inboxes in enumerate(others, start=1):
+            process = subprocess.Popen(
+                [sys.executable, "-c", _WORKER.format(path=sys.path)],
+                stdin=subprocess.PIPE,
+                pass_fds=[self._arrays.descriptor, *inboxes.descriptors],
+                text=True,
+            )
+            assert process.stdin is not None
+            self._processes.append(process)
+            self._barrier.watch(process.stdin.fileno())
+            order = {
+                "target": f"{target.__module__}:{target.__qualname__}",
+                "task": task,
+                "size": self.size,
+                "rank": rank,
+                "memory": self._arrays.descriptor,
+                "reading": inboxes.reading,
+                "writing": inboxes.writing,
+            }
+            self._send(process, json.dumps(order))
 
     def broadcast(self, message: str) -> None:
         """Send a line to every worker.
@@ -103,9 +128,8 @@ class Workers:
         WorkerError
             If a worker has ended.
         """
-        for worker in self._started:
-            with worker.watched():
-                print(message, file=worker.process.stdin, flush=True)
+        for process in self._processes:
+            self._send(process, message)
 
     def run(self, function: Callable[[int], None], pieces: int) -> None:
         """Call ``function(piece)`` for the pieces of this process, and wait for the others.
@@ -119,65 +143,25 @@ class Workers:
         """
         for piece in range(self.rank, pieces, self.size):
             function(piece)
-        self._synchronize()
-
-    def _synchronize(self) -> None:
-        """Wait until every process has called this: the leader collects and releases them."""
-        if self._leader is not None:
-            try:
-                self._leader.signal()
-                self._leader.wait()
-            except BrokenPipeError:
+        if self._barrier is None:
+            return
+        try:
+            self._barrier.wait()
+        except EndedError as error:
+            if self.rank > 0:
                 raise SystemExit(1) from None
-        for worker in self._started:
-            with worker.watched():
-                worker.channel.wait()
-        for worker in self._started:
-            with worker.watched():
-                worker.channel.signal()
-
-    def _start(self, rank: int, target: str, task: Mapping[str, Any]) -> None:
-        assert self._arrays is not None
-        channel, theirs = Channel.pair()
-        order = {
-            "target": target,
-            "task": task,
-            "size": self.size,
-            "rank": rank,
-            "memory": self._arrays.descriptor,
-            "channel": theirs,
-        }
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _WORKER.format(path=sys.path)],
-                stdin=subprocess.PIPE,
-                pass_fds=[self._arrays.descriptor, *theirs],
-                text=True,
+            (ended,) = (
+                process
+                for process in self._processes
+                if process.stdin is not None and process.stdin.fileno() == error.descriptor
             )
-        except OSError:
-            channel.close()
-            raise
-        finally:
-            theirs.close()
-        worker = _Started(process, channel)
-        self._started.append(worker)
-        with worker.watched():
-            print(json.dumps(order), file=process.stdin, flush=True)
+            raise WorkerError(ended.wait()) from None
 
-
-class _Started(NamedTuple):
-    """A worker, as the leader sees it."""
-
-    process: subprocess.Popen[str]
-    channel: Channel
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Raise a `WorkerError` if the worker has ended."""
+    def _send(self, process: subprocess.Popen[str], line: str) -> None:
         try:
-            yield
+            print(line, file=process.stdin, flush=True)
         except BrokenPipeError:
-            raise WorkerError(self.process.wait()) from None
+            raise WorkerError(process.wait()) from None
 
 
 _WORKER = "import sys; sys.path[:] = {path}; from nn.parallel.worker import main; main()"
