@@ -6,6 +6,12 @@ rounds never mix. A waiting process is blocked by the kernel: it leaves its core
 wakes at once when all have arrived or a process that it watches has ended. The last one to arrive
 does not wait. Pipes also order memory accesses: what a process has written to shared memory
 before it arrives is visible to the others afterwards.
+
+Spinning on counters in shared memory is not faster. With two processes on two cores that other
+programs shared (load 4 to 5), an epoch took 1.00 times as long as with spinning for
+784-1024-512-10 in batches of 256 and of 128, and 1.02 times for 784-256-128-10 and 784-128-10
+(medians of 25 alternating pairs, single minima from 0.72 to 1.03). A barrier at which a leader
+collects and releases the others was slower on an idle machine: 1.00 to 1.08 times.
 """
 
 import contextlib
@@ -46,7 +52,7 @@ class Inboxes:
 
     @property
     def descriptors(self) -> list[int]:
-        """All of them."""
+        """All file descriptors."""
         return [*self.reading, *self.writing[0], *self.writing[1]]
 
 
