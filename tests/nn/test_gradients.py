@@ -11,7 +11,7 @@ from nn.backpropagation import Backpropagation, feedforward
 from nn.objectives import LOSSES, OBJECTIVES, OUTPUTS, targets
 from nn.parameters import Parameters
 
-SIZES = (7, 6, 5, 4)
+SIZES = (5, 4, 4, 3)
 BATCH = 5
 STEP = 1e-6
 

@@ -84,7 +84,7 @@ def test_fit_starts_anew(train):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_fit_changes_no_argument(threads, helped):
+def test_fit_changes_no_argument(threads, small_trainings_share):
     """Not even where it could not: arrays that are read-only will do."""
     arguments = (*examples(), *examples(9))
     kept = [array.copy() for array in arguments]
@@ -236,9 +236,9 @@ def test_bad_images_are_one_clear_error_wherever_they_are_given(images, message,
         lambda: fitted.predict_proba(images),
         lambda: fitted.validate(images, LABELS),
     ):
-        with pytest.raises(InvalidDataError, match=re.escape(message)) as told:
+        with pytest.raises(InvalidDataError, match=re.escape(message)) as raised:
             use()
-        assert told.value.name == "images"
+        assert raised.value.name == "images"
 
 
 @pytest.mark.parametrize(("labels", "message"), BAD_LABELS)
@@ -248,9 +248,9 @@ def test_bad_labels_are_one_clear_error_wherever_they_are_given(labels, message,
         lambda: _network().fit(IMAGES, LABELS, (IMAGES, labels)),
         lambda: fitted.validate(IMAGES, labels),
     ):
-        with pytest.raises(InvalidDataError, match=re.escape(message)) as told:
+        with pytest.raises(InvalidDataError, match=re.escape(message)) as raised:
             use()
-        assert told.value.name == "labels"
+        assert raised.value.name == "labels"
 
 
 def test_one_value_that_is_no_number_is_found_among_many():

@@ -53,7 +53,7 @@ def _array_api(monkeypatch):
 @parametrize_with_checks(
     [
         NeuralNetworkClassifier(),
-        NeuralNetworkClassifier(hidden_layer_sizes=(), output="sigmoid", learning_rate=1.0),
+        NeuralNetworkClassifier((), output="sigmoid", learning_rate=1.0, epochs=15),
         NeuralNetworkClassifier(
             (40, 20),
             activation="relu",
@@ -64,6 +64,7 @@ def _array_api(monkeypatch):
             batch_size=20,
             dropout=0.1,
             label_smoothing=0.1,
+            epochs=15,
         ),
     ]
 )
