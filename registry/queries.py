@@ -222,7 +222,9 @@ def _sort_key_of(
     ).one_or_none()
     if row is None:
         if order is not None and order.field.attribute == "metrics":
-            message = f"There is no {reference} with the metric {order.field.key} to continue after."
+            message = (
+                f"There is no {reference} with the metric {order.field.key} to continue after."
+            )
             raise NotFoundError(str(reference), message)
         raise NotFoundError(str(reference))
     return [sa.literal(value, column.type) for value, column in zip(row, columns, strict=True)]
