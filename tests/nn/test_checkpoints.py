@@ -141,7 +141,7 @@ def _no_space(descriptor):
 
 
 def test_a_finished_training_is_in_its_checkpoint(tmp_path):
-    """Directories are made for it; nothing is trained again, nor told again."""
+    """Its directories are created; no epoch is trained or reported again."""
     checkpoint = tmp_path / "new" / "directory" / "checkpoint"
     first = network().fit(*examples(), examples(9), checkpoint=str(checkpoint))
     kept = checkpoint.read_bytes()
