@@ -88,7 +88,7 @@ def test_l2_decays_weights_as_the_book_has_it():
 
 
 def test_figures_are_means_over_examples_and_not_over_batches():
-    """With steps too small to change a weight they are those of the network; the last batch is short."""
+    """If no step changes a weight, they are those of the network; the last batch is short."""
     images, labels = examples()
     still = network(learning_rate=1e-30, epochs=2).fit(images, labels, (images, labels))
     for epoch in still.history:
