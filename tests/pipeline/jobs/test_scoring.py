@@ -10,6 +10,7 @@ import mnist_sample
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import sent_images
 from mnist_sample import SAMPLE
 from stage_runners import around
 from threadpoolctl import threadpool_limits
