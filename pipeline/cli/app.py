@@ -177,6 +177,12 @@ def score(
         Literal["auto", "dark", "light"],
         typer.Option(help="auto: find out whether ink is darker than the paper, or lighter."),
     ] = "auto",
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Predict nothing for images of less novelty: not one digit."
+        ),
+    ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Keep the probability of each digit.")
     ] = False,
@@ -203,7 +209,7 @@ def score(
 
     parameters = {
         "model": model,
-        "options": Options(normalize, ink, probabilities),
+        "options": Options(normalize, ink, reject, probabilities),
         "min_confidence": min_confidence,
     }
     if direct:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.uint8]
 
+SEVERAL = "several digits"
+"""What is noted if parts lie beside each other that are digits themselves."""
+
 # Of the digit's largest part: what is less, by area or by length, is dust.
 _SPECK_AREA = 0.03
 _SPECK_LENGTH = 0.08
@@ -18,9 +21,10 @@ _SMALL = 0.15
 _FAR_OF_SMALL = 0.05
 _FAR_AT_EDGE = 0.12
 
-# Of the digit's length: a part that is a digit itself. Of a part's width: how much of it lies above
-# or below the digit if it is a part of it. Of a part's height: how wide an underline is.
-_LARGE = 0.4
+# Of the digit's length: how long a part is that is a digit itself, and how far away. Of a part's
+# width: how much of it lies above or below the digit if it is a part of it. Of a part's height: how
+# wide an underline is.
+_LARGE, _FAR_OF_LARGE = 0.5, 0.35
 _ABOVE = 0.6
 _FLAT = 4
 
@@ -137,6 +141,9 @@ def _leave_out(boxes: _Boxes, keep: NDArray[np.bool_], main: int) -> set[str]:
         reasons = {number: digit.reason_against(number) for number in waiting}
         joined = [number for number in waiting if reasons[number] is None]
         if not joined:
+            if SEVERAL in reasons.values():
+                # They stay, for all to see.
+                return removed | {SEVERAL}
             keep[waiting] = False
             return removed | {reason for reason in reasons.values() if reason}
         for number in joined:
@@ -174,6 +181,8 @@ class _Digit:
             overlap = min(x1, self._right) - max(x0, self._left)
             if overlap < _ABOVE * (x1 - x0) or gap > _FAR_AT_EDGE * length:
                 return "neighbours removed"
+        if gap > _FAR_OF_LARGE * length and extent > _LARGE * length and not boxes.touches[number]:
+            return SEVERAL
         if gap > _FAR * length:
             return "neighbours removed" if extent > _LARGE * length else "specks removed"
         if extent < _SMALL * length and gap > _FAR_OF_SMALL * length:

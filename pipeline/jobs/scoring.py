@@ -103,6 +103,8 @@ def _validate(options: Options, min_confidence: float | None) -> None:
         )
     if options.ink not in INK:
         raise InvalidParameterError("ink", f"one of {', '.join(INK)}", options.ink)
+    if options.reject is not None and not 0 < options.reject < 1:
+        raise InvalidParameterError("reject", "a fraction in (0, 1)", options.reject)
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
 

@@ -37,6 +37,8 @@ class PredictionCounts:
     """Images by the mean of their pixels, of which 0 is paper and 1 is ink."""
     confusion: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS, DIGITS))
     """Labelled images: rows by label, columns by prediction."""
+    novel: int = 0
+    """Images that do not look like one digit."""
     errors: Counter[str] = field(default_factory=Counter)
     """Files without a prediction, by reason."""
 
@@ -73,6 +75,7 @@ class PredictionCounts:
         self.histogram += other.histogram
         self.ink += other.ink
         self.confusion += other.confusion
+        self.novel += other.novel
         self.errors += other.errors
         return self
 
@@ -109,5 +112,6 @@ class PredictionCounts:
             histogram=np.array(values["histogram"], np.int64),
             ink=np.array(values["ink"], np.int64),
             confusion=np.array(values["confusion"], np.int64),
+            novel=values["novel"],
             errors=Counter(values["errors"]),
         )

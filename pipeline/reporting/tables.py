@@ -10,6 +10,7 @@ from rich.text import Text
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.evaluation import Evaluation
+from pipeline.metrics.novelty import NOVEL
 from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
 from pipeline.scoring.outcome import REVIEW, Scoring
@@ -117,6 +118,8 @@ def _lines(scoring: Scoring) -> list[str]:
             f"accuracy {counts.accuracy:.4f}"
         )
     lines += [f"{count:,} not scored: {reason}" for reason, count in sorted(counts.errors.items())]
+    if counts.novel:
+        lines.append(f"{counts.novel:,} do not look like one digit: novelty below {NOVEL}")
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
     if scoring.drift:
         figures = ", ".join(

@@ -28,6 +28,8 @@ class Options:
     """Which images are normalized: those unlike MNIST's, all, or none."""
     ink: Polarity = "auto"
     """Whether the ink is darker or lighter than the paper."""
+    reject: float | None = None
+    """Images whose novelty, a p-value, is smaller get no prediction."""
     probabilities: bool = False
     """Whether the data set has the probability of each digit."""
 

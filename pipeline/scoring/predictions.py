@@ -1,7 +1,7 @@
 """Predictions as a Parquet data set: a file for each shard, which tells what it comes to."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from pipeline import files
 from pipeline.metrics.counts import DIGITS, PredictionCounts
+from pipeline.scoring.answers import Rows
 from pipeline.scoring.review import LowConfidence
 from registry import ModelVersion
 
@@ -23,6 +23,7 @@ _FIELDS = [
     pa.field("path", pa.string(), nullable=False),
     pa.field("prediction", pa.uint8()),
     pa.field("confidence", pa.float32()),
+    pa.field("novelty", pa.float32()),
     pa.field("error", pa.string()),
     pa.field("notes", pa.string()),
     pa.field("model_name", pa.string(), nullable=False),
@@ -51,26 +52,15 @@ def path(directory: Path, shard: int) -> Path:
 def write(
     target: Path,
     version: ModelVersion,
-    paths: Sequence[str],
-    reasons: dict[int, str],
-    notes: dict[int, str],
-    probabilities: NDArray[np.float32],
+    rows: Rows,
     counts: PredictionCounts,
     least_certain: Iterable[LowConfidence],
     *,
     with_probabilities: bool,
 ) -> None:
-    """Write a shard: a row for every path, in order.
-
-    Parameters
-    ----------
-    reasons : dict of int to str
-        Why files have no prediction, by their places in `paths`.
-    notes : dict of int to str
-        What was removed from images or done to them, by their places too.
-    probabilities : ndarray, shape (n, 10)
-        Of the other files, in order.
-    """
+    """Write a shard: a row for every path, in order."""
+    paths, reasons = rows.paths, rows.reasons
+    probabilities, novelty = rows.probabilities, rows.novelty
     missing = np.zeros(len(paths), bool)
     missing[list(reasons)] = True
     scored = ~missing
@@ -82,8 +72,9 @@ def write(
         "path": paths,
         "prediction": pa.array(prediction, mask=missing),
         "confidence": pa.array(confidence, mask=missing),
+        "novelty": pa.array(novelty, mask=np.isnan(novelty)),
         "error": _sparse(reasons, len(paths)),
-        "notes": _sparse(notes, len(paths)),
+        "notes": _sparse(rows.notes, len(paths)),
         "model_name": pa.repeat(version.name, len(paths)),
         "model_version": pa.repeat(version.number, len(paths)),
         "model_sha256": pa.repeat(version.sha256, len(paths)),

@@ -42,6 +42,7 @@ def sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR_OF_DIGIT", "1")
     monkeypatch.setenv("DIGITS_GATE__MAX_CONTRADICTED_LABELS", "1")
     monkeypatch.setenv("DIGITS_GATE__MAX_MILLISECONDS_PER_IMAGE", "1000")
+    monkeypatch.setenv("DIGITS_GATE__MAX_LOST_DIGITS", "1")
     monkeypatch.setenv("DIGITS_GATE__MARGIN", "1")
     monkeypatch.setenv("DIGITS_GATE__SIGNIFICANCE", "0")
 

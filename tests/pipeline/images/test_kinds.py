@@ -126,6 +126,16 @@ def test_the_network_is_asked_if_a_reading_is_close():
         assert np.array_equal(seen.images[0], wanted)
 
 
+def test_several_digits_are_said_to_be_several():
+    """All of them stay in the image: a part of them would be one digit."""
+    for first in range(0, 40, 2):
+        left, right = (sent_images.enlarged(image, 4) for image in IMAGES[first : first + 2])
+        sheet = np.zeros((140, left.shape[1] + right.shape[1] + 140))
+        for ink, x in ((left, 30), (right, 30 + left.shape[1] + 70)):
+            sheet[20 : 20 + ink.shape[0], x : x + ink.shape[1]] = ink
+        assert "several digits" in first_reading(np.uint8(255 - 255 * sheet)).notes
+
+
 def test_paper_with_dust_is_blank(judge):
     rng = np.random.default_rng(5)
     sheets = [sent_images.blank_specks(image, rng) for image in IMAGES[:60]]

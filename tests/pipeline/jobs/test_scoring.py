@@ -20,6 +20,7 @@ from pipeline import open_registry, sample, score
 from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
+from pipeline.metrics.novelty import NoveltyScore
 from pipeline.scoring.outcome import Options
 from pipeline.scoring.predictions import SCHEMA
 from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError, RunRecord
@@ -114,6 +115,50 @@ def test_rows_say_what_was_removed_and_ink_may_be_told(champion, tmp_path):
     assert [row["notes"] for row in _rows(tmp_path / "out")] != notes
     with pytest.raises(InvalidParameterError, match="ink: expected one of auto, dark, light"):
         score(tmp_path / "in", tmp_path / "out", options=Options(ink="grey"))
+
+
+@pytest.fixture
+def scored_with_novelty(home, networks):
+    """A champion with a novelty score that takes every second image for no digit."""
+    network = NeuralNetwork.from_bytes(networks[0].to_bytes())
+    hidden = network.predict_with_hidden(IMAGES[:20])[1]
+    # It answers by one neuron, whatever that has learnt; half of the calibration lies below.
+    neuron = int((hidden.std(axis=0)).argmax())
+    weights = np.eye(hidden.shape[1], dtype=np.float32)[neuron : neuron + 1]
+    one = np.ones(1, np.float32)
+    scale = np.full(hidden.shape[1], hidden.max(), np.float32)
+    score = NoveltyScore(scale, weights, 0 * one, one, np.zeros(0, np.float32))
+    median = np.full(199, np.median(score.answers(hidden)), np.float32)
+    NoveltyScore(scale, weights, 0 * one, one, median).attach(network)
+    with open_registry() as registry:
+        version = registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
+        registry.set_alias("mnist", "champion", version.number)
+    return network
+
+
+def test_what_is_not_one_digit_may_be_rejected(scored_with_novelty, directory, tmp_path):
+    done = score(directory, tmp_path / "out")
+    rows = _rows(tmp_path / "out")
+    novel = [row["novelty"] < 0.02 for row in rows]
+    assert all(row["prediction"] is not None for row in rows)
+    assert 0 < sum(novel) < len(rows)
+    assert done.counts.novel == sum(row["novelty"] < 0.01 for row in rows)
+    done = score(directory, tmp_path / "out", options=Options(reject=0.02))
+    for row, before, is_novel in zip(_rows(tmp_path / "out"), rows, novel, strict=True):
+        assert row["novelty"] == before["novelty"]
+        assert row["prediction"] == (None if is_novel else before["prediction"])
+        assert row["error"] == ("not one digit" if is_novel else None)
+    assert done.counts.errors == {"not one digit": sum(novel)}
+    assert done.counts.digits.sum() == len(rows) - sum(novel)
+    with pytest.raises(InvalidParameterError, match="reject: expected a fraction"):
+        score(directory, tmp_path / "out", options=Options(reject=2))
+
+
+def test_a_version_without_a_novelty_score_rejects_nothing(champion, directory, tmp_path):
+    done = score(directory, tmp_path / "out", options=Options(reject=0.5))
+    rows = _rows(tmp_path / "out")
+    assert all(row["novelty"] is None and row["prediction"] is not None for row in rows)
+    assert done.counts.novel == 0
 
 
 def test_a_version_can_be_named(champion, directory, tmp_path):
