@@ -154,6 +154,18 @@ def _view(sheet: Grey, grey: Grey, polarity: Polarity) -> _View:
     # Noise is finer than strokes, of which a digit has some 20 across its width. Where an image
     # was made smaller, that has taken most of it away.
     sigma = max(grey.shape) / 150 / (max(sheet.shape) / max(grey.shape)) ** 2
+    ink, faintest, is_dark = ink_on_paper(grey, sigma, polarity)
+    return _View(sheet, grey, ink, faintest, is_dark)
+
+
+def ink_on_paper(grey: Grey, sigma: float, polarity: Polarity) -> tuple[Grey, float, bool]:
+    """Return how far from the paper pixels are, the faintest ink, and whether ink is dark.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the blur that takes noise away, in pixels.
+    """
     if sigma > 0.5:
         grey = uint8(cv2.GaussianBlur(grey, (0, 0), sigma))
     surface = cv2.convertScaleAbs(np.maximum(paper.surface(grey), 0))
@@ -167,7 +179,7 @@ def _view(sheet: Grey, grey: Grey, polarity: Polarity) -> _View:
     if polarity == "auto":
         # Ink is the lesser part and the farther from the paper: the longer tail is its own.
         is_dark = bool((darker - lighter) @ levels.VALUES**3 >= 0)
-    return _View(sheet, grey, dark if is_dark else light, faintest, is_dark)
+    return dark if is_dark else light, faintest, is_dark
 
 
 def _stretched(grey: Grey, polarity: Polarity) -> list[Reading]:
@@ -216,7 +228,7 @@ def _read(
     ink = view.ink
     notes: set[str] = set()
     has_foot = False
-    masks = _masks(ink, view.faintest)
+    masks = masks_of(ink, view.faintest)
     if masks is not None and not with_lines:
         ruled = lines.find(masks[0], without_foot=without_foot)
         has_foot = ruled.is_open
@@ -224,7 +236,7 @@ def _read(
             notes.add("lines removed")
             ink = uint8(cv2.multiply(ink, 1 - ruled.mask))
             # They may have been darker than the digit is.
-            masks = _masks(ink, view.faintest)
+            masks = masks_of(ink, view.faintest)
     if masks is None:
         return Reading(None, view.is_dark, tuple(notes), is_close=not notes or has_foot)
     digit = parts.select(*masks, view.scale)
@@ -250,7 +262,7 @@ def _read(
     )
 
 
-def _masks(ink: Grey, faintest: float) -> tuple[Grey, Grey] | None:
+def masks_of(ink: Grey, faintest: float) -> tuple[Grey, Grey] | None:
     """Return where ink may be, and where it is for sure; None if there is none."""
     counts = levels.histogram(ink)
     counts[: int(faintest) + 1] = 0
