@@ -1,6 +1,7 @@
 """IDX, Parquet and what ingestion makes of them."""
 
 import multiprocessing
+import os
 import time
 
 import mnist_sample
@@ -80,6 +81,19 @@ def test_one_changed_pixel_or_label_is_found(tmp_path):
         parquet.write(path, parquet.Examples(*arrays), "x", SAMPLE.train)
         with pytest.raises(DamagedDataError, match="digits ingest"):
             parquet.read(path, SAMPLE.train)
+
+
+def test_a_changed_file_is_verified_again_even_if_its_size_and_time_are_the_same(written):
+    """A program may set the time of the last modification, and a backup does."""
+    parquet.read(written, SAMPLE.train)
+    status = written.stat()
+    data = bytearray(written.read_bytes())
+    data[len(data) // 2] ^= 1
+    with written.open("r+b") as stream:
+        stream.write(data)
+    os.utime(written, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(DamagedDataError):
+        parquet.read(written, SAMPLE.train)
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "emptied", "columns"])
