@@ -59,9 +59,9 @@ def worker_processes() -> Iterator[StageRunner]:
     """Yield a stage runner that maps stages over this process and forks of it on the other cores.
 
     A fork takes hundredths of a second, a new interpreter two seconds. But a fork copies the locks
-    of all threads, so it is only safe while there are none; and how many workers are useful is
-    known only when there are calls. So one process is forked at once, and forks the workers later.
-    Use this before there are threads, and when everything that the calls need is imported.
+    of all threads, so it is only safe before there are threads, and the number of useful workers
+    is only known later. Therefore one process is forked now, and it forks the workers later. Use
+    this before there are threads, and after importing everything that the calls need.
 
     If there are threads already, or if fork is not safe on this system, the runner maps with
     `spawned_map` instead.
