@@ -1,4 +1,4 @@
-"""The code version: of what trains and judges, and of nothing else."""
+"""The code version depends on what trains and judges, and on nothing else."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ DECIDE = {
     "pipeline/training",
 }
 
-# For each path it is given, the code version while the file has one comment more.
+# Prints the code version, and for each given path the one after adding a comment to that file.
 _VERSIONS = """
 import sys
 from pathlib import Path
@@ -36,7 +36,7 @@ for argument in sys.argv[1:]:
 
 
 def _room(path):
-    """A package, or a room of `pipeline`."""
+    """Return the package or, in `pipeline`, the room of a module."""
     return "/".join(path.parts[: 2 if path.parts[0] == "pipeline" else 1])
 
 
@@ -65,5 +65,5 @@ def test_the_code_version_depends_on_what_trains_and_judges_and_on_nothing_else(
     assert {_room(path) for path in modules} > DECIDE
     changed = {path for path in modules if versions[str(path)] != unchanged}
     assert changed == {path for path in modules if _room(path) in DECIDE}
-    # Each file counts by itself.
+    # Every file has its own effect.
     assert len({versions[str(path)] for path in changed}) == len(changed)

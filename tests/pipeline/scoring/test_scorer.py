@@ -1,4 +1,4 @@
-"""Shards that are scored by threads of one process."""
+"""Scoring shards in the threads of one process."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ IMAGES, _ = mnist_sample.arrays(SAMPLE.train)
 
 @pytest.fixture
 def champion(home):
-    """A network with layers wide enough for BLAS to use several threads."""
+    """A network whose layers are wide enough for BLAS to use several threads."""
     network = NeuralNetwork((784, 512, 256, 10), epochs=1, seed=1)
     network.fit(IMAGES[:100], np.arange(100) % 10)
     passed = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
@@ -47,9 +47,9 @@ def _blas_threads():
 
 @pytest.fixture
 def two_blas_threads():
-    """BLAS with two threads, whatever the machine.
+    """Let BLAS use two threads, whatever the machine.
 
-    They are set in a thread that ends, since only the thread that set them first may set others.
+    The limit is set in a thread that ends: as long as it lives, no other thread may set a limit.
     """
     with ThreadPoolExecutor(1) as pool:
         limits = pool.submit(threadpool_limits, 2, user_api="blas").result()
