@@ -94,14 +94,8 @@ def retrain(
                 return Unchanged(champion.version, reason, collection)
         run_id = begin_run(work, thresholds, run_id)
         candidate = train(data, user_images, lineage.network_params, work)
-        verdict = judge(
-            data,
-            user_images,
-            candidate.path,
-            champion.version if champion else None,
-            settings.blobs_url,
-            thresholds,
-        )
+        current = champion.version if champion else None
+        verdict = judge(data, user_images, candidate.path, current, settings.blobs_url, thresholds)
         directory = settings.runs / run_id
         outcome: Trained
         if verdict.passed:
