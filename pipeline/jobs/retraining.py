@@ -71,7 +71,7 @@ def retrain(
         If another retraining runs, and the settings say not to wait for it.
     InputError
         If there are no labelled images in `labelled`.
-    NoSourceLeftError
+    NoMirrorLeftError
         If MNIST is not in the data directory and no source delivers it.
     registry.BlobError
         If the champion's weights do not match their digest.
@@ -114,7 +114,7 @@ def retrain(
 def conclude(outcome: Trained, work: Path) -> None:
     """Keep the record and the report of a run; its checkpoint is no longer needed."""
     write_run_files(outcome)
-    files.remove(work)
+    files.remove_directory(work)
 
 
 def _thresholds(settings: Settings, min_accuracy: float | None) -> Thresholds:
