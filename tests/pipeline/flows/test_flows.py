@@ -93,7 +93,7 @@ def test_progress_that_no_server_takes_is_one_warning():
         [sys.executable, "-c", script], env=nobody, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("told of no more progress") == 1
+    assert ended.stderr.count("Progress is no longer sent") == 1
 
 
 def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home):
@@ -353,11 +353,11 @@ def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free
 
 def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_path):
     ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
-    assert ended.status == 1
+    assert ended.status == 2
     assert "Error: cron: expected five fields" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path)
     assert ended.status == 2
-    assert "--inbox and --outbox go together" in ended.err
+    assert "--inbox and --outbox must be given together" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path / "none", "--outbox", tmp_path / "out")
     assert ended.status == 1
     assert "expected a directory as the inbox, got nothing there" in ended.err
@@ -367,19 +367,19 @@ def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_pat
 
 
 def test_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
-    from pipeline.flows.environment import prepare
+    from pipeline.flows.environment import set_defaults
     from pipeline.settings import load_settings
 
     for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
         monkeypatch.delenv(name, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", dict(os.environ))
-        prepare(load_settings(), console_level="INFO")
+        set_defaults(load_settings(), console_level="INFO")
         assert os.environ["DO_NOT_TRACK"] == "1"
         assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
-        prepare(load_settings(), console_level="INFO")
+        set_defaults(load_settings(), console_level="INFO")
         assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
 
 
