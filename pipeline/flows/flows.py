@@ -18,6 +18,7 @@ from prefect.states import Completed
 from pydantic import AfterValidator, Field
 
 from pipeline.data.preparation import DataReference
+from pipeline.flows.environment import require_task_runner
 from pipeline.flows.events import emit_outcome
 from pipeline.flows.progress_artifacts import ProgressArtifact
 from pipeline.flows.stage_runner import TaskStageRunner
@@ -27,6 +28,7 @@ from pipeline.jobs import ingestion, retraining, scoring
 from pipeline.progress import reporting_to
 from pipeline.reporting import markdown
 from pipeline.scoring.outcome import Options, Scoring
+from pipeline.settings import load_settings
 from pipeline.stages import run_stages_with
 from pipeline.training.outcome import Refused, Retraining, Unchanged
 from pipeline.training.presets import Preset
@@ -89,6 +91,7 @@ def score(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> Scoring:
     """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
+    require_task_runner(load_settings())
     with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
         scored = scoring.score(
             inputs, output, model=model, options=options, min_confidence=min_confidence
@@ -115,6 +118,7 @@ def score_inbox(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> State[list[Scoring]]:
     """Move the image files of an inbox into a batch, and score them."""
+    require_task_runner(load_settings())
     with _stages_as_tasks():
         batches = inbox_job.score_inbox(
             inbox,

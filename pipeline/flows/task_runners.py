@@ -5,6 +5,7 @@ from typing import Any
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from nn import available_cores
+from pipeline.errors import SettingsError
 from pipeline.flows.environment import DASK, PROCESSES, THREADS, require_task_runner
 from pipeline.settings import Settings, load_settings
 
@@ -17,8 +18,14 @@ class _Configured(ThreadPoolTaskRunner[Any]):
     """
 
     def duplicate(self) -> Any:
-        """Return the task runner that the settings name now."""
-        return task_runner(load_settings())
+        """Return the task runner that the settings name now, or threads if they are invalid.
+
+        An error here would leave the run pending for ever: the flow itself has to raise it.
+        """
+        try:
+            return task_runner(load_settings())
+        except SettingsError:
+            return super().duplicate()
 
 
 def configured_task_runner() -> TaskRunner[Any]:

@@ -281,6 +281,43 @@ def test_an_inbox_that_was_not_set_is_not_the_directory_that_a_run_is_in(home):
     assert "expected an absolute path" in ended.stderr
 
 
+UNKNOWN_TASK_RUNNER = (
+    "DIGITS_TASK_RUNNER: expected threads, processes, dask or dask://HOST:PORT, got 'bogus'."
+)
+
+
+def test_an_unknown_task_runner_concerns_only_the_flows_that_use_one(on_server, ask, tmp_path):
+    """Ingestion and retraining work; a scoring is one message, on the server too."""
+    bogus = {"DIGITS_TASK_RUNNER": "bogus"}
+    assert on_server("ingest", **bogus).status == 0
+    ended = on_server(*RETRAIN, **bogus)
+    assert (ended.status, "mnist/1 promoted" in ended.out) == (0, True), ended.err
+    assert on_server("sample", "--count", "3", "--output", tmp_path / "in").status == 0
+    score = ("score", tmp_path / "in", "--output", tmp_path / "out")
+    ended = on_server(*score, **bogus)
+    assert (ended.status, ended.err) == (2, f"Error: {UNKNOWN_TASK_RUNNER}\n")
+    assert on_server(*score, "--direct", **bogus).status == 0
+
+
+def test_an_unknown_task_runner_fails_a_scoring_run_with_one_message(server, ask, home, tmp_path):
+    """Also a run that a schedule starts, which no command line has checked."""
+    program = (
+        "import sys; from pathlib import Path; from pipeline.flows import flows;"
+        "flows.score([sys.argv[1]], Path(sys.argv[1]) / 'out')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "PREFECT_API_URL": server, "DIGITS_TASK_RUNNER": "bogus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"SettingsError: {UNKNOWN_TASK_RUNNER}" in ended.stderr
+    (run,) = [run for run in ask("flow_runs") if str(tmp_path) in str(run["parameters"])]
+    assert (run["state_name"], UNKNOWN_TASK_RUNNER in run["state"]["message"]) == ("Failed", True)
+
+
 def _event(server, name, run_id):
     """The event of a name that a run gave."""
     deadline = time.monotonic() + 30
