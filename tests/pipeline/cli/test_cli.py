@@ -62,7 +62,7 @@ def test_the_main_job_without_prefect(digits, home, tmp_path):
     ended = digits("score", tmp_path / "in", "--output", tmp_path / "out", "--direct")
     assert ended.status == 0
     assert "Scored with mnist/1" in ended.out
-    assert "of 40 labelled images right: accuracy 0." in ended.out
+    assert "of 40 labelled images correct: accuracy 0." in ended.out
     assert pq.read_table(tmp_path / "out" / "predictions").num_rows == 40
 
 

@@ -171,7 +171,7 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     (artifact,) = ask("artifacts", key="scoring")
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]
     assert "| not an image | 1 |" in artifact["data"]
-    assert re.search(r"31 in \d+\.\d s, [\d,]+ a second", artifact["data"])
+    assert re.search(r"31 files in \d+\.\d s \([\d,]+ a second\)", artifact["data"])
     pictures = _pictures(artifact["data"])
     assert list(pictures) == ["Images by confidence", "Confusion matrix"]
     # Whole, as the server gave them back.
