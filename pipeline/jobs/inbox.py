@@ -105,7 +105,7 @@ def score_inbox(
     done = []
     # Two runs with one outbox: the second waits, and finds what came meanwhile.
     with files.locked(outbox):
-        files.sweep(outbox)
+        files.remove_leftovers(outbox)
         if (outbox / _UNDER_WAY).exists():
             done += _finish(outbox, score)
         whole = _whole(inbox, settle)
@@ -161,7 +161,7 @@ def _take(inbox: Path, names: list[str], outbox: Path) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     batch = outbox / f"{now}-{secrets.token_hex(3)}"
     # First the word that something is there, then the thing itself.
-    with files.replacing(outbox / _UNDER_WAY) as temporary:
+    with files.atomic_write(outbox / _UNDER_WAY) as temporary:
         temporary.write_text(batch.name)
     (batch / IMAGES).mkdir(parents=True)
     for name in names:
@@ -176,8 +176,8 @@ def _take(inbox: Path, names: list[str], outbox: Path) -> None:
             _log.warning("%s stays in the inbox: %s.", inbox / name, error.strerror)
     # Were a move undone by a power loss after the file had its row, it would get another.
     for directory, _, _ in os.walk(batch):
-        files.sync(Path(directory))
-    files.sync(outbox)
+        files.fsync(Path(directory))
+    files.fsync(outbox)
 
 
 def _finish(outbox: Path, score: Callable[[Path, Path], Scoring]) -> list[Scoring]:

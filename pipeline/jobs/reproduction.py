@@ -42,7 +42,7 @@ def reproduce(
     ------
     LineageError
         Where what it was trained on, or how, is not recorded or not to be had.
-    NoSourceLeftError
+    NoMirrorLeftError
         Where MNIST is neither there nor to be had.
     registry.NotFoundError
         Where there is no such version.

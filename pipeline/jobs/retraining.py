@@ -71,7 +71,7 @@ def retrain(
         If another retraining runs, and the settings say not to wait for it.
     InputError
         If there are no labelled images in `labelled`.
-    NoSourceLeftError
+    NoMirrorLeftError
         If MNIST is not in the data directory and no source delivers it.
     registry.BlobError
         If the champion's weights do not match their digest.
@@ -94,14 +94,8 @@ def retrain(
                 return Unchanged(champion.version, reason, collection)
         run_id = begin_run(work, thresholds, run_id)
         candidate = train(data, user_images, lineage.network_params, work)
-        verdict = judge(
-            data,
-            user_images,
-            candidate.path,
-            champion.version if champion else None,
-            settings.blobs_url,
-            thresholds,
-        )
+        current = champion.version if champion else None
+        verdict = judge(data, user_images, candidate.path, current, settings.blobs_url, thresholds)
         directory = settings.runs / run_id
         outcome: Trained
         if verdict.passed:
@@ -120,7 +114,7 @@ def retrain(
 def conclude(outcome: Trained, work: Path) -> None:
     """Keep the record and the report of a run; its checkpoint is no longer needed."""
     write_run_files(outcome)
-    files.remove(work)
+    files.remove_directory(work)
 
 
 def _thresholds(settings: Settings, min_accuracy: float | None) -> Thresholds:
