@@ -74,7 +74,7 @@ def test_no_more_workers_are_started_than_there_are_other_cores_and_other_calls(
     assert sorted(number for number, _ in results) == list(range(calls))
     # `spawned_map` has made one call before it starts any.
     workers = min(cores - 1, max(0, calls - (1 if method == "forked" else 2)))
-    # The process that maps, and the one that forks the workers or tracks the resources of spawned ones.
+    # The process that maps, and the one that forks workers or tracks resources of spawned ones.
     others = 2 if (cores > 1 if method == "forked" else workers) else 1
     most = max((count for _, count in results), default=0)
     assert most <= others + workers
