@@ -269,6 +269,8 @@ def test_dead_runs_are_watched_for_by_one_automation_that_knows_our_ends(server,
     ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
     assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
     assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
+    (action,) = automation["actions"]
+    assert (action["state"], action["message"]) == ("CRASHED", "No heartbeat for 9 minutes.")
 
 
 def test_an_inbox_that_was_not_set_is_not_the_directory_that_a_run_is_in(home):
