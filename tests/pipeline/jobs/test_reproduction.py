@@ -95,7 +95,7 @@ def test_labelled_images_are_found_in_the_home_or_where_the_user_says(brief, hom
     assert reproduce("1", labelled=str(own)).is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
     (own / "0" / "0.png").unlink()
-    with pytest.raises(LineageError, match="got others"):
+    with pytest.raises(LineageError, match="got other images"):
         reproduce("1", labelled=str(own))
 
 
