@@ -5,6 +5,7 @@ import pkgutil
 import signal
 import sys
 
+from nn.parallel.barrier import Barrier, Inboxes
 from nn.parallel.workers import Workers
 
 
@@ -13,6 +14,9 @@ def main() -> None:
     # An interrupt is for the leader, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = json.loads(sys.stdin.readline())
-    workers = Workers(order["size"], order["rank"], order["memory"], order["leader"])
+    barrier = Barrier(Inboxes(order["reading"], order["writing"]))
+    # The other end of standard input is the leader's.
+    barrier.watch(sys.stdin.fileno())
+    workers = Workers(order["size"], order["rank"], order["memory"], barrier)
     target = pkgutil.resolve_name(order["target"])
     target(workers, order["task"], sys.stdin)

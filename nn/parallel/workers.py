@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -14,15 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nn.errors import WorkerError
+from nn.parallel.barrier import Barrier, EndedError, Inboxes
 from nn.parallel.shared_arrays import SharedArrays
-
-# How often a waiting process checks again without sleeping. The others are rarely later than
-# that, unless another program has taken their core; then sleeping leaves a core to it.
-_SPINS = 300
-_NAP = 1e-4
-
-# Distance between the counters of two processes, in numbers: each has its own cache line.
-_STRIDE = 8
 
 
 class Workers:
@@ -36,21 +27,23 @@ class Workers:
         Number of this process; 0 is the leader.
     memory : int, optional
         File descriptor of the shared memory; workers get it from the leader.
-    leader : int, optional
-        Process id of the leader, for the workers: they end when it ends.
+    barrier : Barrier, optional
+        Where all processes wait for each other; workers make it of what the leader sends.
     """
 
     def __init__(
-        self, size: int, rank: int = 0, memory: int | None = None, leader: int | None = None
+        self,
+        size: int,
+        rank: int = 0,
+        memory: int | None = None,
+        barrier: Barrier | None = None,
     ) -> None:
         self.size = size
         self.rank = rank
-        self._leader = leader
         self._arrays = None if size == 1 else SharedArrays(memory)
+        self._barrier = barrier
+        self._pipes: set[int] = set()
         self._processes: list[subprocess.Popen[str]] = []
-        self._met = 0
-        self._lock = threading.Lock()
-        self._counters = self.zeros(size * _STRIDE, np.int64)
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +58,8 @@ class Workers:
             process.kill()
         for process in self._processes:
             process.communicate()
+        for descriptor in self._pipes:
+            os.close(descriptor)
         if self._arrays is not None:
             self._arrays.close()
 
@@ -93,70 +88,74 @@ class Workers:
             ``target(workers, task, messages)``, with the lines that `broadcast` sends.
         task : mapping
             The same for every worker; it must be serializable as JSON.
+
+        Raises
+        ------
+        WorkerError
+            If a worker has ended.
         """
         if self._arrays is None:
             return
-        for rank in range(1, self.size):
+        own, *others = Inboxes.for_processes(self.size)
+        self._pipes.update(own.descriptors, *(inboxes.descriptors for inboxes in others))
+        self._barrier = Barrier(own)
+        for rank, inboxes in enumerate(others, start=1):
+            process = subprocess.Popen(
+                [sys.executable, "-c", _WORKER.format(path=sys.path)],
+                stdin=subprocess.PIPE,
+                pass_fds=[self._arrays.descriptor, *inboxes.descriptors],
+                text=True,
+            )
+            assert process.stdin is not None
+            self._processes.append(process)
+            self._barrier.watch(process.stdin.fileno())
             order = {
                 "target": f"{target.__module__}:{target.__qualname__}",
                 "task": task,
                 "size": self.size,
                 "rank": rank,
                 "memory": self._arrays.descriptor,
-                "leader": os.getpid(),
+                "reading": inboxes.reading,
+                "writing": inboxes.writing,
             }
-            process = subprocess.Popen(
-                [sys.executable, "-c", _WORKER.format(path=sys.path)],
-                stdin=subprocess.PIPE,
-                pass_fds=[self._arrays.descriptor],
-                text=True,
-            )
-            self._processes.append(process)
             self._send(process, json.dumps(order))
 
     def broadcast(self, message: str) -> None:
-        """Send a line to every worker."""
+        """Send a line to every worker.
+
+        Raises
+        ------
+        WorkerError
+            If a worker has ended.
+        """
         for process in self._processes:
             self._send(process, message)
 
     def run(self, function: Callable[[int], None], pieces: int) -> None:
-        """Call ``function(piece)`` for the pieces of this process, and wait for the others."""
+        """Call ``function(piece)`` for the pieces of this process, and wait for the others.
+
+        Raises
+        ------
+        WorkerError
+            If a worker has ended.
+        SystemExit
+            In a worker, if the leader has ended.
+        """
         for piece in range(self.rank, pieces, self.size):
             function(piece)
-        if self.size > 1:
-            self._meet()
-
-    def _meet(self) -> None:
-        self._met += 1
-        self._fence()
-        self._counters[self.rank * _STRIDE] = self._met
-        spins = 0
-        for rank in range(self.size):
-            while self._counters[rank * _STRIDE] < self._met:
-                spins += 1
-                if spins < _SPINS:
-                    os.sched_yield()
-                else:
-                    self._require_others()
-                    time.sleep(_NAP)
-        self._fence()
-
-    def _fence(self) -> None:
-        """Keep earlier writes to memory from being seen after later ones.
-
-        x86 keeps that order anyway. Elsewhere acquiring a lock waits for the last release of
-        that lock, and the release waits for all earlier writes; so the lock is taken twice.
-        """
-        for _ in range(2):
-            with self._lock:
-                pass
-
-    def _require_others(self) -> None:
-        if self.rank and os.getppid() != self._leader:
-            raise SystemExit(1)
-        for process in self._processes:
-            if process.poll() is not None:
-                raise WorkerError(process.returncode)
+        if self._barrier is None:
+            return
+        try:
+            self._barrier.wait()
+        except EndedError as error:
+            if self.rank > 0:
+                raise SystemExit(1) from None
+            (ended,) = (
+                process
+                for process in self._processes
+                if process.stdin is not None and process.stdin.fileno() == error.descriptor
+            )
+            raise WorkerError(ended.wait()) from None
 
     def _send(self, process: subprocess.Popen[str], line: str) -> None:
         try:

@@ -112,7 +112,7 @@ def _score_as_flow(inputs: list[str], output: Path, parameters: dict[str, Any]) 
 
 def _explain(file: Path, output: Path) -> None:
     from pipeline.errors import InputError
-    from pipeline.files import replacing
+    from pipeline.files import atomic_write
     from pipeline.images.decoding import UnreadableImageError
     from pipeline.images.encoding import png
     from pipeline.images.explaining import explanation
@@ -122,6 +122,6 @@ def _explain(file: Path, output: Path) -> None:
     except UnreadableImageError as error:
         raise InputError(f"{file}: expected an image to explain, got: {error.reason}.") from None
     target = output / f"{file.name}.explained.png"
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(png(picture))
     typer.echo(f"The steps are drawn in {target}.")

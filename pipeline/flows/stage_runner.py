@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.tasks import exponential_backoff
 
-from pipeline.errors import NoSourceLeftError
+from pipeline.errors import NoMirrorLeftError
 from pipeline.stages import bounded_map, plain_calls
 
 _P = ParamSpec("_P")
@@ -58,4 +58,4 @@ def _task_of(stage: Callable[..., Any]) -> Task[..., Any]:
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Return whether a stage failed for a reason that may pass, such as an unreachable mirror."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, NoSourceLeftError) and error.transient
+    return isinstance(error, NoMirrorLeftError) and error.transient

@@ -105,7 +105,7 @@ def score_inbox(
     done = []
     # Of two runs with one outbox, the second waits, and takes the files that came meanwhile.
     with files.locked(outbox):
-        files.sweep(outbox)
+        files.remove_leftovers(outbox)
         if (outbox / _PENDING).exists():
             done += _finish(outbox, score)
         complete = _complete_files(inbox, settle)
@@ -161,7 +161,7 @@ def _move_to_batch(inbox: Path, names: list[str], outbox: Path) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     batch = outbox / f"{now}-{secrets.token_hex(3)}"
     # The batch is named before it exists, so that a killed run leaves no unknown batch.
-    with files.replacing(outbox / _PENDING) as temporary:
+    with files.atomic_write(outbox / _PENDING) as temporary:
         temporary.write_text(batch.name)
     (batch / IMAGES).mkdir(parents=True)
     for name in names:
@@ -176,8 +176,8 @@ def _move_to_batch(inbox: Path, names: list[str], outbox: Path) -> None:
             _log.warning("%s stays in the inbox: %s.", inbox / name, error.strerror)
     # If a power loss undid a move after the file was scored, the file would be scored twice.
     for directory, _, _ in os.walk(batch):
-        files.sync(Path(directory))
-    files.sync(outbox)
+        files.fsync(Path(directory))
+    files.fsync(outbox)
 
 
 def _finish(outbox: Path, score: Callable[[Path, Path], Scoring]) -> list[Scoring]:

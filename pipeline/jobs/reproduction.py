@@ -45,7 +45,7 @@ def reproduce(
     ------
     LineageError
         If its inputs or its parameters are not recorded, or the inputs are not available.
-    NoSourceLeftError
+    NoMirrorLeftError
         If MNIST is not in the data directory and no source delivers it.
     registry.NotFoundError
         If there is no such version.

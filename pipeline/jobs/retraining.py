@@ -71,7 +71,7 @@ def retrain(
         If another retraining runs, and the settings say not to wait for it.
     InputError
         If there are no labelled images in `labelled`.
-    NoSourceLeftError
+    NoMirrorLeftError
         If MNIST is not in the data directory and no source delivers it.
     registry.BlobError
         If the champion's weights do not match their digest.
@@ -116,7 +116,7 @@ def retrain(
 def conclude(outcome: Trained, work: Path) -> None:
     """Write the record and the report of a run, and remove its checkpoint."""
     write_run_files(outcome)
-    files.remove(work)
+    files.remove_directory(work)
 
 
 def _thresholds(settings: Settings, min_accuracy: float | None) -> Thresholds:

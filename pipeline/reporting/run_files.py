@@ -18,10 +18,10 @@ REPORT = "report.html"
 def write_run_files(outcome: Trained) -> None:
     """Write ``record.json`` and ``report.html`` to the directory of a run."""
     # An earlier run may have been killed while it wrote, and left temporary files.
-    files.sweep(outcome.directory)
-    with files.replacing(outcome.directory / RECORD) as temporary:
+    files.remove_leftovers(outcome.directory)
+    with files.atomic_write(outcome.directory / RECORD) as temporary:
         temporary.write_text(json.dumps(_record(outcome), indent=2, default=str) + "\n")
-    with files.replacing(outcome.directory / REPORT) as temporary:
+    with files.atomic_write(outcome.directory / REPORT) as temporary:
         temporary.write_text(retraining_html(outcome), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the network share."""
+"""Fixtures of the tests of the network."""
 
 import contextlib
 import json
@@ -22,20 +22,20 @@ def train():
 
 @pytest.fixture(scope="session")
 def test():
-    """Others, not to be trained on."""
+    """Test images and labels of the sample of MNIST."""
     return mnist_sample.arrays(mnist_sample.SAMPLE.test)
 
 
 @pytest.fixture
-def helped(monkeypatch):
-    """Trainings get as many processes as they may have, however small they are."""
+def small_trainings_share(monkeypatch):
+    """Small trainings use as many processes as `threads` allows."""
     for name in small_training.THRESHOLDS:
         monkeypatch.setattr(nn.session, name, 1)
 
 
 @pytest.fixture
-def helpers(helped, monkeypatch):
-    """The helper processes that have been started, a list that grows; trainings get them."""
+def worker_processes(small_trainings_share, monkeypatch):
+    """The worker processes started so far; they are killed at the end of the test."""
     started = []
 
     class Recorded(subprocess.Popen):
@@ -44,11 +44,14 @@ def helpers(helped, monkeypatch):
             started.append(self)
 
     monkeypatch.setattr("nn.parallel.workers.subprocess.Popen", Recorded)
-    return started
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
-class Apart:
-    """A small training in a process of its own."""
+class TrainingProcess:
+    """A small training in another process."""
 
     def __init__(self, halt, checkpoint=None, **params):
         task = {"params": params, "halt": halt, "checkpoint": checkpoint and str(checkpoint)}
@@ -61,39 +64,39 @@ class Apart:
             start_new_session=True,
         )
 
-    def reach(self, place):
-        """Wait until it is there."""
+    def wait_for(self, point):
+        """Wait until the training reaches a point."""
         for line in self._process.stdout:
-            if line.strip() == place:
+            if line.strip() == point:
                 return
-        pytest.fail(f"it ended before {place!r}: {self._process.stderr.read()}")
+        pytest.fail(f"the training ended before {point!r}: {self._process.stderr.read()}")
 
     def kill(self):
-        """End this process, and not its helpers."""
+        """Kill this process, but not its workers."""
         self._process.kill()
 
     def interrupt(self):
-        """Do what Ctrl-C does, to all of its processes."""
+        """Interrupt all its processes, as Ctrl-C does."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def ended(self):
-        """Wait for it and its helpers, which have its output open; return its errors."""
+    def wait(self):
+        """Wait for it and its workers, which keep its output open; return its error output."""
         return self._process.communicate(timeout=120)[1]
 
     def remove(self):
-        """Leave nothing, whatever a test came to."""
+        """Kill and wait for all its processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 
 @pytest.fixture
-def apart():
-    """Starts small trainings in processes of their own."""
+def start_training():
+    """Start small trainings in other processes; they are killed at the end of the test."""
     started = []
 
     def start(*args, **kwargs):
-        started.append(Apart(*args, **kwargs))
+        started.append(TrainingProcess(*args, **kwargs))
         return started[-1]
 
     yield start

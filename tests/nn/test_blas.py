@@ -10,7 +10,7 @@ def _blas_threads():
 
 
 def test_blas_is_held_to_one_thread_until_the_last_training_ends():
-    """Trainings of one process may overlap, and end in the order they began."""
+    """Trainings in one process may overlap and end in any order."""
     usual = _blas_threads()
     first, second = single_threaded_blas(), single_threaded_blas()
     first.__enter__()

@@ -65,12 +65,12 @@ def test_every_parameter_has_a_domain():
     [(parameter, value) for parameter, values in OUTSIDE.items() for value in values],
 )
 def test_a_parameter_outside_its_domain_is_named(parameter, value):
-    with pytest.raises(InvalidParameterError, match=f"^{parameter}: expected .*, got ") as told:
+    with pytest.raises(InvalidParameterError, match=f"^{parameter}: expected .*, got ") as raised:
         NeuralNetwork(**{parameter: value})
-    assert told.value.name == parameter
-    assert told.value.got is value
-    assert repr(value) in str(told.value)
-    assert isinstance(told.value, ValueError)
+    assert raised.value.name == parameter
+    assert raised.value.got is value
+    assert repr(value) in str(raised.value)
+    assert isinstance(raised.value, ValueError)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_parameter_assigned_while_training_does_not_change_that_training():
     ],
 )
 def test_a_word_that_is_not_known_is_answered_with_those_that_are(parameter, choices):
-    with pytest.raises(InvalidParameterError) as told:
+    with pytest.raises(InvalidParameterError) as raised:
         NeuralNetwork(**{parameter: "unheard of"})
-    assert told.value.expected == "one of " + ", ".join(sorted(choices))
+    assert raised.value.expected == "one of " + ", ".join(sorted(choices))
     for choice in choices:
         assert getattr(NeuralNetwork(**{parameter: choice}), parameter) == choice
 
@@ -167,7 +167,7 @@ HYPERPARAMETERS = st.fixed_dictionaries(
 
 @given(HYPERPARAMETERS)
 def test_params_pass_through_json_and_make_an_equal_network(params):
-    """Whatever kind of number they were given as."""
+    """Numbers may be of any type."""
     network = NeuralNetwork(**params)
     told = json.loads(json.dumps(network.get_params()))
     assert told == network.get_params()

@@ -1,4 +1,4 @@
-"""What a training does with its examples, and what it tells of every epoch."""
+"""The steps of a training, and its record of every epoch."""
 
 import dataclasses
 
@@ -88,7 +88,7 @@ def test_l2_decays_weights_as_the_book_has_it():
 
 
 def test_figures_are_means_over_examples_and_not_over_batches():
-    """Where no step moves anything, they are those of the network; the last batch is short."""
+    """If no step changes a weight, they are those of the network; the last batch is short."""
     images, labels = examples()
     still = network(learning_rate=1e-30, epochs=2).fit(images, labels, (images, labels))
     for epoch in still.history:
@@ -129,7 +129,7 @@ def test_without_validation_data_there_are_no_validation_figures():
 
 
 def test_a_network_may_be_asked_in_mid_training():
-    """It answers as it is after each epoch, and its answers do not change what follows."""
+    """Predictions are those after each epoch, and do not change the training."""
     images, labels = examples()
     answers = []
     asked = network(**RANDOM)
@@ -140,7 +140,7 @@ def test_a_network_may_be_asked_in_mid_training():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_divergence_names_epoch_batch_and_learning_rate(threads, helped):
+def test_divergence_names_epoch_batch_and_learning_rate(threads, small_trainings_share):
     """The first step throws the weights out, so that the second batch has no finite loss."""
     rate = 1e30
     network_ = network(
@@ -149,9 +149,9 @@ def test_divergence_names_epoch_batch_and_learning_rate(threads, helped):
     at = learning_rate(rate, "constant", 1, 6, 3)
     with pytest.raises(
         DivergedError, match=r"in epoch 1, batch 2, at learning rate 5e\+29"
-    ) as told:
+    ) as raised:
         network_.fit(*examples())
-    assert (told.value.epoch, told.value.batch, told.value.learning_rate) == (1, 2, at)
+    assert (raised.value.epoch, raised.value.batch, raised.value.learning_rate) == (1, 2, at)
     assert network_.history == []
 
 
@@ -191,7 +191,9 @@ def test_every_parameter_of_a_training_makes_a_difference(change):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_each_epoch_takes_every_example_once_in_an_order_of_its_own(threads, helped, monkeypatch):
+def test_each_epoch_takes_every_example_once_in_an_order_of_its_own(
+    threads, small_trainings_share, monkeypatch
+):
     """Which the seed decides, and nothing else that is drawn at random."""
     orders = []
 

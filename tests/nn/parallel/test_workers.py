@@ -24,14 +24,14 @@ def _vector(fitted):
     ("optimizer", "rate"),
     [("sgd", 0.3), ("momentum", 0.03), ("nesterov", 0.03), ("adam", 0.01)],
 )
-def test_two_compute_what_one_computes(optimizer, rate, helpers):
-    """Within what float32 rounds: they add up in another order."""
+def test_two_processes_compute_what_one_computes(optimizer, rate, worker_processes):
+    """Up to the rounding of float32, since they add in a different order."""
     params = {"optimizer": optimizer, "learning_rate": rate, "l2": 0.5, "label_smoothing": 0.1}
     data = examples()
     alone = network(**params, threads=1).fit(*data, data)
-    assert not helpers
+    assert not worker_processes
     together = network(**params, threads=2).fit(*data, data)
-    assert len(helpers) == 1
+    assert len(worker_processes) == 1
     np.testing.assert_allclose(_vector(together), _vector(alone), rtol=1e-4, atol=1e-5)
     for one, other in zip(alone.history, together.history, strict=True):
         assert other.loss == pytest.approx(one.loss, rel=1e-5)
@@ -41,13 +41,13 @@ def test_two_compute_what_one_computes(optimizer, rate, helpers):
 
 
 def test_every_optimizer_is_compared():
-    marks = test_two_compute_what_one_computes.pytestmark
+    marks = test_two_processes_compute_what_one_computes.pytestmark
     assert {optimizer for optimizer, _ in marks[0].args[1]} == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", ">f4", "float64"])
-def test_a_batch_may_be_shorter_than_the_team(dtype):
-    """Here the last one has one example for three processes; images may be of any type."""
+def test_a_batch_may_have_fewer_examples_than_processes(dtype):
+    """The last batch has one example for three processes; images may have any type."""
     images, labels = examples(129)
     x = (images.reshape(129, -1) / (1 if dtype == "uint8" else 255)).astype(dtype)
     results = []
@@ -60,54 +60,54 @@ def test_a_batch_may_be_shorter_than_the_team(dtype):
     np.testing.assert_allclose(three, one, rtol=1e-5)
 
 
-def test_two_give_the_same_bytes_again(helpers):
-    """Whatever is drawn at random, and in whatever order they get their work done."""
+def test_two_processes_give_the_same_bytes_again(worker_processes):
+    """With everything random, and in whatever order they do their work."""
     data = examples()
     first, again = (network(**RANDOM, threads=2).fit(*data, data) for _ in range(2))
-    assert len(helpers) == 2
+    assert len(worker_processes) == 2
     assert first.to_bytes() == again.to_bytes()
     assert without_seconds(first.history) == without_seconds(again.history)
 
 
-def test_a_killed_helper_is_an_error_that_tells_its_status(helpers):
+def test_a_killed_worker_is_an_error_with_its_status(worker_processes):
     def kill(epoch):
-        helpers[0].kill()
-        helpers[0].wait()
+        worker_processes[0].kill()
+        worker_processes[0].wait()
 
-    with pytest.raises(WorkerError, match=r"status -9\b.*threads=1") as told:
+    with pytest.raises(WorkerError, match=r"status -9\b.*threads=1") as raised:
         network(threads=2).fit(*examples(), on_epoch=kill)
-    assert told.value.status == -signal.SIGKILL
+    assert raised.value.status == -signal.SIGKILL
 
 
-def test_a_helper_killed_while_it_is_waited_for_is_the_same_error(helpers):
-    """It was stopped, so that no epoch can end before it is killed."""
+def test_a_worker_killed_while_the_leader_waits_is_the_same_error(worker_processes):
+    """It is stopped first, so that no epoch can end before it is killed."""
 
     def stop_and_kill_later(epoch):
-        helpers[0].send_signal(signal.SIGSTOP)
-        threading.Timer(0.2, helpers[0].kill).start()
+        worker_processes[0].send_signal(signal.SIGSTOP)
+        threading.Timer(0.2, worker_processes[0].kill).start()
 
-    with pytest.raises(WorkerError) as told:
+    with pytest.raises(WorkerError) as raised:
         network(threads=2).fit(*examples(), on_epoch=stop_and_kill_later)
-    assert told.value.status == -signal.SIGKILL
+    assert raised.value.status == -signal.SIGKILL
 
 
-def test_one_helper_killed_takes_the_others_with_it(helpers):
+def test_when_one_worker_is_killed_the_others_end_too(worker_processes):
     def kill(epoch):
-        helpers[1].kill()
-        helpers[1].wait()
+        worker_processes[1].kill()
+        worker_processes[1].wait()
 
     with pytest.raises(WorkerError):
         network(threads=3).fit(*examples(), on_epoch=kill)
-    assert [helper.returncode for helper in helpers] == [-signal.SIGKILL] * 2
+    assert [process.returncode for process in worker_processes] == [-signal.SIGKILL] * 2
 
 
 class RefusalError(Exception):
-    """What a caller's own function may raise."""
+    """An error that a caller's function raises."""
 
 
 @pytest.mark.parametrize("kind", [None, KeyboardInterrupt, RefusalError])
-def test_no_helper_outlives_its_training(kind, helpers):
-    """However that ends; nor does anything stay open."""
+def test_no_worker_outlives_its_training(kind, worker_processes):
+    """However the training ends; no file descriptor stays open."""
     before = len(os.listdir("/dev/fd"))  # noqa: PTH208 - the directory lists itself
 
     def end(epoch):
@@ -119,47 +119,47 @@ def test_no_helper_outlives_its_training(kind, helpers):
     else:
         with pytest.raises(kind):
             network(threads=2).fit(*examples(), on_epoch=end)
-    assert len(helpers) == 1
-    assert helpers[0].returncode is not None
+    assert len(worker_processes) == 1
+    assert worker_processes[0].returncode is not None
     assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208
 
 
-def test_divergence_is_told_once_however_many_found_it(helpers, capfd):
+def test_divergence_is_reported_once(worker_processes, capfd):
     with pytest.raises(DivergedError):
         network(threads=2, activation="relu", learning_rate=1e30).fit(*examples())
-    assert helpers[0].returncode is not None
+    assert worker_processes[0].returncode is not None
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("place", ["work", "epoch 1"])
-def test_helpers_end_with_a_leader_that_is_killed(place, apart):
-    """Before they have begun to work, as well as between two epochs."""
-    leader = apart(place, threads=2)
-    leader.reach(place)
+@pytest.mark.parametrize("point", ["work", "epoch 1"])
+def test_workers_end_when_the_leader_is_killed(point, start_training):
+    """Before they start to work, and between two epochs."""
+    leader = start_training(point, threads=2)
+    leader.wait_for(point)
     leader.kill()
-    leader.ended()
+    leader.wait()
 
 
-def test_helpers_end_with_a_leader_that_is_killed_in_an_epoch(apart):
-    leader = apart(None, threads=2, epochs=1_000_000)
-    leader.reach("epoch 2")
+def test_workers_end_when_the_leader_is_killed_in_an_epoch(start_training):
+    leader = start_training(None, threads=2, epochs=1_000_000)
+    leader.wait_for("epoch 2")
     leader.kill()
-    leader.ended()
+    leader.wait()
 
 
-def test_an_interrupt_ends_no_helper(helpers):
-    """The training goes on with all of them, if the leader does not mind."""
+def test_an_interrupt_ends_no_worker(worker_processes):
+    """Only the leader reacts to it; here it gets none, and the training continues."""
     fitted = network(threads=2)
-    fitted.fit(*examples(), on_epoch=lambda epoch: helpers[0].send_signal(signal.SIGINT))
+    fitted.fit(*examples(), on_epoch=lambda epoch: worker_processes[0].send_signal(signal.SIGINT))
     assert len(fitted.history) == 3
 
 
-def test_an_interrupt_is_for_the_leader_alone(apart):
-    """Ctrl-C reaches the helpers too, and they leave it to the leader to say so."""
-    leader = apart("epoch 1", threads=2)
-    leader.reach("epoch 1")
+def test_an_interrupt_is_for_the_leader_alone(start_training):
+    """Ctrl-C reaches the workers too, but only the leader reports it."""
+    leader = start_training("epoch 1", threads=2)
+    leader.wait_for("epoch 1")
     leader.interrupt()
-    errors = leader.ended()
+    errors = leader.wait()
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
@@ -168,24 +168,24 @@ def test_a_small_network_is_trained_by_one_process():
     assert useful_workers(network(), 60_000, 8) == 1
 
 
-def test_a_large_network_gets_as_many_processes_as_it_may_have():
+def test_a_large_network_uses_as_many_processes_as_allowed():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=30)
     assert [useful_workers(large, 50_000, most) for most in (1, 2, 4)] == [1, 2, 4]
 
 
-def test_a_short_training_is_over_before_a_helper_has_started():
+def test_a_short_training_does_not_start_workers():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=128, epochs=1)
     assert useful_workers(large, 500, 8) == 1
 
 
-def test_small_batches_are_not_cut_up_further():
+def test_small_batches_are_not_divided():
     large = network(sizes=(784, 2500, 2000, 10), batch_size=10, epochs=30)
     assert useful_workers(large, 50_000, 8) == 1
 
 
 @pytest.mark.parametrize("threads", [None, 2])
-def test_the_threads_that_were_used_are_told_with_the_weights(threads, monkeypatch):
-    """So that a network of these parameters is trained in the same way elsewhere."""
+def test_the_number_of_threads_used_is_stored_with_the_weights(threads, monkeypatch):
+    """So a network with these parameters is trained in the same way elsewhere."""
     monkeypatch.setattr("nn.fitting.available_cores", lambda: 2)
     small = network(threads=threads, epochs=1).fit(*examples())
     assert type(small).from_bytes(small.to_bytes()).threads == 1
@@ -195,14 +195,14 @@ def test_the_threads_that_were_used_are_told_with_the_weights(threads, monkeypat
     assert type(shared).from_bytes(shared.to_bytes()).threads == 2
 
 
-def test_a_member_works_on_every_piece_that_is_its_turn():
+def test_one_process_works_on_every_piece():
     done = []
     with Workers(1) as workers:
         workers.run(done.append, 5)
     assert done == [0, 1, 2, 3, 4]
 
 
-def test_trainings_in_several_threads_do_not_disturb_each_other(helped):
+def test_trainings_in_several_threads_do_not_disturb_each_other(small_trainings_share):
     data = examples()
     alone = [network(seed=seed, threads=2).fit(*data).to_bytes() for seed in (1, 2)]
     with ThreadPoolExecutor(2) as pool:

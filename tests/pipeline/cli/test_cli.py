@@ -92,8 +92,8 @@ def test_no_promote_registers_a_version_and_keeps_the_champion(digits):
     [
         (("show", "7"), "Error: There is no mnist/7 in the registry."),
         (("score", "/nowhere", "--output", "/tmp/x", "--direct"), "Error: /nowhere: expected"),
-        (("ingest",), "Error: No source delivers train-images-idx3-ubyte:"),
-        (("retrain", "--direct"), "Error: No source delivers"),
+        (("ingest",), "Error: No mirror delivers train-images-idx3-ubyte:"),
+        (("retrain", "--direct"), "Error: No mirror delivers"),
     ],
 )
 def test_an_expected_failure_is_one_message_and_status_1(digits, version, arguments, message):

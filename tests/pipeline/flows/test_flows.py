@@ -151,7 +151,7 @@ def test_a_permanent_failure_is_one_message_and_not_retried(on_server, ask, tmp_
     seen = {run["id"] for run in ask("flow_runs")}
     ended = on_server(*RETRAIN, DIGITS_MIRRORS=str(tmp_path / "gone"))
     assert ended.status == 1
-    assert "Error: No source delivers train-images-idx3-ubyte:" in ended.err
+    assert "Error: No mirror delivers train-images-idx3-ubyte:" in ended.err
     assert "Traceback" not in ended.err
     (run,) = [run for run in ask("flow_runs") if run["id"] not in seen]
     assert run["state_name"] == "Failed"
