@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from rich.console import Console
 
 from nn import Epoch
@@ -172,6 +173,13 @@ def test_the_page_embeds_the_bytes_of_its_pictures():
     (source,) = (i["src"] for i in _Page(page).all("img") if i["alt"] == "Confusion matrix")
     encoded = re.fullmatch(r"data:image/svg\+xml;base64,(.*)", source)[1]
     assert base64.b64decode(encoded) == confusion_picture(evaluation.confusion)
+
+
+def test_the_wheel_contains_the_template_of_the_page(pytestconfig):
+    files = WheelBuilder(str(pytestconfig.rootpath)).recurse_included_files()
+    assert "pipeline/reporting/templates/retraining.html.j2" in {
+        file.distribution_path for file in files
+    }
 
 
 def test_equal_runs_have_equal_pages():
