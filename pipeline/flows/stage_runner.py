@@ -1,4 +1,4 @@
-"""The stages of a job as tasks of the Prefect flow that is running."""
+"""The stages of a job as tasks of the current Prefect flow run."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -16,8 +16,8 @@ from pipeline.stages import bounded_map, plain_calls
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# Tasks submitted before the first of them is waited for: enough for a small cluster, and few
-# enough for ten million files.
+# Maximum number of unfinished tasks: enough for a small cluster, and memory stays bounded for
+# ten million files.
 _MAX_PENDING = 64
 
 
@@ -56,6 +56,6 @@ def _task_of(stage: Callable[..., Any]) -> Task[..., Any]:
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a stage failed for a reason that may be gone a little later."""
+    """Return whether a stage failed for a reason that may pass, such as an unreachable mirror."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, NoMirrorLeftError) and error.transient

@@ -631,7 +631,7 @@ def test_the_command_takes_many_inputs(digits, here):
     ended = digits("score", "a", "b.parquet", "a/*.png", "--output", "out", "--direct")
     assert ended.status == 0
     assert "11 files in" in ended.out
-    assert "of 9 labelled images right" in ended.out
+    assert "of 9 labelled images correct" in ended.out
     run = json.loads((here / "out" / "run.json").read_text())
     assert run["inputs"] == [f"{here}/a", f"{here}/b.parquet", f"{here}/a/*.png"]
     ended = digits("score", "a", "c", "--output", "out", "--direct")
