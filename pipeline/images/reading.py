@@ -4,13 +4,14 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.images import fields
 from pipeline.images.decoding import UnreadableImageError, decode
 from pipeline.images.evidence import Candidates, Judge
 from pipeline.images.framing import SIDE
@@ -65,6 +66,9 @@ class Reader:
     """Which are normalized: those unlike MNIST's, all, or none."""
     ink: Polarity = "auto"
     """Whether the ink is darker or lighter than the paper."""
+    split: int | None = None
+    """How many digits an image has that is to be cut into them; 0 if that is not known, None if
+    images are not to be cut."""
     judge: Judge | None = field(default=None, compare=False)
     """Who is asked if an image can be read in several ways: the network."""
 
@@ -106,6 +110,25 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
             candidates.add(grey)
             places.append(place)
     return _seen(images, reasons, reader, candidates, places)
+
+
+def digits_as_seen(sheets: Iterable[Sheet], reader: Reader) -> tuple[Seen, list[int]]:
+    """Return the digits of images as the network is to see them, and how many each image has.
+
+    An image without a digit has one place, with the reason why.
+    """
+    parts: list[Sheet] = []
+    numbers: list[int] = []
+    for each in sheets:
+        if isinstance(each, str):
+            parts.append(each)
+            numbers.append(0)
+            continue
+        digits = fields.split(each, reader.ink, reader.judge, reader.split or None)
+        parts += digits or [BLANK]
+        numbers.append(len(digits))
+    # The digits that were cut out are light on dark.
+    return as_seen(parts, len(parts), replace(reader, ink="light")), numbers
 
 
 def pixels_as_seen(images: NDArray[np.uint8], reasons: Mapping[int, str], reader: Reader) -> Seen:

@@ -1,55 +1,87 @@
-"""What scoring knows of an input, whatever its kind."""
+"""Image sources and their work items: what scoring knows of an input, whatever its type."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images.reading import Reader
+from pipeline.images.reading import Reader, Seen, Sheet, as_seen, digits_as_seen
 
 UNKNOWN = -1
-"""Instead of a label that nobody knows."""
+"""The label of an image whose label is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some images as the network sees them, with the places where there is none."""
+    """Images as the network sees them, and the reasons why others cannot be read."""
 
     paths: Sequence[str]
-    """By which the user recognises each, scored or not."""
+    """The path that users know each image by, including those that cannot be read."""
     images: NDArray[np.uint8]
-    """Of those that can be scored, in order; shape (n, 28, 28)."""
+    """The images that can be read, in order; shape (n, 28, 28)."""
     reasons: dict[int, str]
-    """Why the others cannot, by their places in `paths`."""
+    """Why the others cannot be read, by their indices in `paths`."""
     labels: NDArray[np.int8]
-    """Of every one, -1 where it is not known; shape (len(paths),)."""
+    """The label of each path, -1 if it is unknown; shape (len(paths),)."""
     notes: dict[int, str] = field(default_factory=dict)
-    """What was removed from some or done to them, by their places in `paths`."""
+    """What was removed from images or done to them, by their indices in `paths`."""
+    images_read: int = 0
+    """Number of images that the batch was read from; fewer than paths if images are split."""
 
 
-class Source(Protocol):
-    """Where images are read from: a frozen dataclass of strings and truth values.
+def batch_of(
+    paths: Sequence[str], sheets: Iterable[Sheet], labels: NDArray[np.int8], reader: Reader
+) -> Batch:
+    """Return images as a batch; if the reader splits them, each digit has a path of its own.
 
-    JSON can hold it, and a worker on another machine needs nothing else to read from it.
+    Parameters
+    ----------
+    paths : sequence of str
+    sheets : iterable of ndarray or str
+        The images, or the reasons why there are none.
+    labels : ndarray of int8, shape (len(paths),)
+    reader : Reader
+    """
+    if reader.split is None:
+        return seen_as_batch(paths, as_seen(sheets, len(paths), reader), labels)
+    seen, numbers = digits_as_seen(sheets, reader)
+    split: list[str] = []
+    for path, number in zip(paths, numbers, strict=True):
+        split += [f"{path}#{index}" for index in range(1, number + 1)] or [path]
+    # The label of a field is not that of each of its digits.
+    known = np.where(np.array(numbers) > 1, UNKNOWN, labels)
+    each = np.repeat(known, np.maximum(numbers, 1)).astype(np.int8)
+    return Batch(split, seen.images, seen.reasons, each, seen.notes, len(paths))
+
+
+def seen_as_batch(paths: Sequence[str], seen: Seen, labels: NDArray[np.int8]) -> Batch:
+    """Return images that have been read as a batch."""
+    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, len(paths))
+
+
+class ImageSource(Protocol):
+    """Reads images: a frozen dataclass of strings and booleans.
+
+    It can be stored as JSON, and a worker on another machine needs nothing else to read from it.
     """
 
     @property
-    def labels(self) -> str | None:
-        """The SHA-256 of the table of labels beside the images, if there is one."""
+    def label_table_sha256(self) -> str | None:
+        """The SHA-256 of the label table beside the images, if there is one."""
 
     def batches(self, keys: Sequence[Any], size: int, reader: Reader) -> Iterator[Batch]:
-        """Read what some of its pieces hold, in order, so many images at once."""
+        """Read the images of work items in order, `size` images at a time."""
 
 
-class Piece(NamedTuple):
-    """The least that is read by one task alone."""
+class WorkItem(NamedTuple):
+    """The smallest unit that one task reads."""
 
-    source: Source
+    source: ImageSource
     key: Any
-    """By which the source finds it again; JSON can hold it."""
+    """What the source finds the images by; it can be stored as JSON."""
     images: int
-    """How many there are in it."""
-    stamp: bytes
-    """Another one whenever what it holds is another."""
+    """Number of images."""
+    change_stamp: bytes
+    """Changes if the content changes."""

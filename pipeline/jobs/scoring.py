@@ -16,9 +16,10 @@ from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.progress import report
 from pipeline.scoring.listing import list_images, unscored_shards
+from pipeline.scoring.numbers import write_numbers
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.scorer import load_network, score_shard
-from pipeline.scoring.summary import summarise
+from pipeline.scoring.summary import summarize
 from pipeline.settings import Settings, load_settings
 from pipeline.stages import map_stage, stage
 from registry import ModelVersion
@@ -71,7 +72,7 @@ def score(
         If its weights are missing or do not match their digest.
     """
     started = time.time()
-    addresses = finding.several(inputs)
+    addresses = finding.input_list(inputs)
     settings = settings or load_settings()
     options = options or Options()
     _validate(options, min_confidence)
@@ -79,9 +80,9 @@ def score(
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = resolve(settings, model)
     # Everything that can be refused is refused before anything is written.
-    finding.require(addresses, output)
+    finding.check_inputs(addresses, output)
     load_network(settings.blobs_url, version.sha256)
-    # Of two runs into one directory the second waits, and finds everything done.
+    # Of two runs with one output, the second waits, and finds everything done.
     with files.locked(output):
         listing = list_images(addresses, output, version, options)
         pending = unscored_shards(output, listing)
@@ -93,7 +94,9 @@ def score(
         for count in map_stage(score_shard, calls):
             done += count
             report(activity, done, listing.files)
-        return summarise(version, output, listing, min_confidence, resumed, started)
+        if options.split is not None:
+            write_numbers(output, len(listing.sizes))
+        return summarize(version, output, listing, min_confidence, resumed, started)
 
 
 def _validate(options: Options, min_confidence: float | None) -> None:
@@ -103,6 +106,8 @@ def _validate(options: Options, min_confidence: float | None) -> None:
         )
     if options.ink not in INK:
         raise InvalidParameterError("ink", f"one of {', '.join(INK)}", options.ink)
+    if options.split is not None and options.split < 0:
+        raise InvalidParameterError("split", "a number of digits, or 0", options.split)
     if options.reject is not None and not 0 < options.reject < 1:
         raise InvalidParameterError("reject", "a fraction in (0, 1)", options.reject)
     if min_confidence is not None and not 0 <= min_confidence <= 1:

@@ -44,6 +44,8 @@ class Rows:
     notes: dict[int, str] = field(default_factory=dict)
     """What was removed from an image or done to it, by the number of the row."""
     answers: list[Answers] = field(default_factory=list)
+    images_read: int = 0
+    """Number of images that the rows are of; fewer than rows if images were split."""
 
     def add(self, batch: Batch, answers: Answers) -> None:
         """Add the rows of a batch."""
@@ -51,6 +53,7 @@ class Rows:
         self.reasons |= {first + index: reason for index, reason in answers.reasons.items()}
         self.notes |= {first + index: note for index, note in batch.notes.items()}
         self.paths += batch.paths
+        self.images_read += batch.images_read
         # The images themselves are not kept.
         self.answers.append(
             Answers(answers.images[:0], answers.probabilities, answers.reasons, answers.novelty)

@@ -17,7 +17,7 @@ SUMMARY = "summary.json"
 """File of the output with the counts over all predictions."""
 
 REVIEW = "review.csv"
-"""File of the output with the predictions to review, if that was asked for."""
+"""File of the output with the predictions to review, if a minimum confidence was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Options:
     """Which images are normalized: those unlike MNIST's, all, or none."""
     ink: Polarity = "auto"
     """Whether the ink is darker or lighter than the paper."""
+    split: int | None = None
+    """Number of digits that each image is cut into; 0 if that is not known, None for no cut."""
     reject: float | None = None
     """Images whose novelty, a p-value, is smaller get no prediction."""
     probabilities: bool = False
@@ -45,12 +47,12 @@ class Scoring:
     counts: PredictionCounts
     """The counts over its rows."""
     drift: tuple[Drift, ...]
-    """Drift from the images the version was measured on; empty if it has no profile."""
+    """Drift from the images that the gate measured the version on; empty if it has no profile."""
     least_certain: tuple[LowConfidence, ...]
     """The least certain predictions, in ascending confidence; at most 24."""
     review: int
-    """How many predictions ``review.csv`` lists."""
+    """Number of predictions in ``review.csv``."""
     resumed: int
-    """How many images an earlier run had scored already."""
+    """Number of images that an earlier run had scored already."""
     seconds: float
     """Wall time of this run."""

@@ -1,4 +1,4 @@
-"""Predictions as a Parquet data set: a file for each shard, which tells what it comes to."""
+"""Predictions as a Parquet data set: one file for each shard, with its counts as metadata."""
 
 import json
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline import files
 from pipeline.metrics.counts import DIGITS, PredictionCounts
@@ -32,20 +33,19 @@ _FIELDS = [
 ]
 
 SCHEMA = pa.schema(_FIELDS)
-"""Of every file."""
+"""Schema of every file."""
 
 _PROBABILITIES = pa.field("probabilities", pa.list_(pa.float32(), DIGITS))
 
 WITH_PROBABILITIES = pa.schema([*_FIELDS[:3], _PROBABILITIES, *_FIELDS[3:]])
-"""Of every file, where probabilities were asked for."""
+"""Schema of every file if the data set has probabilities."""
 
-
-REVIEWED = ("path", "prediction", "confidence")
-"""Columns of what a person should look at."""
+REVIEW_COLUMNS = ("path", "prediction", "confidence")
+"""Columns of the list of predictions to review."""
 
 
 def path(directory: Path, shard: int) -> Path:
-    """Return the file of a shard."""
+    """Return the file of a shard's predictions."""
     return directory / f"part-{shard:06}.parquet"
 
 
@@ -58,61 +58,72 @@ def write(
     *,
     with_probabilities: bool,
 ) -> None:
-    """Write a shard: a row for every path, in order."""
-    paths, reasons = rows.paths, rows.reasons
-    probabilities, novelty = rows.probabilities, rows.novelty
+    """Write the predictions of a shard: one row for each path, in order.
+
+    Parameters
+    ----------
+    target : Path
+    version : ModelVersion
+    rows : Rows
+    counts : PredictionCounts
+    least_certain : iterable of LowConfidence
+    with_probabilities : bool
+        Whether the file gets a column of probabilities.
+    """
+    paths, novelty = rows.paths, rows.novelty
     missing = np.zeros(len(paths), bool)
-    missing[list(reasons)] = True
-    scored = ~missing
-    prediction = np.zeros(len(paths), np.uint8)
-    prediction[scored] = probabilities.argmax(axis=1)
-    confidence = np.zeros(len(paths), np.float32)
-    confidence[scored] = probabilities.max(axis=1)
+    missing[list(rows.reasons)] = True
     columns = {
         "path": paths,
-        "prediction": pa.array(prediction, mask=missing),
-        "confidence": pa.array(confidence, mask=missing),
+        **_prediction_columns(rows.probabilities, missing),
         "novelty": pa.array(novelty, mask=np.isnan(novelty)),
-        "error": _sparse(reasons, len(paths)),
-        "notes": _sparse(rows.notes, len(paths)),
+        "error": _text_column(rows.reasons, len(paths)),
+        "notes": _text_column(rows.notes, len(paths)),
         "model_name": pa.repeat(version.name, len(paths)),
         "model_version": pa.repeat(version.number, len(paths)),
         "model_sha256": pa.repeat(version.sha256, len(paths)),
     }
-    schema = SCHEMA
-    if with_probabilities:
-        schema = WITH_PROBABILITIES
-        every = np.zeros((len(paths), DIGITS), np.float32)
-        every[scored] = probabilities
-        values = pa.array(every.ravel())
-        columns["probabilities"] = pa.FixedSizeListArray.from_arrays(
-            values, DIGITS, mask=pa.array(missing)
-        )
-    schema = schema.with_metadata(
+    schema = (WITH_PROBABILITIES if with_probabilities else SCHEMA).with_metadata(
         {
             _COUNTS: json.dumps(counts.as_json()),
-            _LEAST_CERTAIN: json.dumps([image.as_json() for image in least_certain]),
+            _LEAST_CERTAIN: json.dumps([prediction.as_json() for prediction in least_certain]),
         }
     )
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-    with files.replacing(target) as temporary:
+    with files.atomic_write(target) as temporary:
         pq.write_table(table, temporary)
 
 
-def _sparse(texts: dict[int, str], count: int) -> Any:
+def _prediction_columns(
+    probabilities: NDArray[np.float32], missing: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return prediction, confidence and probabilities, null for images that are missing."""
+    rows = np.zeros((len(missing), DIGITS), np.float32)
+    rows[~missing] = probabilities
+    return {
+        "prediction": pa.array(rows.argmax(axis=1).astype(np.uint8), mask=missing),
+        "confidence": pa.array(rows.max(axis=1), mask=missing),
+        "probabilities": pa.FixedSizeListArray.from_arrays(
+            pa.array(rows.ravel()), DIGITS, mask=pa.array(missing)
+        ),
+    }
+
+
+def _text_column(texts: dict[int, str], count: int) -> Any:
     if not texts:
         return pa.nulls(count, pa.string())
-    return pa.array([texts.get(place) for place in range(count)], pa.string())
+    return pa.array([texts.get(index) for index in range(count)], pa.string())
 
 
-def less_certain(part: Path, confidence: float) -> list[tuple[str, int, float]]:
-    """Return path, prediction and confidence of a shard's images of less confidence."""
-    table = pq.read_table(part, columns=list(REVIEWED), filters=pc.field("confidence") < confidence)
-    return list(zip(*(table[name].to_pylist() for name in REVIEWED), strict=True))
+def read_below(part: Path, confidence: float) -> list[tuple[str, int, float]]:
+    """Return path, prediction and confidence of a shard's predictions below a confidence."""
+    below = pc.field("confidence") < confidence
+    table = pq.read_table(part, columns=list(REVIEW_COLUMNS), filters=below)
+    return list(zip(*(table[name].to_pylist() for name in REVIEW_COLUMNS), strict=True))
 
 
-def read_sums(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
-    """Return what a shard comes to, and its least certain images."""
+def read_counts(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
+    """Return the counts of a shard, and its least certain predictions."""
     metadata = pq.read_schema(part).metadata
     least_certain = json.loads(metadata[_LEAST_CERTAIN])
     return PredictionCounts.from_json(json.loads(metadata[_COUNTS])), tuple(

@@ -16,7 +16,7 @@ from pipeline.scoring.review import LowConfidence, least_certain, least_certain_
 from pipeline.stages import stage
 from registry import ModelVersion, open_blobs
 
-# Images decoded and scored at once: enough to keep BLAS busy, and little memory.
+# Images that are decoded and scored together: enough to keep BLAS busy, in little memory.
 _BATCH_SIZE = 1024
 
 
@@ -24,9 +24,9 @@ _BATCH_SIZE = 1024
 def score_shard(
     blobs_url: str, version: ModelVersion, output: Path, shard: int, options: Options
 ) -> int:
-    """Score the images of a shard, write their predictions, and return how many there are."""
+    """Score the images of a shard, write their predictions, and return their number."""
     network = load_network(blobs_url, version.sha256)
-    reader = Reader(options.normalize, options.ink, judge_of(network))
+    reader = Reader(options.normalize, options.ink, options.split, judge_of(network))
     counts = PredictionCounts()
     rows = Rows()
     uncertain: list[LowConfidence] = []
@@ -43,7 +43,7 @@ def score_shard(
                 counts.add(answers.images, answers.probabilities, labels)
                 names = [path for n, path in enumerate(batch.paths) if n not in answers.reasons]
                 uncertain += least_certain_of(names, answers.images, answers.probabilities)
-    counts.files = len(rows.paths)
+    counts.files = rows.images_read
     counts.novel = rows.novel
     counts.errors.update(rows.reasons.values())
     predictions.write(
@@ -54,15 +54,16 @@ def score_shard(
         least_certain(uncertain),
         with_probabilities=options.probabilities,
     )
-    return len(rows.paths)
+    return rows.images_read
 
 
-# A process scores shard after shard with one version.
+# A process scores one shard after another with the same version.
 @lru_cache(maxsize=1)
 def load_network(blobs_url: str, sha256: str) -> NeuralNetwork:
     """Return the network with these weights.
 
-    They come from the blob store itself: a worker on another machine need not reach the database.
+    They are read from the blob store, since a worker on another machine may have no access to the
+    database.
 
     Raises
     ------
