@@ -152,7 +152,7 @@ def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypa
     _write(own / "1" / "empty.png", b"")
     first = collect(own, data, tmp_path / "kept")
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.inputs.image_files.as_seen", None)
+        patch.setattr("pipeline.inputs.image_files.sheet", None)
         assert collect(own, data, tmp_path / "kept") == first
     first.reference.path.unlink()
     assert collect(own, data, tmp_path / "kept") == first

@@ -161,6 +161,39 @@ def test_a_version_without_a_novelty_score_rejects_nothing(champion, directory, 
     assert done.counts.novel == 0
 
 
+def test_fields_are_cut_into_their_digits(champion, tmp_path):
+    """A row for each digit, and the number in a table."""
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    cut = [sent_images.enlarged(IMAGES[number], 4) for number in range(3)]
+    sheet = np.zeros((120, sum(part.shape[1] + 15 for part in cut) + 40))
+    left = 20
+    for part in cut:
+        sheet[20 : 20 + part.shape[0], left : left + part.shape[1]] = part
+        left += part.shape[1] + 15
+    (tmp_path / "in" / "field.png").write_bytes(png(sent_images.printed(sheet, rng)))
+    (tmp_path / "in" / "white.png").write_bytes(png(np.full((50, 90), 240, np.uint8)))
+    done = score(tmp_path / "in", tmp_path / "out", options=Options(split=0))
+    rows = _rows(tmp_path / "out")
+    assert [row["path"] for row in rows] == [
+        "field.png#1",
+        "field.png#2",
+        "field.png#3",
+        "white.png",
+    ]
+    number = "".join(str(row["prediction"]) for row in rows[:3])
+    with (tmp_path / "out" / "numbers.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [(row["path"], row["number"], row["digits"]) for row in table] == [
+        ("field.png", number, "3"),
+        ("white.png", "?", "0"),
+    ]
+    assert float(table[0]["confidence"]) == min(row["confidence"] for row in rows[:3])
+    assert done.counts.files == 2
+    with pytest.raises(InvalidParameterError, match="split: expected a number of digits"):
+        score(tmp_path / "in", tmp_path / "out", options=Options(split=-1))
+
+
 def test_a_version_can_be_named(champion, directory, tmp_path):
     for model in ("mnist/2", "2"):
         assert score(directory, tmp_path / "out", model=model).version.number == 2
