@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from benchmarks.nights import digits, prepare
+from benchmarks.retraining.nights import digits, prepare
 from drifting_images import drifted
 
 from benchmarks import table
