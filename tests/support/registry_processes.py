@@ -1,6 +1,5 @@
 """Processes that use one registry at once, or are killed while they do."""
 
-import multiprocessing
 import re
 import shutil
 import subprocess
@@ -13,24 +12,9 @@ from threading import BrokenBarrierError
 from typing import Any, NamedTuple
 
 import pytest
+from forkserver import CONTEXT
 
 from registry import Registry
-
-# A server that has imported everything forks them: 32 start at once, and no thread or lock of
-# the tests comes along.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    [
-        "email.parser",
-        "psycopg.types.json",
-        "pytest",
-        "registry.databases.postgresql",
-        "registry.databases.sqlite",
-        "registry.migrations",
-        "sqlalchemy.dialects.postgresql.psycopg",
-        "sqlalchemy.dialects.sqlite.pysqlite",
-    ]
-)
 
 STRACE = shutil.which("strace")
 NO_STRACE = "strace is not installed (on Debian: apt-get install strace)"
@@ -52,8 +36,8 @@ class Place(NamedTuple):
 def at_once(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Call a function in a process for each of the arguments, all at the same moment."""
     # Longer than any of them keeps the others waiting.
-    barrier = _context.Barrier(len(arguments), timeout=200)
-    with ProcessPoolExecutor(len(arguments), _context, _join, (barrier,)) as pool:
+    barrier = CONTEXT.Barrier(len(arguments), timeout=200)
+    with ProcessPoolExecutor(len(arguments), CONTEXT, _join, (barrier,)) as pool:
         futures = [pool.submit(_run, work, some) for some in arguments]
         failures = [future.exception() for future in futures]
     for failure in failures:
@@ -134,8 +118,8 @@ def _traced(
     options: list[str], act: Callable[[Registry], Any], place: Place, *, opened: bool
 ) -> Killed:
     assert STRACE is not None
-    pipe, its_end = _context.Pipe()
-    process = _context.Process(target=_act, args=(act, place, opened, its_end))
+    pipe, its_end = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=_act, args=(act, place, opened, its_end))
     process.start()
     its_end.close()
     with pipe:

@@ -9,14 +9,11 @@ import pytest
 import typer
 
 from pipeline.cli.app import app
-from pipeline.training.presets import PRESETS
 
 COMMANDS = typer.main.get_command(app).commands
 
 
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch):
-    monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 4})
+pytestmark = pytest.mark.usefixtures("brief_training")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
