@@ -102,7 +102,8 @@ def version(home: Path) -> ModelVersion:
 @pytest.fixture
 def environment_apart(sources: None) -> dict[str, str]:
     """The environment of processes for which MNIST is the sample too."""
-    return {**os.environ, "PYTHONPATH": f"{SUPPORT}:{SUPPORT / 'site'}"}
+    paths = [str(SUPPORT), str(SUPPORT / "site"), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 @pytest.fixture
