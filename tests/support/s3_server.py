@@ -32,7 +32,7 @@ def s3_server() -> Iterator[S3Server]:
         host, port = server.get_host_and_port()
         found = S3Server(f"{host}:{port}")
         request = urllib.request.Request(f"http://{found.host}/{found.bucket}", method="PUT")
-        with urllib.request.urlopen(request, timeout=30):
+        with urllib.request.urlopen(request, timeout=120):
             pass
         yield found
     finally:
