@@ -28,6 +28,7 @@ from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
 from pipeline.images.normalization import are_normalized
 from pipeline.images.reading import Reader, as_seen
+from pipeline.scoring.answers import judge_of
 
 FEW, MANY = 10_000, 200_000
 ROUNDS = 5
@@ -165,8 +166,15 @@ def accuracy(images: np.ndarray, labels: np.ndarray) -> None:
         version = registry.get("mnist@champion")
         network = NeuralNetwork.from_bytes(registry.load(version.reference))
     rng = np.random.default_rng(0)
-    reader = Reader(judge=lambda seen: network.predict_proba(seen).max(axis=1))
-    scans = as_seen((decode(scan(image, rng)) for image in images), len(images), reader).images
+    reader = Reader(judge=judge_of(network))
+    # As many together as scoring reads.
+    batches = [images[start : start + 1024] for start in range(0, len(images), 1024)]
+    scans = np.concatenate(
+        [
+            as_seen((decode(scan(image, rng)) for image in batch), len(batch), reader).images
+            for batch in batches
+        ]
+    )
     plain, scanned = (100 * network.validate(each, labels) for each in (images, scans))
     shown = f"{version.reference} ({version.params.get('preset')}, {version.sha256[:12]})"
     table.heading(f"MNIST's test set with {shown}: accuracy, %")

@@ -332,6 +332,24 @@ def paint28(image: Grey, rng: Rng) -> Grey:
     return 255 - drawn
 
 
+def field(images: NDArray[np.uint8], rng: Rng, *, touching: bool = False) -> Grey:
+    """Return digits on one line; if they may touch, one in five of them touches the one before."""
+    factor = rng.uniform(2, 5)
+    parts = [enlarged(image, factor) for image in images]
+    unit = round(factor)
+    height = max(len(part) for part in parts) + 8 * unit
+    sheet = np.zeros((height, sum(part.shape[1] + 8 * unit for part in parts) + 12 * unit))
+    left, offset = 6 * unit, int(rng.integers(5))
+    for place, part in enumerate(parts):
+        if place and touching and place % 5 == offset:
+            left -= 3 * unit + 1
+        top = (height - len(part)) // 2
+        spot = sheet[top : top + len(part), left : left + part.shape[1]]
+        np.maximum(spot, part, out=spot)
+        left += part.shape[1] + round(rng.uniform(2, 5) * factor)
+    return printed(sheet[:, : left + 5 * unit], rng)
+
+
 def blank_specks(image: Grey, rng: Rng) -> Grey:
     """Return paper with dust on it and nothing else; the digit only tells its size."""
     side = round(image.shape[0] * rng.uniform(2, 6))

@@ -9,20 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from mnist_sample import SAMPLE
 
-from nn import NeuralNetwork
 from pipeline.images.fields import split
 from pipeline.images.reading import Reader, digits_as_seen
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
-
-
-@pytest.fixture(scope="module")
-def judge():
-    images, labels = mnist_sample.arrays(SAMPLE.train)
-    network = NeuralNetwork(
-        (784, 60, 10), activation="relu", initializer="he", learning_rate=0.1, epochs=20, seed=1
-    ).fit(images, labels)
-    return lambda seen: network.predict_proba(seen).max(axis=1)
 
 
 def _field(indices, rng, gap=12):

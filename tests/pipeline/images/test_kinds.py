@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from mnist_sample import SAMPLE
 from sent_images import KINDS
 
-from nn import NeuralNetwork
 from pipeline.images.reading import BLANK, Reader, as_seen
 from pipeline.images.readings import first_reading
 
@@ -17,16 +16,6 @@ IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 
 # Of how many images the digit comes back, if every third stroke is thin, small or hidden by lines.
 _SHARE = {"boxed": 0.9, "inner_box": 0.9, "ruled": 0.9, "squared": 0.85, "thin": 0.85}
-
-
-@pytest.fixture(scope="module")
-def judge():
-    """How sure a network is that was trained on the sample: it reads 85 % of it right."""
-    images, labels = mnist_sample.arrays(SAMPLE.train)
-    network = NeuralNetwork(
-        (784, 60, 10), activation="relu", initializer="he", learning_rate=0.1, epochs=20, seed=1
-    ).fit(images, labels)
-    return lambda seen: network.predict_proba(seen).max(axis=1)
 
 
 def _drawn(kind, count=60, seed=1):

@@ -11,7 +11,6 @@ from mnist_sample import SAMPLE
 from scans import scan
 from sent_images import tight_crop
 
-from nn import NeuralNetwork
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
 from pipeline.images.explaining import explanation
@@ -19,14 +18,6 @@ from pipeline.images.reading import Reader, as_seen
 from pipeline.images.readings import first_reading, other_readings
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
-
-
-@pytest.fixture(scope="module")
-def network():
-    images, labels = mnist_sample.arrays(SAMPLE.train)
-    return NeuralNetwork(
-        (784, 60, 10), activation="relu", initializer="he", learning_rate=0.1, epochs=20, seed=1
-    ).fit(images, labels)
 
 
 def _centre_of_mass(image):
