@@ -30,6 +30,9 @@ _SHORT = 64
 _FAINTEST = 12
 _NOISE = 6
 
+# Of the strongest ink: if no fainter one is seen, the paper was not told right.
+_UNCLEAR = 0.35
+
 # Of the strongest ink: what is ink for sure, and what may be.
 _CERTAIN = 0.5
 _POSSIBLE = 0.22
@@ -103,6 +106,11 @@ class _View:
     ink: Grey
     faintest: float
     is_dark: bool
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether most of what may be ink cannot be told from the paper."""
+        return self.faintest > _UNCLEAR * float(self.ink.max())
 
     @property
     def scale(self) -> float:
@@ -241,7 +249,7 @@ def _read(
         return Reading(None, view.is_dark, tuple(notes), is_close=not notes or has_foot)
     digit = parts.select(*masks, view.scale)
     if digit is None or digit.is_dust:
-        return Reading(None, view.is_dark, tuple(notes))
+        return Reading(None, view.is_dark, tuple(notes), is_close=view.is_unclear)
     box = strokes.box(digit.mask, 1)
     if view.scale > 1 and max(_shape(box)) < _SHORT:
         closer = view.sheet[_around(box, view.scale)]
@@ -256,7 +264,7 @@ def _read(
         view.is_dark,
         tuple(sorted(notes)),
         doubt=doubt + _FILLED * (edge + share),
-        is_close=edge > _AT_EDGES or has_foot,
+        is_close=edge > _AT_EDGES or has_foot or view.is_unclear,
         has_foot=has_foot,
         steps=Steps(view.grey, ink, digit.mask, cropped),
     )
