@@ -52,11 +52,12 @@ class Model:
         def block(start: int) -> None:
             rows = validation.scaled(x[start : start + _BLOCK]).astype(dtype, copy=False)
             columns = slice(start, start + len(rows))
-            hidden = (np.empty((size, len(rows)), dtype) for size in sizes[1:-1])
-            layers = (rows.T, *hidden, z[:, columns])
-            feedforward(parameters, activation, layers)
-            if hidden_out is not None:
-                hidden_out[:, columns] = layers[-2]
+            layers = [rows.T, *(np.empty((size, len(rows)), dtype) for size in sizes[1:-1])]
+            if hidden_out is not None and len(sizes) > 2:
+                layers[-1] = hidden_out[:, columns]
+            elif hidden_out is not None:
+                hidden_out[:, columns] = rows.T
+            feedforward(parameters, activation, (*layers, z[:, columns]))
 
         starts = range(0, len(x), _BLOCK)
         if threads == 1:

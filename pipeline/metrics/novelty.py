@@ -59,9 +59,10 @@ class NoveltyScore:
         hidden : ndarray of float32, shape (n, hidden)
             Activations of the network's last hidden layer.
         """
-        activations = features(hidden, self.scale) @ self.weights.T
-        activations += self.biases
-        answers: Array = np.maximum(activations, 0, out=activations) @ self.output
+        # The division is one of the weights: there are fewer of them.
+        activations = (self.weights / self.scale) @ np.clip(hidden.T, 0, self.scale[:, np.newaxis])
+        activations += self.biases[:, np.newaxis]
+        answers: Array = self.output @ np.maximum(activations, 0, out=activations)
         return answers
 
     def p_values(self, hidden: Array) -> Array:
@@ -72,6 +73,6 @@ class NoveltyScore:
 
 
 def features(hidden: Array, scale: Array) -> Array:
-    """Return activations as fractions in [0, 1], shape (n, hidden)."""
-    fractions: Array = np.minimum(hidden / scale, 1).astype(np.float32, copy=False)
-    return np.maximum(fractions, 0, out=fractions)
+    """Return activations as fractions in [0, 1], shape (n, hidden): what the head learns from."""
+    fractions: Array = np.clip(hidden / scale, 0, 1)
+    return fractions

@@ -8,7 +8,7 @@ from pipeline.metrics.novelty import NoveltyScore, features
 from pipeline.training.drawings import draw_non_digits, rewrite
 
 # Neurons of the head.
-_NEURONS = 128
+_NEURONS = 64
 
 # Drawings at most, and for each image of the training set.
 _MOST_DRAWN = 8_000
