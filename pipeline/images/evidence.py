@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.images.ink import Polarity
 from pipeline.images.levels import Grey
 from pipeline.images.readings import (
-    Polarity,
     Reading,
     first_reading,
     other_readings,

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from pipeline.images.decoding import UnreadableImageError, decode
 from pipeline.images.framing import SIDE
+from pipeline.images.ink import Polarity
 from pipeline.images.normalization import are_normalized
 from pipeline.images.reading import BLANK, read_bytes
-from pipeline.images.readings import Polarity, Reading, Steps, first_reading, other_readings
+from pipeline.images.readings import Reading, Steps, first_reading, other_readings
 
 # Pixels along each edge of a panel.
 _PANEL_SIDE = 280

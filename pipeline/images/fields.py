@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.images import lines, strokes
 from pipeline.images.evidence import Judge
+from pipeline.images.ink import Polarity, ink_on_paper, masks_of
 from pipeline.images.levels import Grey, uint8
-from pipeline.images.readings import Polarity, first_reading, ink_on_paper, masks_of
+from pipeline.images.readings import first_reading
 
 # Height of what is worked on, and its longest edge.
 _HEIGHT, _LONGEST = 160, 2560

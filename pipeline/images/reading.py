@@ -15,8 +15,8 @@ from pipeline.images import fields
 from pipeline.images.decoding import UnreadableImageError, decode
 from pipeline.images.evidence import Candidates, Judge
 from pipeline.images.framing import SIDE
+from pipeline.images.ink import Polarity
 from pipeline.images.normalization import are_normalized
-from pipeline.images.readings import Polarity
 
 AUTO = "auto"
 ALWAYS = "always"

@@ -10,15 +10,13 @@ away; strokes get the brightness and the width of MNIST's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import cv2
 import numpy as np
 
-from pipeline.images import framing, levels, lines, paper, parts, strokes
+from pipeline.images import framing, levels, lines, parts, strokes
+from pipeline.images.ink import FAINTEST, Polarity, ink_on_paper, is_noise, masks_of
 from pipeline.images.levels import Grey, uint8
-
-Polarity = Literal["auto", "dark", "light"]
 
 # Longest edge of what is worked on.
 _LONGEST = 256
@@ -26,16 +24,8 @@ _LONGEST = 256
 # A digit that is shorter there, on a larger sheet, is looked at again for itself.
 _SHORT = 64
 
-# Of 255: what is nearer to the paper than this is not ink; and how many times the noise.
-_FAINTEST = 12
-_NOISE = 6
-
 # Of the strongest ink: if no fainter one is seen, the paper was not told right.
 _UNCLEAR = 0.35
-
-# Of the strongest ink: what is ink for sure, and what may be.
-_CERTAIN = 0.5
-_POSSIBLE = 0.22
 
 # Of the brightness between the darkest and the brightest 2 %: what is ink, if the paper is not
 # seen around it.
@@ -43,12 +33,6 @@ _STRETCHED = 40
 
 # Of the longer edge: the window in which the paper is seen beside a stroke.
 _WINDOW = 0.35
-
-# How many times the noise ink is away from the paper nearby, if there is any.
-_NOISY = 8
-
-# An image with fewer pixels along its longer edge has strokes as fine as noise.
-_SMALL = 40
 
 # An image with fewer pixels along its longer edge is too small to tell the paper by its surface.
 _TINY = 20
@@ -166,35 +150,11 @@ def _view(sheet: Grey, grey: Grey, polarity: Polarity) -> _View:
     return _View(sheet, grey, ink, faintest, is_dark)
 
 
-def ink_on_paper(grey: Grey, sigma: float, polarity: Polarity) -> tuple[Grey, float, bool]:
-    """Return how far from the paper pixels are, the faintest ink, and whether ink is dark.
-
-    Parameters
-    ----------
-    sigma : float
-        Standard deviation of the blur that takes noise away, in pixels.
-    """
-    if sigma > 0.5:
-        grey = uint8(cv2.GaussianBlur(grey, (0, 0), sigma))
-    surface = cv2.convertScaleAbs(np.maximum(paper.surface(grey), 0))
-    dark, light = uint8(cv2.subtract(surface, grey)), uint8(cv2.subtract(grey, surface))
-    darker, lighter = levels.histogram(dark), levels.histogram(light)
-    away = darker + lighter
-    # What is darker is not lighter: each pixel counts once.
-    away[0] = grey.size - away[1:].sum()
-    faintest = max(_FAINTEST, _NOISE * levels.percentile(away, 0.5))
-    is_dark = polarity == "dark"
-    if polarity == "auto":
-        # Ink is the lesser part and the farther from the paper: the longer tail is its own.
-        is_dark = bool((darker - lighter) @ levels.VALUES**3 >= 0)
-    return dark if is_dark else light, faintest, is_dark
-
-
 def _stretched(grey: Grey, polarity: Polarity) -> list[Reading]:
     """Read an image both ways without a look at the paper: it may hardly show any."""
     counts = levels.histogram(grey)
     low, high = levels.percentile(counts, 0.02), levels.percentile(counts, 0.98)
-    if high - low < 2 * _FAINTEST:
+    if high - low < 2 * FAINTEST:
         return []
     window = np.ones((round(max(grey.shape) * _WINDOW) | 1,) * 2, np.uint8)
     # Under uneven light the paper is what is brightest nearby, or darkest.
@@ -202,7 +162,7 @@ def _stretched(grey: Grey, polarity: Polarity) -> list[Reading]:
         True: uint8(cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, window)),
         False: uint8(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, window)),
     }
-    if all(_is_noise(grey, hat) for hat in hats.values()):
+    if all(is_noise(grey, hat) for hat in hats.values()):
         return []
     steps = np.clip((levels.VALUES - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
     light = uint8(cv2.LUT(grey, steps))
@@ -217,16 +177,6 @@ def _stretched(grey: Grey, polarity: Polarity) -> list[Reading]:
             near = _read(_View(grey, grey, hats[is_dark], _STRETCHED, is_dark))
             found.append(replace(near, doubt=max(near.doubt, plain.doubt) + _NEARBY))
     return [replace(way, is_close=True) for way in found if way.image is not None]
-
-
-def _is_noise(grey: Grey, hat: Grey) -> bool:
-    """Tell whether what differs from the paper nearby differs no more than neighbours do."""
-    if max(grey.shape) < _SMALL or grey.shape[1] < 2:
-        return False
-    steps = cv2.absdiff(grey[:, 1:], grey[:, :-1])
-    # Of normal noise the median of such a step is 0.95 of its standard deviation.
-    noise = max(1, levels.percentile(levels.histogram(uint8(steps)), 0.5))
-    return levels.percentile(levels.histogram(hat), 0.98) < max(2 * _FAINTEST, _NOISY * noise)
 
 
 def _read(
@@ -268,20 +218,6 @@ def _read(
         has_foot=has_foot,
         steps=Steps(view.grey, ink, digit.mask, cropped),
     )
-
-
-def masks_of(ink: Grey, faintest: float) -> tuple[Grey, Grey] | None:
-    """Return where ink may be, and where it is for sure; None if there is none."""
-    counts = levels.histogram(ink)
-    counts[: int(faintest) + 1] = 0
-    if not counts.any():
-        return None
-    strong = levels.percentile(counts, 0.9)
-    possible, certain = (
-        uint8(cv2.threshold(ink, max(faintest, share * strong), 1, cv2.THRESH_BINARY)[1])
-        for share in (_POSSIBLE, _CERTAIN)
-    )
-    return possible, certain
 
 
 def _share_at_edges(mask: Grey) -> float:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.images.ink import Polarity
 from pipeline.images.reading import Normalize
-from pipeline.images.readings import Polarity
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
