@@ -1,4 +1,4 @@
-"""Reproduction: the same bits again, or what differs."""
+"""Reproduction: bit-identical weights, or a report of what differs."""
 
 import shutil
 
@@ -53,8 +53,8 @@ def test_a_version_is_reproduced_to_the_bit_whatever_the_preset_is_now(brief, mo
     assert [path.name for path in load_settings().unfinished.iterdir()] == [".lock"]
 
 
-def test_what_differs_is_told(brief, monkeypatch, home, digits):
-    """Here the code is another, which does not know the right learning rate."""
+def test_differences_are_reported(brief, monkeypatch, home, digits):
+    """The code has changed, and trains with another learning rate."""
     _retrain()
     right = reproduction.network_params_of
     monkeypatch.setattr(
@@ -83,7 +83,7 @@ def test_lost_weights_are_reproduced_too(brief, home, digits):
     assert "mnist/1: bit-identical" in ended.out
 
 
-def test_own_images_are_found_where_they_were_kept_or_where_they_are(brief, home, tmp_path):
+def test_labelled_images_are_found_in_the_home_or_where_the_user_says(brief, home, tmp_path):
     own = _own(tmp_path / "own")
     version = _retrain(labelled=str(own))
     assert reproduce("1").is_identical
@@ -95,11 +95,11 @@ def test_own_images_are_found_where_they_were_kept_or_where_they_are(brief, home
     assert reproduce("1", labelled=str(own)).is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
     (own / "0" / "0.png").unlink()
-    with pytest.raises(LineageError, match="got others"):
+    with pytest.raises(LineageError, match="got other images"):
         reproduce("1", labelled=str(own))
 
 
-def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
+def test_a_version_without_lineage_cannot_be_reproduced(brief, home, version):
     with pytest.raises(LineageError, match=r"mnist/1 was trained on other data.*: test_images"):
         reproduce("1")
     with open_registry() as registry:
@@ -110,7 +110,7 @@ def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
         reproduce("2")
 
 
-def test_a_reproduction_that_was_stopped_goes_on(brief, home, monkeypatch):
+def test_a_reproduction_that_was_stopped_resumes(brief, home, monkeypatch):
     from pipeline.training import training
 
     _retrain()
