@@ -22,7 +22,7 @@ from benchmarks import table
 from nn import NeuralNetwork
 from pipeline import Settings, ingest, open_registry, score
 from pipeline.data import parquet
-from pipeline.flows.environment import prepare
+from pipeline.flows.environment import set_defaults
 from pipeline.flows.server import free_port, prefect_server
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
@@ -108,7 +108,7 @@ def speed(images: np.ndarray, home: Path, directory: Path) -> None:
 def commands(home: Path, directory: Path) -> None:
     """Print what the command takes beyond a plain loop over the same shards."""
     table.heading("the command, beyond a loop over its shards in one process: seconds")
-    prepare(Settings(home=home), console_level="CRITICAL")
+    set_defaults(Settings(home=home), console_level="CRITICAL")
     for count, files in ((FEW, directory / "few"), (MANY, directory / "many")):
         plain = Contestant("digits", files, 1, home=home, cores=1)
         for name, options, goal in (
