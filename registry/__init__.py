@@ -27,11 +27,13 @@ from registry.errors import (
     RegistryError,
     UnavailableError,
     UnsupportedError,
+    VersionInUseError,
 )
 from registry.records import (
     Alias,
     Check,
     Comparison,
+    DeletionResult,
     Difference,
     Event,
     Finding,
@@ -54,6 +56,7 @@ __all__ = [
     "ConflictError",
     "DamagedBlobError",
     "DamagedHistoryError",
+    "DeletionResult",
     "Difference",
     "Event",
     "FilterError",
@@ -72,5 +75,6 @@ __all__ = [
     "RunRecord",
     "UnavailableError",
     "UnsupportedError",
+    "VersionInUseError",
     "open_blobs",
 ]

@@ -112,42 +112,39 @@ def delete(connection: Connection, model_id: int, reference: str, *, actor: str)
     connection.execute(sa.delete(schema.aliases).where(_is(model_id, alias)))
 
 
-def previous_number(connection: Connection, model_id: int, reference: str) -> int:
-    """Return the number of the version that an alias pointed at before.
+def previous_number(connection: Connection, model_id: int, alias: str) -> int | None:
+    """Return the number of the version that an alias pointed at before; None if there is none.
 
     Rollbacks work like undo: a rollback takes the last move back, so a second one goes back to
-    the version before that.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no previous version.
+    the version before that. Versions that were deleted are skipped.
     """
-    alias = reference.partition("@")[2]
     path: list[int | None] = []
     query = (
         sa.select(_events.kind, _events.number)
         .where(_events.model_id == model_id, _events.alias == alias)
+        .where(_events.kind.in_(events.ALIAS_KINDS))
         .order_by(_events.seq)
     )
     for kind, number in connection.execute(query):
         if kind == events.ALIAS_ROLLED_BACK:
-            path = _undo(path)
+            # Its last stay there before the current one.
+            del path[_last_index(path[:-1], number) + 1 :]
         else:
             path.append(number)
-    path = _undo(path)
-    if not path or path[-1] is None:
-        raise NotFoundError(reference, f"{reference} has no previous version.")
-    return path[-1]
-
-
-def _undo(path: list[int | None]) -> list[int | None]:
-    """Return the path of an alias up to the last version that differs from the current one."""
     current = path[-1] if path else None
-    path = path[:-1]
-    while path and (path[-1] is None or path[-1] == current):
-        path = path[:-1]
-    return path
+    earlier = dict.fromkeys(n for n in reversed(path) if n is not None and n != current)
+    # Usually the first of them is there, whatever the length of the history.
+    return next((n for n in earlier if _exists(connection, model_id, n)), None)
+
+
+def _last_index(path: list[int | None], number: int) -> int:
+    return max(index for index, earlier in enumerate(path) if earlier == number)
+
+
+def _exists(connection: Connection, model_id: int, number: int) -> bool:
+    columns = schema.versions.c
+    query = sa.select(columns.id).where(columns.model_id == model_id, columns.number == number)
+    return connection.scalar(query) is not None
 
 
 def _is(model_id: int, alias: str) -> sa.ColumnElement[bool]:

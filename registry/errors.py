@@ -11,6 +11,7 @@
     │   ├── AliasMovedError        another client moved the alias first
     │   ├── GateError              only a version that passed its gate can become champion
     │   ├── ArchivedError          an alias cannot point at an archived version
+    │   ├── VersionInUseError      a version that is in use cannot be deleted
     │   └── CollisionError         an import holds another version of the same number
     ├── BlobError                  the weights of a version cannot be trusted
     │   ├── MissingBlobError       they are missing
@@ -172,6 +173,22 @@ class GateError(ConflictError):
 
 class ArchivedError(ConflictError):
     """An alias cannot point at an archived version."""
+
+
+class VersionInUseError(ConflictError):
+    """A version that is in use cannot be deleted.
+
+    Attributes
+    ----------
+    reference : str
+    use : str
+        What needs it.
+    """
+
+    def __init__(self, reference: str, use: str) -> None:
+        super().__init__(f"{reference} cannot be deleted: it is {use}.")
+        self.reference = reference
+        self.use = use
 
 
 class CollisionError(ConflictError):

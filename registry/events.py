@@ -29,13 +29,14 @@ ALIAS_REMOVED = "alias_removed"
 ARCHIVED = "archived"
 RESTORED = "restored"
 REFUSED = "refused"
+DELETED = "deleted"
 
 # The first event of a version is one of these.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
 ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
 # Events without a version number: a removed alias points at none, a refused candidate has none.
 NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED))
-KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED, REFUSED}
+KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED, REFUSED, DELETED}
 
 
 class Entry(NamedTuple):
@@ -82,7 +83,10 @@ class Replay:
     Attributes
     ----------
     documents : dict of int to (int, dict)
-        For each version number, the `seq` of the event that registered it, and its document.
+        For each version that was not deleted, by number: the `seq` of the event that registered
+        it, and its document.
+    deleted : set of int
+        Numbers of the deleted versions.
     archived : set of int
         Numbers of the archived versions.
     aliases : dict of str to Entry
@@ -93,6 +97,7 @@ class Replay:
 
     def __init__(self, chain: Iterable[Entry]) -> None:
         self.documents: dict[int, tuple[int, Document]] = {}
+        self.deleted: set[int] = set()
         self.archived: set[int] = set()
         self.aliases: dict[str, Entry] = {}
         self.unreadable: list[int] = []
@@ -103,10 +108,19 @@ class Replay:
                 self.archived.add(entry.number)
             elif entry.kind == RESTORED and entry.number is not None:
                 self.archived.discard(entry.number)
+            elif entry.kind == DELETED and entry.number is not None:
+                self.deleted.add(entry.number)
+                self.documents.pop(entry.number, None)
+                self.archived.discard(entry.number)
             elif entry.kind == ALIAS_REMOVED and entry.alias is not None:
                 self.aliases.pop(entry.alias, None)
             elif entry.alias is not None:
                 self.aliases[entry.alias] = entry
+
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers that were assigned, those of deleted versions included."""
+        return self.documents.keys() | self.deleted
 
     def state_of(self, number: int) -> str:
         """Return the state of a version."""

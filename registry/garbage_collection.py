@@ -1,10 +1,12 @@
 """Removing blobs that no version refers to, and files that killed writers left."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import schema
-from registry.blobs import Blobs, StoredBlob
+from registry.blobs import Blobs
 from registry.databases import Database
 from registry.records import GCResult
 
@@ -18,7 +20,7 @@ def collect_garbage(database: Database, blobs: Blobs, before: float, *, dry_run:
     """
     removed_blobs = size = 0
     for stored in list(blobs.stored()):
-        if stored.changed_at < before and _remove(database, blobs, stored, dry_run=dry_run):
+        if stored.changed_at < before and _remove(database, blobs, stored.sha256, dry_run=dry_run):
             removed_blobs += 1
             size += stored.size
     temporary_files = 0
@@ -30,17 +32,28 @@ def collect_garbage(database: Database, blobs: Blobs, before: float, *, dry_run:
     return GCResult(removed_blobs, temporary_files, size)
 
 
-def _remove(database: Database, blobs: Blobs, stored: StoredBlob, *, dry_run: bool) -> bool:
+def remove_blobs(database: Database, blobs: Blobs, digests: Iterable[str]) -> tuple[int, int]:
+    """Remove those of some blobs that no version refers to; return their number and size."""
+    removed = size = 0
+    for sha256 in digests:
+        stored_size = blobs.size_of(sha256)
+        if stored_size is not None and _remove(database, blobs, sha256):
+            removed += 1
+            size += stored_size
+    return removed, size
+
+
+def _remove(database: Database, blobs: Blobs, sha256: str, *, dry_run: bool = False) -> bool:
     with database.read() as connection:
-        if _is_referenced(connection, stored.sha256):
+        if _is_referenced(connection, sha256):
             return False
     if dry_run:
         return True
     with database.write_exclusively() as connection:
-        if _is_referenced(connection, stored.sha256):
+        if _is_referenced(connection, sha256):
             return False
-        blobs.delete(stored.sha256)
-        connection.execute(sa.delete(schema.blobs).where(schema.blobs.c.sha256 == stored.sha256))
+        blobs.delete(sha256)
+        connection.execute(sa.delete(schema.blobs).where(schema.blobs.c.sha256 == sha256))
         return True
 
 

@@ -6,10 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import schema
+from registry import events, schema
 from registry.documents import to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
-from registry.events import parse_body
 from registry.filters import Condition, Order, to_sql
 from registry.records import Alias, ModelVersion
 from registry.references import Reference
@@ -51,6 +50,19 @@ def lock_model(connection: Connection, name: str) -> int:
     NotFoundError
     """
     model_id: int | None = connection.scalar(_LOCK_MODEL, {"name": name})
+    if model_id is None:
+        raise NotFoundError(f"model {name}")
+    return model_id
+
+
+def require_model(connection: Connection, name: str) -> int:
+    """Return the id of a model, without locking it.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    model_id: int | None = connection.scalar(sa.select(model_id_of(name)))
     if model_id is None:
         raise NotFoundError(f"model {name}")
     return model_id
@@ -120,8 +132,28 @@ def require_version(connection: Connection, reference: Reference) -> ModelVersio
     """
     version = find_version(connection, reference)
     if version is None:
-        raise NotFoundError(str(reference))
+        raise NotFoundError(str(reference), _tombstone(connection, reference))
     return version
+
+
+def _tombstone(connection: Connection, reference: Reference) -> str | None:
+    """Return when and why a version was deleted; None if it was not."""
+    query = (
+        sa.select(_events.at, _events.actor, _events.body)
+        .join(schema.models, schema.models.c.id == _events.model_id)
+        .where(_events.kind == events.DELETED, _events.number == reference.number)
+        # Numbers that were not assigned yet need no search of the history.
+        .where(schema.models.c.name == reference.name)
+        .where(schema.models.c.next_version > (reference.number or 0))
+    )
+    row = None if reference.number is None else connection.execute(query).first()
+    if row is None:
+        return None
+    by = f" by {row.actor}" if row.actor else ""
+    reason = events.parse_body(row.body).get("reason")
+    return f"{reference} was deleted{by} at {to_datetime(row.at):%Y-%m-%d %H:%M:%S} UTC" + (
+        f": {reason}." if reason else "."
+    )
 
 
 def read_versions(
@@ -140,7 +172,7 @@ def _to_version(
     name: str, number: int, state: str, sha256: str, body: str | None, aliases: str | None
 ) -> ModelVersion:
     try:
-        document = parse_body(body or "")["version"]
+        document = events.parse_body(body or "")["version"]
         version = to_model_version(name, number, state, aliases, document)
     except (KeyError, TypeError, AttributeError, OverflowError, DamagedHistoryError):
         version = None

@@ -149,8 +149,8 @@ class Event:
     """Who did it."""
     kind: str
     """``registered``, ``imported``, ``migrated``, ``alias_moved``, ``alias_rolled_back``,
-    ``alias_removed``, ``archived``, ``restored``, or ``refused`` (a candidate that failed its
-    gate and did not become a version)."""
+    ``alias_removed``, ``archived``, ``restored``, ``deleted``, or ``refused`` (a candidate that
+    failed its gate and did not become a version)."""
     alias: str | None
     number: int | None
     """Number of the version."""
@@ -223,6 +223,18 @@ class GCResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletionResult:
+    """What `Registry.delete` or `Registry.prune` deleted, or would delete."""
+
+    versions: tuple[str, ...]
+    """References of the versions."""
+    blobs: int
+    """Number of files of weights that were removed, because no other version has the same."""
+    size: int
+    """Total size of these files in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportResult:
     """What `Registry.import_` did."""
 
@@ -230,3 +242,5 @@ class ImportResult:
     """References of the versions that were added."""
     present: tuple[str, ...]
     """References of the versions that the registry already had, unchanged."""
+    deleted: tuple[str, ...]
+    """References of the versions that were deleted here, and stay so."""

@@ -14,6 +14,7 @@ from registry.archives import export_versions, import_versions
 from registry.blobs import open_blobs
 from registry.comparison import compare
 from registry.databases import open_database
+from registry.deletion import delete_version, prune
 from registry.documents import to_document
 from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
 from registry.filters import parse_condition, parse_order
@@ -21,10 +22,10 @@ from registry.garbage_collection import collect_garbage
 from registry.queries import (
     find_alias,
     find_latest,
-    find_version,
     lock_model,
     model_id_of,
     read_page,
+    require_model,
     require_version,
 )
 from registry.records import (
@@ -33,6 +34,7 @@ from registry.records import (
     READY,
     Alias,
     Comparison,
+    DeletionResult,
     Event,
     Finding,
     GCResult,
@@ -186,10 +188,9 @@ class Registry:
                 microseconds = to_microseconds(at)
                 number = aliases.number_at(connection, parsed.name, parsed.alias, microseconds)
                 parsed = Reference(parsed.name, None, number)
-            version = find_version(connection, parsed)
-        if version is None:
-            raise NotFoundError(reference)
-        return version
+                if number is None:
+                    raise NotFoundError(reference)
+            return require_version(connection, parsed)
 
     def latest(self, name: str) -> ModelVersion:
         """Return the version of a model with the highest number.
@@ -377,7 +378,10 @@ class Registry:
         alias_name(alias)
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
-            number = aliases.previous_number(connection, model_id, f"{name}@{alias}")
+            number = aliases.previous_number(connection, model_id, alias)
+            if number is None:
+                text = f"{name}@{alias} has no previous version."
+                raise NotFoundError(f"{name}@{alias}", text)
             reference = Reference(name, None, number)
             aliases.move(
                 connection,
@@ -410,6 +414,73 @@ class Registry:
         NotFoundError
         """
         return self._set_state(reference, READY, events.RESTORED)
+
+    def delete(self, reference: str, *, reason: str | None = None) -> DeletionResult:
+        """Delete a version, and its weights if no other version has the same ones.
+
+        Its events stay in the history, and its number is never assigned again.
+
+        Parameters
+        ----------
+        reference : str
+        reason : str, optional
+            Why it is deleted, for the history.
+
+        Raises
+        ------
+        NotFoundError
+        VersionInUseError
+            If an alias points at it or would after a rollback, or it is the only version.
+        """
+        if reason is not None:
+            validation.text("reason", reason)
+        parsed = Reference.parse(self.get(reference).reference)
+        return delete_version(self._database, self._blobs, parsed, reason=reason, actor=self._actor)
+
+    def prune(
+        self,
+        name: str,
+        *,
+        keep: int,
+        older_than: timedelta | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+    ) -> DeletionResult:
+        """Delete the older versions of a model, and their weights.
+
+        Versions that an alias points at or would after a rollback stay in any case.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        keep : int
+            The versions with the highest numbers that stay, at least 1.
+        older_than : timedelta, optional
+            Minimum age of what is deleted.
+        reason : str, optional
+            Why they are deleted, for the history.
+        dry_run : bool, optional
+            Delete nothing, and return what would be deleted.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        """
+        validation.count("keep", keep)
+        if reason is not None:
+            validation.text("reason", reason)
+        return prune(
+            self._database,
+            self._blobs,
+            model_name(name),
+            keep=keep,
+            before=None if older_than is None else now() - older_than // timedelta(microseconds=1),
+            reason=reason,
+            dry_run=dry_run,
+            actor=self._actor,
+        )
 
     def history(
         self,
@@ -450,8 +521,7 @@ class Registry:
         if before is not None:
             query = query.where(columns.seq < before)
         with self._database.read() as connection:
-            if connection.scalar(sa.select(model_id_of(name))) is None:
-                raise NotFoundError(f"model {name}")
+            require_model(connection, name)
             return [events.Entry._make(row).event(name) for row in connection.execute(query)]
 
     def verify(self, reference: str | None = None) -> Iterator[Finding]:

@@ -85,6 +85,9 @@ def _model_findings(
         for number in sorted(set(replay.documents) - numbers):
             text = "it was registered, but is missing"
             yield Finding("error", f"{model.name}/{number}", text)
+        for number in sorted(n for n in replay.deleted if n >= model.next_version):
+            text = "it was deleted, but its number would be assigned again"
+            yield Finding("error", f"{model.name}/{number}", text)
         yield from _alias_findings(connection, model, replay)
 
 
@@ -93,7 +96,8 @@ def _version_problems(
 ) -> Iterator[str]:
     """Yield the differences between the rows of a version and its event."""
     if row.number not in replay.documents:
-        yield "no event records its registration"
+        is_deleted = row.number in replay.deleted
+        yield "it was deleted" if is_deleted else "no event records its registration"
         return
     seq, document = replay.documents[row.number]
     if row.event_seq != seq:

@@ -56,6 +56,7 @@ class _Plan:
     def __init__(self, connection: Connection, manifest: Manifest) -> None:
         imported = manifest.documents
         stored = _stored_documents(connection, manifest.name)
+        deleted = _deleted_documents(connection, manifest.name)
         numbers_by_key = {
             document["idempotency_key"]: number
             for number, document in stored.items()
@@ -64,16 +65,18 @@ class _Plan:
         collisions = [
             number
             for number, document in sorted(imported.items())
-            if stored.get(number, document) != document
+            if (stored | deleted).get(number, document) != document
             or numbers_by_key.get(document["idempotency_key"], number) != number
         ]
         if collisions:
             raise CollisionError(_references(manifest.name, collisions))
-        self.added = sorted(imported.keys() - stored.keys())
+        # What was deleted here is not brought back: its number has been used.
+        self.added = sorted(imported.keys() - stored.keys() - deleted.keys())
         self.adds_whole_model = manifest.complete and not stored
         self.result = ImportResult(
             added=_references(manifest.name, self.added),
             present=_references(manifest.name, sorted(imported.keys() & stored.keys())),
+            deleted=_references(manifest.name, sorted(imported.keys() & deleted.keys())),
         )
 
 
@@ -95,6 +98,26 @@ def _stored_documents(connection: Connection, name: str) -> dict[int, Document]:
     return {number: events.parse_body(body)["version"] for number, body in rows}
 
 
+def _deleted_documents(connection: Connection, name: str) -> dict[int, Document | None]:
+    """Return the documents that deleted versions of a model had, by number."""
+    columns = schema.events.c
+    tombstones = schema.events.alias()
+    rows = connection.execute(
+        sa.select(columns.number, columns.body)
+        .join(
+            tombstones,
+            sa.and_(
+                tombstones.c.model_id == columns.model_id,
+                tombstones.c.number == columns.number,
+                tombstones.c.kind == events.DELETED,
+            ),
+        )
+        .where(columns.model_id == model_id_of(name))
+        .where(columns.kind.in_(events.VERSION_KINDS))
+    )
+    return {number: events.parse_body(body).get("version") for number, body in rows}
+
+
 def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> None:
     """Add a model as it was: its chain of events, and the state they lead to."""
     replay, last = manifest.replay, manifest.chain[-1]
@@ -106,7 +129,7 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
         sa.update(schema.models)
         .where(schema.models.c.id == model_id)
         .values(
-            next_version=max(replay.documents) + 1,
+            next_version=max(replay.numbers) + 1,
             next_event=last.seq + 1,
             event_head=last.hash,
             event_at=last.at,

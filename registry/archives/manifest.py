@@ -136,8 +136,9 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     """Yield statements that cannot be true of one registry."""
     chain, replay = manifest.chain, manifest.replay
     versions = list(manifest.documents.values())
-    if len(versions) != sum(entry.kind in events.VERSION_KINDS for entry in chain):
-        yield "a version is registered twice"
+    registrations = sum(entry.kind in events.VERSION_KINDS for entry in chain)
+    if len(replay.numbers) != registrations or replay.deleted & replay.documents.keys():
+        yield "a version is registered twice, or deleted without being registered"
     keys = [document["idempotency_key"] for document in versions if document["idempotency_key"]]
     if len(keys) != len(set(keys)):
         yield "two versions have the same idempotency key"
@@ -147,7 +148,7 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     if any(earlier.at > later.at for earlier, later in pairwise(chain)):
         yield "events are not in the order of their times"
     if manifest.complete:
-        if {entry.number for entry in chain} - {None, *replay.documents}:
+        if {entry.number for entry in chain} - {None, *replay.numbers}:
             yield "an event is about a version that is missing"
         if replay.archived.intersection(entry.number for entry in replay.aliases.values()):
             yield "an alias points at an archived version"

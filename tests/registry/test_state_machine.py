@@ -21,6 +21,7 @@ from registry import (
     NotFoundError,
     Registry,
     RunRecord,
+    VersionInUseError,
 )
 
 NAMES = st.sampled_from(["a", "b"])
@@ -84,7 +85,7 @@ class RegistryMachine(RuleBasedStateMachine):
             with pytest.raises(IdempotencyConflictError):
                 register()
             return
-        if number is None and parent is not None and parent > len(self.versions[name]):
+        if number is None and parent is not None and not self._is_there(name, parent):
             with pytest.raises(NotFoundError):
                 register()
             return
@@ -119,7 +120,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self._moved(name, alias, [*self.been.get((name, alias), []), number])
 
     def _refusal(self, name, alias, number, *, wrong, force):
-        if number > len(self.versions[name]):
+        if not self._is_there(name, number):
             return NotFoundError
         version = self.versions[name][number - 1]
         if wrong:
@@ -137,12 +138,9 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES, alias=ALIASES)
     def rollback(self, name, alias):
-        been = list(self.been.get((name, alias), []))
-        left = been[-1] if been else None
-        while been and been[-1] in {left, None}:
-            been.pop()
-        error = NotFoundError if not been else None
-        if been and self.versions[name][been[-1] - 1]["state"] == "archived":
+        been = self._previous(name, alias)
+        error = NotFoundError if been == [None] else None
+        if error is None and self.versions[name][been[-1] - 1]["state"] == "archived":
             error = ArchivedError
         if error is not None:
             with pytest.raises(error):
@@ -170,7 +168,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def archive_or_restore(self, name, number, state):
         change = self.registry.archive if state == "archived" else self.registry.restore
         error = None
-        if number > len(self.versions[name]):
+        if not self._is_there(name, number):
             error = NotFoundError
         elif state == "archived" and number in (
             self._number(of, alias) for of, alias in self.been if of == name
@@ -185,10 +183,69 @@ class RegistryMachine(RuleBasedStateMachine):
         version["state"] = state
         assert change(f"{name}/{number}").state == state
 
+    @rule(name=NAMES, number=NUMBERS)
+    def delete(self, name, number):
+        if not self._is_there(name, number):
+            with pytest.raises(NotFoundError):
+                self.registry.delete(f"{name}/{number}")
+            return
+        if number in self._in_use(name) or len(self._there(name)) == 1:
+            with pytest.raises(VersionInUseError):
+                self.registry.delete(f"{name}/{number}")
+            return
+        self.registry.delete(f"{name}/{number}")
+        self._deleted(name, [number])
+
+    @precondition(lambda self: any(self.versions.values()))
+    @rule(name=NAMES, keep=st.integers(1, 3))
+    def prune(self, name, keep):
+        if not self.versions[name]:
+            return
+        stays = {*self._there(name)[-keep:], *self._in_use(name)}
+        deleted = [number for number in self._there(name) if number not in stays]
+        expected = tuple(f"{name}/{number}" for number in deleted)
+        planned = self.registry.prune(name, keep=keep, dry_run=True)
+        assert planned.versions == expected
+        assert self.registry.prune(name, keep=keep) == planned
+        self._deleted(name, deleted)
+
+    def _deleted(self, name, numbers):
+        for number in numbers:
+            self.versions[name][number - 1]["state"] = "deleted"
+            self.events[name] += 1
+            self.keys = {key: n for key, n in self.keys.items() if (key[0], n) != (name, number)}
+
+    def _is_there(self, name, number):
+        return number in self._there(name)
+
+    def _there(self, name):
+        """The numbers of the versions that were not deleted."""
+        states = [version["state"] for version in self.versions[name]]
+        return [number for number, state in enumerate(states, 1) if state != "deleted"]
+
+    def _in_use(self, name):
+        """The live versions of the model, and those that a rollback returns to."""
+        aliases = [alias for of, alias in self.been if of == name and self._number(of, alias)]
+        live = {self._number(name, alias) for alias in aliases}
+        return live | {self._previous(name, alias)[-1] for alias in aliases} - {None}
+
+    def _previous(self, name, alias):
+        """Where an alias has been until its previous version; [None] if it has none."""
+        been = list(self.been.get((name, alias), []))
+        left = been[-1] if been else None
+        while been and (been[-1] in {left, None} or not self._is_there(name, been[-1])):
+            been.pop()
+        return been or [None]
+
     @rule(weights=WEIGHTS)
     def collect(self, weights):
         """What is stored and of no version goes, and nothing else."""
-        used = {v["weights"] for versions in self.versions.values() for v in versions}
+        used = {
+            version["weights"]
+            for versions in self.versions.values()
+            for version in versions
+            if version["state"] != "deleted"
+        }
         self.registry._blobs.put(weights)
         self.registry.gc(grace=AT_ONCE)
         kept = {stored.sha256 for stored in self.registry._blobs.stored()}
@@ -213,7 +270,7 @@ class RegistryMachine(RuleBasedStateMachine):
                 if not versions:
                     continue
                 file = f"{self.directory}/{name}"
-                references = tuple(f"{name}/{n}" for n in range(1, len(versions) + 1))
+                references = tuple(f"{name}/{n}" for n in self._there(name))
                 assert self.registry.export(name, file) == references
                 assert other.import_(file).added == references
                 assert other.import_(file).present == references
@@ -225,7 +282,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(name=NAMES, number=NUMBERS, taken=st.booleans())
     def copy_to_a_registry_with_versions_of_its_own(self, name, number, taken):
         file = f"{self.directory}/{name}-{number}"
-        if number > len(self.versions[name]):
+        if not self._is_there(name, number):
             with pytest.raises(NotFoundError):
                 self.registry.export(f"{name}/{number}", file)
             return
@@ -250,8 +307,9 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         for name, expected in self.versions.items():
             found = list(reversed(self.registry.versions(name)))
-            assert [v.number for v in found] == list(range(1, len(expected) + 1))
-            for version, kept in zip(found, expected, strict=True):
+            assert [v.number for v in found] == self._there(name)
+            for version in found:
+                kept = expected[version.number - 1]
                 assert version.sha256 == hashlib.sha256(kept["weights"]).hexdigest()
                 assert (version.tags, version.metrics) == (kept["tags"], kept["metrics"])
                 assert (version.gate, version.parent) == (kept["gate"], kept["parent"])
