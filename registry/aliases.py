@@ -6,7 +6,7 @@ from sqlalchemy.engine import Connection
 from registry import events, schema
 from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
 from registry.queries import find_alias, model_id_of
-from registry.records import ARCHIVED, CHAMPION, ModelVersion
+from registry.records import ARCHIVED, CHAMPION, Alias, ModelVersion
 from registry.times import now
 
 _events = schema.events.c
@@ -44,29 +44,8 @@ def move(
     GateError
     """
     current = find_alias(connection, version.name, alias)
-    if expected is not None and expected != (current.generation if current else 0):
-        at = f"{version.name}@{alias}"
-        if current is None:
-            raise AliasMovedError(at, expected)
-        raise AliasMovedError(
-            at,
-            expected,
-            number=current.number,
-            generation=current.generation,
-            moved_by=current.moved_by,
-            moved_at=current.moved_at,
-        )
-    if version.state == ARCHIVED:
-        raise ArchivedError(
-            f"{version.reference} is archived. Restore it before {alias} can point at it."
-        )
-    if needs_gate and not version.gate_passed:
-        failed = "; ".join(str(check) for check in version.gate if not check.passed)
-        raise GateError(
-            version.reference,
-            alias,
-            f"its gate refused it ({failed})" if failed else "no gate is recorded for it",
-        )
+    _require_expected(f"{version.name}@{alias}", expected, current)
+    _require_ready(version, alias, needs_gate=needs_gate)
     entry = events.append(
         connection,
         model_id,
@@ -87,6 +66,33 @@ def move(
     else:
         row = {"model_id": model_id, "alias": alias, **target}
         connection.execute(sa.insert(schema.aliases).values(row))
+
+
+def _require_expected(alias: str, expected: int | None, current: Alias | None) -> None:
+    generation = current.generation if current else 0
+    if expected is None or expected == generation:
+        return
+    if current is None:
+        raise AliasMovedError(alias, expected)
+    raise AliasMovedError(
+        alias,
+        expected,
+        number=current.number,
+        generation=generation,
+        moved_by=current.moved_by,
+        moved_at=current.moved_at,
+    )
+
+
+def _require_ready(version: ModelVersion, alias: str, *, needs_gate: bool) -> None:
+    if version.state == ARCHIVED:
+        raise ArchivedError(
+            f"{version.reference} is archived. Restore it before {alias} can point at it."
+        )
+    if needs_gate and not version.gate_passed:
+        failed = "; ".join(str(check) for check in version.gate if not check.passed)
+        reason = f"its gate refused it ({failed})" if failed else "no gate is recorded for it"
+        raise GateError(version.reference, alias, reason)
 
 
 def delete(connection: Connection, model_id: int, reference: str, *, actor: str) -> None:

@@ -56,6 +56,6 @@ def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None
     for name, index in names.items():
         (output / name).write_bytes(png(test.images[index]))
         rows.writerow([name, test.labels[index]])
-    with files.replacing(output / FILE_NAME) as temporary:
+    with files.atomic_write(output / FILE_NAME) as temporary:
         temporary.write_text(table.getvalue())
     return count

@@ -139,23 +139,8 @@ def _write_history(connection: Connection, model_id: int, name: str) -> None:
         text = _canonical(body)
         contents = [name, seq, last, "", kind, alias, number, text, head]
         new = hashlib.sha256(_canonical(contents).encode()).hexdigest()
-        connection.execute(
-            sa.text(
-                "INSERT INTO events VALUES "
-                "(:model, :seq, :at, '', :kind, :alias, :number, :body, :prev, :hash)"
-            ),
-            {
-                "model": model_id,
-                "seq": seq,
-                "at": last,
-                "kind": kind,
-                "alias": alias,
-                "number": number,
-                "body": text,
-                "prev": head,
-                "hash": new,
-            },
-        )
+        row = {"kind": kind, "alias": alias, "number": number, "body": text, "prev": head}
+        _insert_event(connection, {"model": model_id, "seq": seq, "at": last, **row, "hash": new})
         head = new
         if alias is None:
             connection.execute(
@@ -176,6 +161,16 @@ def _write_history(connection: Connection, model_id: int, name: str) -> None:
             "WHERE id = :id"
         ),
         {"next": len(happened) + 1, "head": head, "at": last, "id": model_id},
+    )
+
+
+def _insert_event(connection: Connection, row: dict[str, Any]) -> None:
+    connection.execute(
+        sa.text(
+            "INSERT INTO events VALUES "
+            "(:model, :seq, :at, '', :kind, :alias, :number, :body, :prev, :hash)"
+        ),
+        row,
     )
 
 

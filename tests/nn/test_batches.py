@@ -1,4 +1,4 @@
-"""What backpropagation is given to learn from."""
+"""The batches of training examples."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _batches(x, y, **changes):
 
 
 def _pass(batches, order, seed=0):
-    """All of a pass's images, and what else its chunks have; a chunk is overwritten by the next."""
+    """Copies of all chunks of a pass: images, targets and labels."""
     seeds = np.random.SeedSequence(seed).spawn(batches.generators)
     chunks = batches(order, [np.random.default_rng(seed) for seed in seeds])
     return [(chunk.x.copy(), chunk.targets, chunk.labels) for chunk in chunks]
@@ -56,7 +56,7 @@ def test_floats_of_any_size_become_float32(dtype):
 
 
 def test_each_pass_deforms_each_image_in_its_own_way():
-    """Equal images come out different, and what was given is not touched."""
+    """Equal images come out different, and the given array does not change."""
     x = np.zeros((600, 8, 8), np.uint8)
     x[:, 2:6, 3:5] = 200
     x = x.reshape(600, 64)

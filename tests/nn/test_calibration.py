@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say."""
+"""Temperature scaling and the calibration error."""
 
 import json
 
@@ -19,7 +19,7 @@ every_output = pytest.mark.parametrize("output", OUTPUTS)
 
 
 def _examples_at(temperature, output="softmax", count=4000, seed=0):
-    """Logits, and labels that are drawn from what they say at a temperature."""
+    """Logits, and labels drawn from their probabilities at a temperature."""
     rng = np.random.default_rng(seed)
     z = rng.normal(0, 2, (5, count)).astype(np.float32)
     cumulative = probabilities(z, output, temperature).cumsum(axis=0)

@@ -23,8 +23,10 @@ def _stopper(number):
     return stop
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+# Adam stands for all with two processes: it has the most state, and workers start slowly.
+@pytest.mark.parametrize(
+    ("optimizer", "threads"), [*((name, 1) for name in OPTIMIZERS), ("adam", 2)]
+)
 def test_a_training_stopped_after_any_epoch_ends_as_if_it_never_was(
     optimizer, threads, small_trainings_share, tmp_path
 ):
@@ -32,8 +34,7 @@ def test_a_training_stopped_after_any_epoch_ends_as_if_it_never_was(
     params = {**RANDOM, "optimizer": optimizer, "threads": threads}
     data = examples()
     whole = network(**params).fit(*data, examples(9))
-    # Each further stop starts two more workers, and restoring the state is the same.
-    for last in range(1, whole.epochs + 1) if threads == 1 else (2,):
+    for last in range(1, whole.epochs + 1):
         checkpoint = tmp_path / f"after-{last}"
         with pytest.raises(StoppedError):
             network(**params).fit(
@@ -88,7 +89,7 @@ def test_a_training_that_was_killed_ends_as_if_it_never_was(
 ):
     """Twice, by SIGKILL, at any point of an epoch."""
     checkpoint = tmp_path / "checkpoint"
-    params = {"optimizer": "adam", "dropout": 0.3, "threads": threads, "epochs": 60}
+    params = {"optimizer": "adam", "dropout": 0.3, "threads": threads, "epochs": 30}
     for last in (2, 4):
         training = start_training(None, checkpoint, **params)
         training.wait_for(f"epoch {last}")
@@ -97,7 +98,7 @@ def test_a_training_that_was_killed_ends_as_if_it_never_was(
     told = []
     resumed = network(**params).fit(*examples(), checkpoint=checkpoint, on_epoch=told.append)
     assert resumed.to_bytes() == network(**params).fit(*examples()).to_bytes()
-    assert told[0].number > 4
+    assert all(epoch.number > 4 for epoch in told)
 
 
 def test_a_file_is_whole_whenever_its_writer_is_killed(start_training, tmp_path):
@@ -141,7 +142,7 @@ def _no_space(descriptor):
 
 
 def test_a_finished_training_is_in_its_checkpoint(tmp_path):
-    """Directories are made for it; nothing is trained again, nor told again."""
+    """Its directories are created; no epoch is trained or reported again."""
     checkpoint = tmp_path / "new" / "directory" / "checkpoint"
     first = network().fit(*examples(), examples(9), checkpoint=str(checkpoint))
     kept = checkpoint.read_bytes()

@@ -98,7 +98,7 @@ def test_images_with_more_pixels_than_float32_counts_are_refused():
 @pytest.mark.parametrize("shift", [1, 2, 3])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_shift_of_whole_pixels_moves_ink_and_nothing_else(shift, sign):
-    """What comes in from outside is blank."""
+    """Pixels from outside the image are 0."""
     deformed = _deformed(IMAGE, Extreme(sign), shift=shift)
     expected = np.zeros_like(IMAGE)
     if sign > 0:

@@ -30,7 +30,7 @@ def _random_parameters(sizes=SIZES):
     ("activation", "output", "loss"), list(product(ACTIVATIONS, OUTPUTS, LOSSES))
 )
 def test_gradients_equal_central_differences(activation, output, loss, pieces, smoothing, dropout):
-    """Every weight and bias, of two hidden layers; what dropout leaves out is held fixed."""
+    """Every weight and bias of two hidden layers, with fixed dropout masks."""
     rng = np.random.default_rng(5)
     parameters = _random_parameters()
     gradient = Parameters(SIZES, np.full_like(parameters.vector, np.nan))
@@ -117,7 +117,7 @@ def test_activations_are_finite_wherever_z_is(activation):
 
 
 def test_dropout_leaves_out_its_share_and_scales_the_rest_up():
-    """Through layers that change nothing, what comes out of ones is the mask itself."""
+    """Layers of identity matrices turn ones into the mask itself."""
     count, dropout = 100, 0.3
     parameters = Parameters((count, count, count))
     for layer in (1, 2):

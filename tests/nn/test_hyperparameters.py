@@ -167,7 +167,7 @@ HYPERPARAMETERS = st.fixed_dictionaries(
 
 @given(HYPERPARAMETERS)
 def test_params_pass_through_json_and_make_an_equal_network(params):
-    """Whatever kind of number they were given as."""
+    """Numbers may be of any type."""
     network = NeuralNetwork(**params)
     told = json.loads(json.dumps(network.get_params()))
     assert told == network.get_params()

@@ -75,7 +75,7 @@ def test_without_a_seed_each_training_draws_its_own_and_tells_it():
 
 
 def test_fit_starts_anew(train):
-    """Scikit-learn's habit: what an earlier fit learnt is replaced."""
+    """As in scikit-learn, the result of an earlier fit is replaced."""
     network = small_network()
     once = network.fit(*examples()).to_bytes()
     network.fit(*examples(30, seed=9))
@@ -85,7 +85,7 @@ def test_fit_starts_anew(train):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_fit_changes_no_argument(threads, small_trainings_share):
-    """Not even where it could not: arrays that are read-only will do."""
+    """Read-only arrays are accepted."""
     arguments = (*examples(), *examples(9))
     kept = [array.copy() for array in arguments]
     for array in arguments:
@@ -167,7 +167,7 @@ def test_predictions_do_not_depend_on_how_many_are_asked_for(fitted, test):
 
 
 def test_predictions_leave_no_trace_and_threads_may_share_a_network(fitted, test):
-    """Each gets, to the bit, what it would have got alone."""
+    """Each gets the same result as alone, to the bit."""
     parts = [test[0][start : start + 25] for start in range(0, 120, 5)] * 4
     before = {name: repr(value) for name, value in vars(fitted).items()}
     data = fitted.to_bytes()
@@ -191,6 +191,7 @@ def test_validate_is_the_share_of_right_predictions(fitted, test):
     for count in (1, 7, mnist_sample.TEST):
         images, labels = test[0][:count], test[1][:count]
         assert fitted.validate(images, labels) == np.mean(fitted.predict(images) == labels)
+        assert fitted.score(images, labels) == fitted.validate(images, labels)
 
 
 IMAGES = np.zeros((4, 784), np.uint8)

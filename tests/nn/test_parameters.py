@@ -1,4 +1,4 @@
-"""One vector with all weights and biases, how it is shared out, and what is drawn for it."""
+"""The vector of all weights and biases, its shares, and its initial values."""
 
 import copy
 import pickle

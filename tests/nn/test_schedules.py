@@ -37,7 +37,7 @@ def test_a_cosine_begins_when_warming_up_ends():
 @every_schedule
 @given(st.floats(1e-6, 10), st.integers(1, 200), st.integers(0, 300))
 def test_every_step_has_a_learning_rate_up_to_the_highest(schedule, peak, steps, warmup):
-    """Even where there are fewer steps than it takes to warm up."""
+    """Even if there are fewer steps than warm-up steps."""
     rates = [learning_rate(peak, schedule, step, steps, warmup) for step in range(steps)]
     assert all(0 < rate <= peak for rate in rates)
     assert rates.index(max(rates)) == min(warmup, steps - 1)

@@ -29,7 +29,7 @@ from nn.sklearn import NeuralNetworkClassifier
 
 @pytest.fixture(scope="module")
 def digits():
-    """1797 images of 8x8 pixels, floats in [0, 1], and what they show."""
+    """1797 images of 8x8 pixels, floats in [0, 1], and their labels."""
     x, y = load_digits(return_X_y=True)
     return x / 16, y
 
@@ -195,7 +195,7 @@ def test_parameters_are_set_by_name(few):
 
 
 def test_distortion_deforms_the_square_images_that_rows_are(few):
-    """As the network does where it is given them as squares."""
+    """As the network does with square images."""
     distortion = Distortion(shift=0.5)
     classifier = _classifier(distortion=distortion).fit(*few)
     network = NeuralNetwork((64, 30, 10), epochs=3, seed=3, distortion=distortion)

@@ -75,7 +75,7 @@ def _trained_by_torch(ours, images, labels):
 def test_training_takes_the_steps_of_pytorch(
     output, loss, label_smoothing, optimizer, activation, l2
 ):
-    """Within what float32 rounds, after several steps on all examples at once."""
+    """Up to the rounding of float32, after several steps on all examples at once."""
     images, labels = examples()
     ours = network(
         sizes=(36, 9, 8, 3),

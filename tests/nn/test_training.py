@@ -1,4 +1,4 @@
-"""What a training does with its examples, and what it tells of every epoch."""
+"""The steps of a training, and its record of every epoch."""
 
 import dataclasses
 
@@ -88,7 +88,7 @@ def test_l2_decays_weights_as_the_book_has_it():
 
 
 def test_figures_are_means_over_examples_and_not_over_batches():
-    """Where no step moves anything, they are those of the network; the last batch is short."""
+    """If no step changes a weight, they are those of the network; the last batch is short."""
     images, labels = examples()
     still = network(learning_rate=1e-30, epochs=2).fit(images, labels, (images, labels))
     for epoch in still.history:
@@ -129,7 +129,7 @@ def test_without_validation_data_there_are_no_validation_figures():
 
 
 def test_a_network_may_be_asked_in_mid_training():
-    """It answers as it is after each epoch, and its answers do not change what follows."""
+    """Predictions are those after each epoch, and do not change the training."""
     images, labels = examples()
     answers = []
     asked = network(**RANDOM)

@@ -187,7 +187,7 @@ def _of_version_1(**params):
 
 
 def test_weights_of_version_1_still_open():
-    """What that version did not know has the value it stood for."""
+    """Parameters that version lacks have their defaults."""
     network = NeuralNetwork.from_bytes(_of_version_1(l2=0.25))
     x = np.random.default_rng(1).random((7, 6))
     assert (network.predict_proba(x) == FITTED.predict_proba(x)).all()

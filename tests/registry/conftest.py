@@ -53,7 +53,7 @@ def new_registry(
 
 @pytest.fixture
 def opened(url: str, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
-    """Open the registry once more, with other options if need be."""
+    """Open the same registry again, with other options if needed."""
     registries = []
 
     def open_registry(**options: str) -> Registry:
@@ -67,12 +67,12 @@ def opened(url: str, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
 
 @pytest.fixture
 def registry(opened: Callable[..., Registry]) -> Registry:
-    """A new registry, on each kind of database."""
+    """A new registry on each kind of database."""
     return opened(actor="ann")
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Registry]:
-    """A new registry on a SQLite file, for what only concerns files."""
+    """A new registry on SQLite, for tests that do not depend on the database."""
     with Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")) as registry:
         yield registry

@@ -1,4 +1,4 @@
-"""What aliases promise: who moves one, from where to where, and what remains of it."""
+"""Aliases: moves, rollbacks, deletions and their history."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def _add(registry, count, *, name="mnist", gate=PASSED):
         registry.register(name, b"weights", RunRecord(gate=gate))
 
 
-def test_an_alias_tells_where_it_points_since_when_and_by_whom(registry):
+def test_an_alias_records_its_version_time_and_actor(registry):
     _add(registry, 2)
     before = datetime.now(UTC) - timedelta(microseconds=1)
     registry.set_alias("mnist", "live", 2)
@@ -39,24 +39,24 @@ def test_an_alias_tells_where_it_points_since_when_and_by_whom(registry):
         registry.alias("mnist", "other")
 
 
-def test_an_alias_moves_only_from_where_it_is_expected(registry, opened):
+def test_an_alias_moves_only_from_the_expected_generation(registry, opened):
     _add(registry, 3)
     registry.set_alias("mnist", "live", 1)
     seen = registry.alias("mnist", "live")
     opened(actor="bob").set_alias("mnist", "live", 2, expected=seen)
-    with pytest.raises(AliasMovedError, match="generation 5, moved by bob at 2") as told:
+    with pytest.raises(AliasMovedError, match="generation 5, moved by bob at 2") as caught:
         registry.set_alias("mnist", "live", 3, expected=seen)
     found = registry.alias("mnist", "live")
-    assert (told.value.number, told.value.generation) == (2, found.generation)
-    assert f"expected at generation {seen.generation}" in str(told.value)
+    assert (caught.value.number, caught.value.generation) == (2, found.generation)
+    assert f"expected at generation {seen.generation}" in str(caught.value)
     assert found.number == 2
-    # Its generation does as well as its record.
+    # The generation can be passed in place of the record.
     assert registry.set_alias("mnist", "live", 3, expected=found.generation).number == 3
     assert len(registry.history("mnist", alias="live")) == 3
 
 
-def test_an_alias_that_came_back_is_not_where_it_was(registry):
-    """Generations tell a move there and back; the number of the version would not."""
+def test_a_move_there_and_back_changes_the_generation(registry):
+    """The number of the version would be the same."""
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     seen = registry.alias("mnist", "live")
@@ -67,20 +67,20 @@ def test_an_alias_that_came_back_is_not_where_it_was(registry):
     assert registry.alias("mnist", "live").number == 1
 
 
-def test_zero_expects_an_alias_that_is_not_set(registry):
+def test_generation_zero_expects_an_alias_that_is_not_set(registry):
     _add(registry, 2)
     assert registry.set_alias("mnist", "live", 1, expected=0).aliases == ("live",)
     with pytest.raises(AliasMovedError):
         registry.set_alias("mnist", "live", 2, expected=0)
     seen = registry.alias("mnist", "live")
     registry.delete_alias("mnist", "live")
-    with pytest.raises(AliasMovedError, match="but is not set") as told:
+    with pytest.raises(AliasMovedError, match="but is not set") as caught:
         registry.set_alias("mnist", "live", 2, expected=seen)
-    assert (told.value.number, told.value.generation) == (None, None)
+    assert (caught.value.number, caught.value.generation) == (None, None)
     assert registry.set_alias("mnist", "live", 2, expected=0).number == 2
 
 
-def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
+def test_a_generation_is_never_reused_even_after_a_deletion(registry):
     _add(registry, 2)
     seen = []
     for number in (1, 2, 2, 1):
@@ -95,7 +95,7 @@ def test_a_generation_is_never_another_one_s_not_even_after_a_removal(registry):
     assert all(generation > 0 for generation in seen)
 
 
-def test_an_alias_that_is_removed_is_gone_and_its_version_stays(registry):
+def test_a_deleted_alias_is_gone_and_its_version_stays(registry):
     _add(registry, 1)
     registry.set_alias("mnist", "live", 1)
     registry.delete_alias("mnist", "live")
@@ -122,28 +122,28 @@ def test_only_a_version_that_passed_its_gate_becomes_champion(registry, gate, re
     _add(registry, 1, gate=PASSED)
     _add(registry, 1, gate=gate)
     registry.set_alias("mnist", "champion", 1)
-    with pytest.raises(GateError, match=f"mnist/2 cannot become champion: .*{reason}") as told:
+    with pytest.raises(GateError, match=f"mnist/2 cannot become champion: .*{reason}") as caught:
         registry.set_alias("mnist", "champion", 2)
-    assert told.value.reference == "mnist/2"
+    assert caught.value.reference == "mnist/2"
     assert registry.get("mnist@champion").number == 1
     assert len(registry.history("mnist", alias="champion")) == 1
-    # Any other alias may point at it.
+    # Other aliases can point at it.
     assert registry.set_alias("mnist", "challenger", 2).gate_passed is not True
     assert registry.history("mnist", alias="challenger")[0].details["forced"] is False
 
 
-def test_a_champion_that_was_forced_shows_in_the_history(registry):
+def test_the_history_records_a_forced_champion(registry):
     _add(registry, 1, gate=FAILED)
     _add(registry, 1, gate=PASSED)
     registry.set_alias("mnist", "champion", 1, force=True)
-    # Force that was not needed is none.
+    # Force that was not needed is not recorded.
     registry.set_alias("mnist", "champion", 2, force=True)
     registry.rollback("mnist")
-    told = [(e.number, e.details["forced"]) for e in registry.history("mnist", alias="champion")]
-    assert told == [(1, True), (2, False), (1, True)]
+    moves = [(e.number, e.details["forced"]) for e in registry.history("mnist", alias="champion")]
+    assert moves == [(1, True), (2, False), (1, True)]
 
 
-def test_force_does_not_reach_beyond_the_gate(registry):
+def test_force_overrides_only_the_gate(registry):
     _add(registry, 2)
     registry.archive("mnist/2")
     registry.set_alias("mnist", "champion", 1)
@@ -156,7 +156,7 @@ def test_force_does_not_reach_beyond_the_gate(registry):
     assert registry.get("mnist@champion").number == 1
 
 
-def test_an_alias_and_an_archived_version_do_not_go_together(registry):
+def test_no_alias_points_at_an_archived_version(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     registry.set_alias("mnist", "old", 1)
@@ -171,7 +171,7 @@ def test_an_alias_and_an_archived_version_do_not_go_together(registry):
     assert registry.set_alias("mnist", "live", 2).number == 2
 
 
-def test_a_rollback_does_not_reach_an_archived_version(registry):
+def test_a_rollback_to_an_archived_version_is_refused(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     registry.set_alias("mnist", "live", 2)
@@ -192,26 +192,26 @@ def test_an_alias_points_at_a_number(registry, number):
         registry.get("mnist@live")
 
 
-def test_a_rollback_takes_the_last_move_back(registry):
+def test_a_rollback_undoes_the_last_move(registry):
     _add(registry, 3)
     with pytest.raises(NotFoundError, match="mnist@live has no previous version"):
         registry.rollback("mnist", "live")
     for number in (1, 2, 2, 3):
         registry.set_alias("mnist", "live", number)
     assert registry.rollback("mnist", "live").number == 2
-    # Once more goes one further back, over a move to where it was already.
+    # A second rollback goes further back, and skips the move that did not change the version.
     assert registry.rollback("mnist", "live").number == 1
     with pytest.raises(NotFoundError, match="mnist@live has no previous version"):
         registry.rollback("mnist", "live")
     assert registry.get("mnist@live").number == 1
-    # A move after rollbacks is taken back to where they had come.
+    # A move after rollbacks is undone to where the rollbacks led.
     registry.set_alias("mnist", "live", 3)
     assert registry.rollback("mnist", "live").number == 1
     kinds = [event.kind for event in registry.history("mnist", alias="live")]
     assert kinds.count("alias_rolled_back") == 3
 
 
-def test_a_rollback_after_a_removal_sets_the_alias_where_it_was(registry):
+def test_a_rollback_after_a_deletion_sets_the_alias_again(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     registry.set_alias("mnist", "live", 2)
@@ -307,7 +307,7 @@ def _number_at(registry, name, **when):
         return None
 
 
-def test_a_moment_has_a_time_zone_and_may_be_of_any(registry):
+def test_a_time_needs_a_time_zone_and_may_have_any(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     moved = registry.alias("mnist", "live").moved_at
@@ -319,5 +319,5 @@ def test_a_moment_has_a_time_zone_and_may_be_of_any(registry):
         registry.get("mnist@live", at=moved.replace(tzinfo=None))
     with pytest.raises(NotFoundError):
         registry.get("mnist@live", at=datetime.min.replace(tzinfo=UTC))
-    # A number means the same version at any time.
+    # A number always means the same version.
     assert registry.get("mnist/2", at=datetime.min.replace(tzinfo=UTC)).number == 2

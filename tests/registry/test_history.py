@@ -1,4 +1,4 @@
-"""History, and what finds that it, or anything else, was edited."""
+"""History, verification, lineage, comparison and garbage collection."""
 
 import contextlib
 import os
@@ -50,13 +50,13 @@ def _fill(registry):
     registry.restore("mnist/2")
 
 
-def test_everything_that_happens_to_a_model_is_an_event(registry, opened):
+def test_every_change_of_a_model_is_an_event(registry, opened):
     before = datetime.now(UTC) - timedelta(microseconds=1)
     _fill(registry)
     opened().archive("mnist/2")
     history = registry.history("mnist")
-    told = [(e.seq, e.kind, e.alias, e.number, e.actor) for e in reversed(history)]
-    assert told == [
+    recorded = [(e.seq, e.kind, e.alias, e.number, e.actor) for e in reversed(history)]
+    assert recorded == [
         (1, "registered", None, 1, "ann"),
         (2, "registered", None, 2, "ann"),
         (3, "alias_moved", "champion", 1, "ann"),
@@ -117,7 +117,7 @@ def test_each_event_holds_the_hash_of_the_one_before(registry):
     assert [e.hash for e in registry.history("mnist")] == [e.hash for e in reversed(chain)]
 
 
-def test_what_changes_nothing_is_no_event(registry):
+def test_a_call_that_changes_nothing_adds_no_event(registry):
     _fill(registry)
     before = registry.history("mnist")
     registry.restore("mnist/2")
@@ -137,8 +137,8 @@ def test_what_changes_nothing_is_no_event(registry):
     assert [v.number for v in registry.versions("mnist")] == [2, 1]
 
 
-def test_the_order_of_events_is_that_of_the_chain_whatever_the_clocks(registry, monkeypatch):
-    """A clock that is set back does not make an event earlier than the one before it."""
+def test_times_follow_the_order_of_events_even_if_clocks_do_not(registry, monkeypatch):
+    """A clock that is set back does not put an event before the previous one."""
     times = iter([5_000_000, 9_000_000, 3_000_000, 7_000_000, 11_000_000])
     for module in ("registry.registration.now", "registry.aliases.now", "registry.registry.now"):
         monkeypatch.setattr(module, lambda: next(times, 12_000_000))
@@ -168,7 +168,7 @@ def test_the_database_refuses_to_change_an_event(registry, statement):
     assert tables(registry) == before
 
 
-def test_postgresql_refuses_to_empty_the_events(postgresql, tmp_path):
+def test_postgresql_refuses_to_truncate_the_events(postgresql, tmp_path):
     """SQLite has no TRUNCATE."""
     with (
         Registry(postgresql.new_schema(), str(tmp_path / "blobs")) as registry,
@@ -180,7 +180,7 @@ def test_postgresql_refuses_to_empty_the_events(postgresql, tmp_path):
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def edited(request, tmp_path_factory):
-    """A registry to edit; each test leaves it as it was."""
+    """A registry whose tables the tests edit; each test restores them."""
     place = tmp_path_factory.mktemp("edited")
     url = f"sqlite:///{place}/registry.db"
     if request.param == "postgresql":
@@ -192,7 +192,7 @@ def edited(request, tmp_path_factory):
 
 @contextlib.contextmanager
 def _edit(registry, *statements):
-    """Change the tables, and put them back afterwards."""
+    """Edit the tables, and restore them at the end of the block."""
     assert errors(registry) == []
     before = {}
     with registry._database.read() as connection:
@@ -245,7 +245,7 @@ EDITS = [
     ("UPDATE models SET next_event = 9", "mnist", "events 10 to 8 are missing"),
     ("UPDATE models SET name = 'minst' WHERE name = 'mnist'", "minst", "event 1 was edited"),
     ("UPDATE models SET next_version = 2", "mnist/2", "would be assigned again"),
-    # What is searched.
+    # The searchable columns.
     *(
         (f"UPDATE versions SET {column} = {value} WHERE {VERSION}", "mnist/1", text)
         for column, value, text in (
@@ -304,17 +304,17 @@ EDITS = [
 
 
 @pytest.mark.parametrize("number", range(len(EDITS)))
-def test_whatever_is_edited_or_lost_is_found(edited, number):
+def test_every_edited_or_missing_row_is_found(edited, number):
     statement, subject, text = EDITS[number]
     with _edit(edited, statement):
         found = [(finding.subject, finding.text) for finding in errors(edited)]
         assert any(s == subject and text in t for s, t in found), found
-        # A version alone tells of its own, and of the chain it stands in.
+        # Verifying one version reports its own problems and those of its chain.
         if subject == "mnist/1":
             assert any(text in finding.text for finding in errors(edited, "mnist/1"))
 
 
-def test_versions_that_are_lost_are_found(edited):
+def test_missing_versions_are_found(edited):
     details = [f"DELETE FROM version_{p}" for p in ("metrics", "params", "tags", "inputs")]
     rest = ["DELETE FROM version_environment", "DELETE FROM aliases", "DELETE FROM versions"]
     with _edit(edited, *details, *rest):
@@ -323,8 +323,8 @@ def test_versions_that_are_lost_are_found(edited):
             assert found[reference] == "it was registered, but is missing"
 
 
-def test_a_record_that_is_another_s_or_none_is_not_handed_out(edited):
-    """What is read is the event; where that is not the version's, reading fails."""
+def test_an_edited_record_is_never_returned(edited):
+    """Reading fails if the event does not belong to the version."""
     for statement in (
         f"UPDATE events SET body = '' WHERE {FIRST}",
         f"""UPDATE events SET body = '{{"version":{{}}}}' WHERE {FIRST}""",
@@ -341,21 +341,21 @@ def test_a_record_that_is_another_s_or_none_is_not_handed_out(edited):
                     ask("mnist/1")
             with pytest.raises(DamagedHistoryError):
                 edited.versions()
-            # What is wrong with it can still be asked, by number and by alias.
+            # It can still be verified, by number and by alias.
             assert errors(edited, "mnist/1")
             assert errors(edited, "mnist@champion")
             assert edited.get("other/1").number == 1
 
 
 def test_searching_an_edited_table_never_changes_a_record(edited):
-    """A figure that was edited may be found by, and is shown as it was registered."""
+    """A search uses the edited value, but returns the registered one."""
     with _edit(edited, "UPDATE version_metrics SET value = 0.999"):
         found = edited.versions(where="metrics.accuracy > 0.99")
         assert [v.metrics["accuracy"] for v in found] == [0.98]
 
 
-def test_a_gate_that_was_edited_lets_nobody_pass(edited):
-    """Who may be champion is decided by the record, not by the column that is searched."""
+def test_an_edited_gate_column_has_no_effect_on_promotion(edited):
+    """The document decides, not the searchable column."""
     with _edit(edited, "UPDATE versions SET gate = 'passed'"):
         assert edited.get("mnist/2").gate_passed is False
 
@@ -365,7 +365,7 @@ def _path(tmp_path, sha256):
 
 
 @pytest.mark.parametrize("damage", ["missing", "emptied", "others"])
-def test_weights_that_are_missing_or_damaged_are_found(registry, tmp_path, damage):
+def test_missing_or_damaged_weights_are_found(registry, tmp_path, damage):
     _fill(registry)
     sha256 = registry.get("mnist/1").sha256
     path = _path(tmp_path, sha256)
@@ -383,8 +383,8 @@ def test_weights_that_are_missing_or_damaged_are_found(registry, tmp_path, damag
     assert errors(registry) == []
 
 
-def test_what_nothing_refers_to_is_a_warning(sqlite, tmp_path):
-    """Nothing that was registered is wrong, and a registration may be under way."""
+def test_an_unreferenced_file_is_a_warning(sqlite, tmp_path):
+    """It affects no version, and a registration may be in progress."""
     _fill(sqlite)
     sha256 = sqlite._blobs.put(b"orphan")
     left = tmp_path / "blobs" / "tmp" / "left"
@@ -397,7 +397,7 @@ def test_what_nothing_refers_to_is_a_warning(sqlite, tmp_path):
     assert subjects <= found.keys()
     assert {found[subject].severity for subject in subjects} == {"warning"}
     assert all("garbage collection removes it" in found[subject].text for subject in subjects)
-    # A version alone does not tell of what is not its own.
+    # Verifying one version does not report unreferenced files.
     assert subjects.isdisjoint(f.subject for f in sqlite.verify("mnist/1"))
     sqlite.gc()
     assert subjects.isdisjoint(finding.subject for finding in sqlite.verify())
@@ -411,15 +411,15 @@ def test_a_damaged_file_of_the_database_is_found(sqlite, tmp_path):
 
 
 @pytest.mark.parametrize("reference", ["mnist/9", "never/1", "mnist@never"])
-def test_what_is_not_there_cannot_be_verified(edited, reference):
+def test_verifying_a_missing_version_is_an_error(edited, reference):
     with pytest.raises(NotFoundError, match=reference):
         list(edited.verify(reference))
 
 
-# Lineage, idempotency, comparison, state, collection.
+# Lineage, idempotency, comparison, state, garbage collection.
 
 
-def test_lineage_is_kept_and_found(registry):
+def test_lineage_is_stored_and_searchable(registry):
     _fill(registry)
     first, second = registry.get("mnist/1"), registry.get("mnist/2")
     assert (second.parent, first.parent) == ("mnist/1", None)
@@ -435,12 +435,12 @@ def test_lineage_is_kept_and_found(registry):
     ):
         assert [v.number for v in registry.versions(where=where)] == [2]
     assert [v.number for v in registry.versions(where=f"inputs.train = '{'ab' * 32}'")] == [1]
-    # A parent may be of another model.
+    # A parent can be of another model.
     assert registry.register("other", b"", RunRecord(parent="mnist/2")).parent == "mnist/2"
 
 
 @pytest.mark.parametrize("parent", ["mnist/9", "never/1", "mnist/2"])
-def test_a_parent_is_there_before_its_child(registry, parent):
+def test_a_parent_must_exist(registry, parent):
     registry.register("mnist", b"one")
     with pytest.raises(NotFoundError, match=parent):
         registry.register("mnist", b"two", RunRecord(parent=parent))
@@ -473,7 +473,7 @@ def test_a_parent_is_there_before_its_child(registry, parent):
         ("metrics", [("a", 1.0)]),
     ],
 )
-def test_lineage_that_neither_database_could_keep_is_refused(sqlite, tmp_path, argument, value):
+def test_invalid_lineage_is_refused(sqlite, tmp_path, argument, value):
     with pytest.raises(InvalidArgumentError):
         sqlite.register("mnist", b"", RunRecord(**{argument: value}))
     assert sqlite.versions() == []
@@ -481,7 +481,7 @@ def test_lineage_that_neither_database_could_keep_is_refused(sqlite, tmp_path, a
 
 
 def test_a_negative_zero_is_zero(registry):
-    """SQLite would return one for the other, and `verify` find a difference."""
+    """SQLite returns 0.0 for -0.0, which `verify` would report as a difference."""
     version = registry.register(
         "m", b"", RunRecord(metrics={"a": -0.0}, params={"a": -0.0, "b": [-0.0]})
     )
@@ -490,8 +490,8 @@ def test_a_negative_zero_is_zero(registry):
     assert errors(registry) == []
 
 
-def test_a_registration_that_is_tried_again_says_what_the_first_one_did(registry):
-    """Whatever else it says: its key and its weights decide."""
+def test_a_repeated_registration_ignores_other_values(registry):
+    """Only its key and its weights matter."""
     _fill(registry)
     before = tables(registry)
     again = registry.register(
@@ -504,7 +504,7 @@ def test_a_registration_that_is_tried_again_says_what_the_first_one_did(registry
     assert tables(registry) == before
 
 
-def test_a_comparison_tells_what_differs_and_nothing_else(registry):
+def test_a_comparison_lists_only_differences(registry):
     registry.register(
         "m",
         b"one",
@@ -533,7 +533,7 @@ def test_a_comparison_tells_what_differs_and_nothing_else(registry):
     assert [(d.name, *d.values, d.change) for d in compared.metrics] == [
         *(("a", 0.5, 0.75, 0.25), ("gone", 2.0, None, None))
     ]
-    # A parameter that is null differs from none; true is no number.
+    # A parameter of null differs from a missing one; true is not a number.
     assert [(d.name, *d.values, d.change) for d in compared.params] == [
         ("flag", True, False, None),
         ("kind", "a", "b", None),
@@ -555,7 +555,7 @@ VALUES = st.dictionaries(st.sampled_from("abc"), st.sampled_from([0, 1, 1.0, Tru
 
 @given(first=VALUES, second=VALUES)
 @settings(max_examples=25)
-def test_a_comparison_the_other_way_round_is_the_same_the_other_way_round(edited, first, second):
+def test_a_comparison_is_symmetric(edited, first, second):
     one, two = (
         edited.register("compared", b"", RunRecord(params=params)) for params in (first, second)
     )
@@ -568,7 +568,7 @@ def test_a_comparison_the_other_way_round_is_the_same_the_other_way_round(edited
     assert {d.name for d in there.params} == (first.keys() | second.keys()) - equal
 
 
-def test_an_archived_version_is_kept_found_and_taken_back(registry):
+def test_an_archived_version_can_be_found_and_restored(registry):
     _fill(registry)
     assert registry.archive("mnist/2").state == "archived"
     assert registry.load("mnist/2") == b"two"
@@ -587,7 +587,7 @@ def test_an_archived_version_is_kept_found_and_taken_back(registry):
     assert errors(registry) == []
 
 
-def test_collection_takes_what_nothing_refers_to_and_nothing_else(registry, tmp_path):
+def test_garbage_collection_removes_only_unreferenced_files(registry, tmp_path):
     _fill(registry)
     kept = {p: p.read_bytes() for p in (tmp_path / "blobs").rglob("*") if p.is_file()}
     sha256 = registry._blobs.put(b"orphan")

@@ -1,4 +1,4 @@
-"""Candidates that a gate refused: on record, and never a version."""
+"""Refused candidates are recorded, but never become versions."""
 
 import pytest
 from registry_contents import FAILED, PASSED, errors
@@ -13,7 +13,7 @@ def _refuse(registry, **changes):
     return registry.refuse("mnist", SHA256, RunRecord(**fields))
 
 
-def test_a_refusal_is_an_event_and_no_version(registry):
+def test_a_refusal_is_an_event_and_not_a_version(registry):
     registry.register("mnist", b"one", RunRecord(gate=PASSED))
     event = _refuse(registry, parent="mnist/1", inputs={"train": "cd" * 32})
     assert (event.kind, event.number, event.alias) == ("refused", None, None)
@@ -29,7 +29,7 @@ def test_a_refusal_is_an_event_and_no_version(registry):
     assert errors(registry) == []
 
 
-def test_a_model_may_begin_with_a_refusal(registry):
+def test_the_first_event_of_a_model_can_be_a_refusal(registry):
     _refuse(registry)
     assert registry.versions("mnist") == []
     with pytest.raises(NotFoundError):
@@ -38,17 +38,17 @@ def test_a_model_may_begin_with_a_refusal(registry):
     assert registry.register("mnist", b"one").number == 1
 
 
-def test_a_refusal_told_again_is_the_same(registry):
+def test_a_repeated_refusal_returns_the_first_event(registry):
     first = _refuse(registry)
     assert _refuse(registry) == first
     assert _refuse(registry, run_id="night-2").seq == 2
-    # A run without a name cannot be known again.
+    # Without a run id, a repetition cannot be recognized.
     assert [_refuse(registry, run_id=None).seq for _ in range(2)] == [3, 4]
     assert _refuse(registry, run_id='a"%_\\') == _refuse(registry, run_id='a"%_\\')
     assert len(registry.history("mnist")) == 5
 
 
-def test_who_passed_is_not_refused(registry):
+def test_a_candidate_that_passed_cannot_be_refused(registry):
     for gate in (PASSED, ()):
         with pytest.raises(InvalidArgumentError, match=r"^gate: expected a check that failed"):
             _refuse(registry, gate=gate)
@@ -60,7 +60,7 @@ def test_who_passed_is_not_refused(registry):
         registry.history("mnist")
 
 
-def test_refusals_travel_with_their_model(registry, tmp_path):
+def test_an_export_of_a_model_includes_refusals(registry, tmp_path):
     registry.register("mnist", b"one")
     _refuse(registry, parent="mnist/1")
     registry.register("mnist", b"two")
@@ -72,7 +72,7 @@ def test_refusals_travel_with_their_model(registry, tmp_path):
         assert errors(other) == []
 
 
-def test_why_an_alias_was_moved_is_kept(registry):
+def test_the_history_records_the_reason_of_a_move(registry):
     registry.register("mnist", b"one", RunRecord(gate=PASSED))
     registry.set_alias("mnist", "champion", 1, reason="the best we have")
     registry.set_alias("mnist", "live", 1)

@@ -1,4 +1,4 @@
-"""What the registry promises to one process."""
+"""The registry, used by one process."""
 
 import hashlib
 import math
@@ -105,7 +105,7 @@ def test_aliases_of_one_model_are_not_those_of_another(registry):
         registry.get("b@live")
 
 
-def test_an_alias_cannot_point_at_nothing(registry):
+def test_an_alias_cannot_point_at_a_missing_version(registry):
     registry.register("mnist", WEIGHTS)
     registry.set_alias("mnist", "live", 1)
     with pytest.raises(NotFoundError, match="no mnist/2 in the registry"):
@@ -116,16 +116,18 @@ def test_an_alias_cannot_point_at_nothing(registry):
 
 
 @pytest.mark.parametrize("reference", ["mnist/2", "mnist@live", "other/1", "other@live"])
-def test_what_is_not_there_is_an_error_and_not_none(registry, reference):
+def test_a_missing_version_is_an_error_and_not_none(registry, reference):
     registry.register("mnist", WEIGHTS)
     for ask in (registry.get, registry.load):
-        with pytest.raises(NotFoundError, match=f"There is no {reference} in the registry") as told:
+        with pytest.raises(
+            NotFoundError, match=f"There is no {reference} in the registry"
+        ) as caught:
             ask(reference)
-        assert told.value.reference == reference
-        assert isinstance(told.value, LookupError)
+        assert caught.value.reference == reference
+        assert isinstance(caught.value, LookupError)
 
 
-def test_a_registration_tried_again_returns_the_version_it_made(registry):
+def test_a_repeated_registration_returns_the_first_version(registry):
     first = registry.register(
         "mnist", WEIGHTS, RunRecord(metrics={"a": 1.0}), idempotency_key="run-1"
     )
@@ -135,7 +137,7 @@ def test_a_registration_tried_again_returns_the_version_it_made(registry):
     assert len(registry.versions()) == 3
 
 
-def test_a_key_used_for_other_weights_is_a_conflict(registry):
+def test_an_idempotency_key_with_other_weights_is_a_conflict(registry):
     registry.register("mnist", WEIGHTS, idempotency_key="run-1")
     with pytest.raises(IdempotencyConflictError, match="'run-1' belongs to mnist/1"):
         registry.register("mnist", b"others", idempotency_key="run-1")
@@ -171,9 +173,7 @@ def test_equal_weights_are_stored_once(registry, tmp_path):
         ("idempotency_key", ""),
     ],
 )
-def test_what_the_database_could_not_keep_is_refused_before_anything_is_stored(
-    registry, tmp_path, argument, value
-):
+def test_invalid_values_are_refused_before_anything_is_stored(registry, tmp_path, argument, value):
     key = {argument: value} if argument == "idempotency_key" else {}
     record = RunRecord() if key else RunRecord(**{argument: value})
     with pytest.raises(InvalidArgumentError, match=argument):
@@ -203,7 +203,7 @@ def test_names_are_short_and_plain(registry, name):
         *("mnist/1@champion", "mnist@1", "mnist/" + "9" * 30, "../mnist/1", "mnist/1 or 1=1"),
     ],
 )
-def test_references_have_two_forms_and_no_other(registry, reference):
+def test_a_reference_has_one_of_two_forms(registry, reference):
     registry.register("mnist", WEIGHTS)
     with pytest.raises(InvalidArgumentError, match="name@alias or name/number"):
         registry.get(reference)
@@ -222,9 +222,7 @@ def test_any_flipped_bit_is_found(sqlite, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "emptied", "longer"])
-def test_weights_that_are_lost_or_damaged_are_told_and_healed_by_registering_again(
-    registry, tmp_path, damage
-):
+def test_registering_again_repairs_missing_or_damaged_weights(registry, tmp_path, damage):
     registry.register("mnist", WEIGHTS)
     path = _blob(tmp_path)
     path.unlink()
@@ -238,7 +236,7 @@ def test_weights_that_are_lost_or_damaged_are_told_and_healed_by_registering_aga
 
 
 def test_weights_are_not_read_through_a_link(registry, tmp_path):
-    """Whoever may write to the blobs cannot point the registry at another file."""
+    """Somebody who can write to the store cannot make the registry read another file."""
     registry.register("mnist", WEIGHTS)
     (tmp_path / "elsewhere").write_bytes(WEIGHTS)
     _blob(tmp_path).unlink()

@@ -16,7 +16,7 @@ ORDERS = ["number", "created_at", "metrics.a", 'metrics."b c"', "metrics.never"]
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request, tmp_path_factory):
-    """Versions of two models, with figures that many of them have in common, or none."""
+    """Versions of two models, whose metrics are often equal or missing."""
     place = tmp_path_factory.mktemp("search")
     url = f"sqlite:///{place}/registry.db"
     if request.param == "postgresql":
@@ -32,18 +32,18 @@ def filled(request, tmp_path_factory):
 
 
 def _pages(registry, limit, **question):
-    """Walk from page to page, and return all that was seen."""
+    """Return the versions of all pages."""
     seen, last = [], None
     while page := registry.versions(limit=limit, after=last, **question):
         assert len(page) <= limit
         seen += page
-        # By record or by reference, it is the same.
+        # The record and the reference work the same.
         last = page[-1] if len(seen) % 2 else page[-1].reference
     return seen
 
 
 def _key_of(order):
-    """What versions are sorted by; None for those that the order leaves out."""
+    """Return the sort key function; the key is None if the order leaves the version out."""
     if order.startswith("metrics."):
         name = order.removeprefix("metrics.").strip('"')
         return lambda version: version.metrics.get(name)
@@ -64,7 +64,7 @@ def test_pages_give_each_version_once_in_the_right_order(filled, order, directio
     assert sorted(v.reference for v in seen) == sorted(v.reference for v in expected)
     keys = [key(v) for v in seen]
     assert keys == sorted(keys, reverse=direction == " desc")
-    # It is the same order whatever the pages are, equals included.
+    # The order does not depend on the size of pages, even among equal keys.
     assert seen == filled.versions(name, order_by=order + direction)
 
 
@@ -85,7 +85,7 @@ def test_without_an_order_pages_go_from_the_newest_to_the_oldest(filled, name, l
     order=st.sampled_from(ORDERS[:-1]), desc=st.sampled_from(["", " desc"]), limit=st.integers(1, 9)
 )
 @settings(max_examples=30)
-def test_pages_may_be_of_what_a_condition_finds(filled, order, desc, limit):
+def test_pages_of_a_search_are_complete(filled, order, desc, limit):
     where = "metrics.a >= 0.25 or not number < 10"
     seen = _pages(filled, limit, where=where, order_by=order + desc)
     assert seen == filled.versions(where=where, order_by=order + desc)
@@ -99,8 +99,8 @@ def test_pages_may_be_of_what_a_condition_finds(filled, order, desc, limit):
 
 @pytest.mark.parametrize("order", ["number", "created_at", "metrics.a"])
 @pytest.mark.parametrize("direction", ["", " desc"])
-def test_versions_that_are_added_meanwhile_move_nothing(sqlite, order, direction):
-    """Whoever turns pages sees what was there once, whatever is added before or after."""
+def test_versions_added_meanwhile_do_not_shift_pages(sqlite, order, direction):
+    """Every version that was there at the start is returned once."""
     figures = itertools.cycle([0.5, 0.25, 0.75])
     for _ in range(9):
         sqlite.register("m", b"", RunRecord(metrics={"a": next(figures)}))
@@ -126,13 +126,13 @@ def test_a_limit_is_a_whole_number_from_one(registry, limit):
 
 
 @pytest.mark.parametrize("before", [0, -1, 1 << 31, 1 << 70, 1.0, "1", False])
-def test_so_is_the_event_that_history_goes_back_from(registry, before):
+def test_before_is_a_whole_number_from_one(registry, before):
     registry.register("m", b"")
     with pytest.raises(InvalidArgumentError, match="before: expected a whole number from 1"):
         registry.history("m", before=before)
 
 
-def test_after_is_a_version_that_has_a_place_in_the_order(filled):
+def test_after_is_a_version_with_a_position_in_the_order(filled):
     some = filled.versions("m", order_by="metrics.a", limit=1)[0]
     without = next(v for v in filled.versions() if "a" not in v.metrics)
     for after in ("m", "m@live", "m/0", ""):
@@ -157,7 +157,7 @@ def test_after_is_a_version_that_has_a_place_in_the_order(filled):
     ],
 )
 def test_the_number_of_statements_does_not_depend_on_the_number_of_versions(registry, question):
-    """Details, gates and aliases come with the versions, not one version at a time."""
+    """Details, gates and aliases are not read one version at a time."""
     counts = []
     for _ in range(3):
         for number in range(4):

@@ -1,4 +1,4 @@
-"""What SECURITY.md says that no other test holds."""
+"""The claims of SECURITY.md that no other test checks."""
 
 import hashlib
 import os
@@ -28,24 +28,24 @@ from registry.references import Reference, alias_name, model_name
 ROOT = Path(__file__).parents[2]
 
 
-def test_each_line_of_the_tables_names_a_test_there_is():
-    """Or the document would promise what nothing holds."""
+def test_every_claim_names_an_existing_test():
+    """Otherwise the document would make claims that nothing checks."""
     text = (ROOT / "SECURITY.md").read_text()
     rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
     claims = [row for row in rows if not row.startswith("| what ")]
     assert len(claims) > 20
+    named = re.compile(r"`(?:(test_\w+\.py)::)?(test_\w+)`")
     for row in claims:
-        named = re.findall(r"`(test_\w+\.py)::(\w+)`", row)
-        assert named, row
-        for file, test in named:
-            [path] = (ROOT / "tests" / "registry").rglob(file)
-            source = path.read_text()
-            assert re.search(rf"^(def|class) {test}\b", source, re.MULTILINE), row
+        assert named.search(row), row
+    for file, test in named.findall(text):
+        assert file, f"{test}: its file is not named"
+        [path] = (ROOT / "tests" / "registry").rglob(file)
+        assert re.search(rf"^def {test}\b", path.read_text(), re.MULTILINE), f"{file}::{test}"
 
 
 @given(text=st.text() | st.from_regex(r"[a-z./@\\ ~$\0%-]{1,70}", fullmatch=True))
-def test_a_name_that_is_taken_is_safe_wherever_names_go(text):
-    """In a path, a shell, a URL, a terminal, HTML, or a header, it is only itself."""
+def test_a_valid_name_has_no_special_meaning_anywhere(text):
+    """It is safe in a path, a shell, a URL, a terminal, HTML and a header."""
     for check in (model_name, alias_name):
         try:
             found = check(text)
@@ -63,7 +63,7 @@ def test_a_name_that_is_taken_is_safe_wherever_names_go(text):
 @pytest.mark.parametrize(
     "name", ["../../evil", "/evil", "a/../../evil", "..", "a\0", "~", "$HOME", "a;b", "a\x1b[2J"]
 )
-def test_a_name_reaches_no_path(sqlite, tmp_path, name):
+def test_a_name_never_becomes_a_path(sqlite, tmp_path, name):
     before = files(tmp_path)
     for act in (
         lambda: sqlite.register(name, b"weights"),
@@ -77,8 +77,8 @@ def test_a_name_reaches_no_path(sqlite, tmp_path, name):
     assert files(tmp_path) == before
 
 
-def test_files_are_named_by_their_digest_alone(sqlite, tmp_path):
-    """Nothing that a user chose is part of a path."""
+def test_files_are_named_only_by_their_digest(sqlite, tmp_path):
+    """No text from a user is part of a path."""
     evil = "../../evil"
     sqlite.register(
         "mnist",
@@ -91,8 +91,8 @@ def test_files_are_named_by_their_digest_alone(sqlite, tmp_path):
     ]
 
 
-def test_weights_are_bytes_and_are_never_run(sqlite, tmp_path):
-    """A pickle that would write a file is stored, and loaded, and is still bytes."""
+def test_weights_are_never_executed(sqlite, tmp_path):
+    """A malicious pickle is stored and loaded as bytes."""
     target = tmp_path / "ran"
     evil = f"cos\nsystem\n(S'touch {target}'\ntR.".encode()
     sqlite.register("mnist", evil)
@@ -104,8 +104,8 @@ def test_weights_are_bytes_and_are_never_run(sqlite, tmp_path):
     assert not target.exists()
 
 
-def test_a_digest_in_the_database_that_is_a_path_reads_nothing(sqlite, tmp_path):
-    """Who can write the database cannot learn of another file, not even its digest."""
+def test_a_path_in_place_of_a_digest_reads_no_file(sqlite, tmp_path):
+    """Somebody who can write the database cannot read another file, or learn its digest."""
     (tmp_path / "secrets").write_bytes(b"secret")
     sha256 = sqlite.register("mnist", b"weights").sha256
     path = "../" + "./" * 27 + "secrets"
@@ -126,7 +126,7 @@ def test_a_digest_in_the_database_that_is_a_path_reads_nothing(sqlite, tmp_path)
 
 
 def test_other_weights_under_a_digest_are_not_loaded(sqlite, tmp_path):
-    """Who can write the store, and not the database, can destroy weights and not replace them."""
+    """Somebody who can write only the store can destroy weights, but not replace them."""
     version = sqlite.register("mnist", b"weights")
     path = tmp_path / "blobs" / "sha256" / version.sha256[:2] / version.sha256
     path.unlink()
@@ -138,14 +138,14 @@ def test_other_weights_under_a_digest_are_not_loaded(sqlite, tmp_path):
     assert errors(sqlite)
 
 
-def test_weights_that_are_stored_cannot_be_written_by_accident(sqlite, tmp_path):
+def test_stored_weights_are_read_only(sqlite, tmp_path):
     sqlite.register("mnist", b"weights")
     (path,) = [p for p in (tmp_path / "blobs").rglob("*") if p.is_file()]
     assert stat.S_IMODE(os.stat(path).st_mode) & 0o222 == 0  # noqa: PTH116
 
 
-def test_a_temporary_file_that_is_a_link_is_not_followed(sqlite, tmp_path):
-    """Nor is a blob that is one removed with what it points at."""
+def test_garbage_collection_does_not_follow_links(sqlite, tmp_path):
+    """Neither as temporary files nor as blobs."""
     (tmp_path / "secret").write_bytes(b"secret")
     sqlite.register("mnist", b"weights")
     for place in (tmp_path / "blobs" / "tmp" / "link", tmp_path / "blobs/sha256/aa" / ("a" * 64)):
@@ -156,8 +156,8 @@ def test_a_temporary_file_that_is_a_link_is_not_followed(sqlite, tmp_path):
     assert (tmp_path / "secret").read_bytes() == b"secret"
 
 
-def test_the_history_can_be_rebuilt_by_who_can_write_the_whole_database(sqlite):
-    """As SECURITY.md says. The hash of the last event, noted elsewhere, gives it away."""
+def test_a_writer_of_the_whole_database_can_forge_the_history(sqlite):
+    """A documented limit. The hash of the last event, noted elsewhere, reveals it."""
     sqlite.register("mnist", b"weights", RunRecord(gate=FAILED))
     noted = sqlite.history("mnist")[0].hash
     with sqlite._database.read() as connection:
@@ -173,8 +173,8 @@ def test_the_history_can_be_rebuilt_by_who_can_write_the_whole_database(sqlite):
     assert sqlite.history("mnist")[0].hash != noted
 
 
-def test_an_import_can_bring_a_champion_that_its_writer_let_pass(sqlite, tmp_path):
-    """As SECURITY.md says: hashes show damage and not who wrote a file."""
+def test_an_import_can_bring_a_champion_with_a_forged_gate(sqlite, tmp_path):
+    """A documented limit: hashes reveal damage, not the author of a file."""
     with Registry(f"sqlite:///{tmp_path}/other.db", str(tmp_path / "other")) as other:
         other.register("mnist", b"weights", RunRecord(gate=PASSED))
         other.set_alias("mnist", "champion", 1)
@@ -183,8 +183,8 @@ def test_an_import_can_bring_a_champion_that_its_writer_let_pass(sqlite, tmp_pat
     assert sqlite.get("mnist@champion").number == 1
 
 
-def test_an_import_moves_no_alias_of_a_model_that_is_there(sqlite, tmp_path):
-    """Nor lets anything else of it become other than it was."""
+def test_an_import_moves_no_alias_of_an_existing_model(sqlite, tmp_path):
+    """Its versions are not changed either."""
     sqlite.register("mnist", b"mine", RunRecord(gate=PASSED))
     sqlite.set_alias("mnist", "champion", 1)
     with Registry(f"sqlite:///{tmp_path}/other.db", str(tmp_path / "other")) as other:

@@ -1,4 +1,4 @@
-"""The registry against a plain dictionary, under random orders of everything it can do."""
+"""Random sequences of operations on the registry, compared with a plain Python model."""
 
 import contextlib
 import hashlib
@@ -30,7 +30,7 @@ NUMBERS = st.integers(1, 4)
 WEIGHTS = st.binary(max_size=2)
 KEYS = st.none() | st.sampled_from(["k1", "k2"])
 GATES = st.sampled_from([(), PASSED, FAILED])
-# Neither database keeps a NUL in a text.
+# Neither database can store NUL in a text.
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 TAGS = st.dictionaries(st.text(TEXT, min_size=1, max_size=5), st.text(TEXT, max_size=5), max_size=2)
 METRICS = st.dictionaries(
@@ -40,7 +40,7 @@ AT_ONCE = timedelta(seconds=-10)
 
 
 class RegistryMachine(RuleBasedStateMachine):
-    """Every rule does the same to both; the invariant compares them."""
+    """Every rule changes the registry and the model; invariants compare them."""
 
     def new_url(self):
         """Return the address of an empty database."""
@@ -53,7 +53,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.open_again()
         self.versions = {"a": [], "b": []}
         self.keys = {}
-        # Where each alias has been, the last at the end, and its generation.
+        # The path of each alias, with the current number last, and its generation.
         self.been = {}
         self.generations = {}
         self.events = {"a": 0, "b": 0}
@@ -224,7 +224,7 @@ class RegistryMachine(RuleBasedStateMachine):
         return [number for number, state in enumerate(states, 1) if state != "deleted"]
 
     def _in_use(self, name):
-        """The live versions of the model, and those that a rollback returns to."""
+        """The versions that aliases point at, and those that a rollback returns to."""
         aliases = [alias for of, alias in self.been if of == name and self._number(of, alias)]
         live = {self._number(name, alias) for alias in aliases}
         return live | {self._previous(name, alias)[-1] for alias in aliases} - {None}
@@ -239,7 +239,7 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @rule(weights=WEIGHTS)
     def collect(self, weights):
-        """What is stored and of no version goes, and nothing else."""
+        """Exactly the unreferenced blobs are removed."""
         used = {
             version["weights"]
             for versions in self.versions.values()
@@ -263,7 +263,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(self.versions.values()))
     @rule()
     def move_to_another_registry(self):
-        """And go on there, as if nothing had happened."""
+        """Export all models, import them elsewhere, and continue there."""
         url = self.new_url()
         with contextlib.closing(Registry(url, f"{self.directory}/blobs")) as other:
             for name, versions in self.versions.items():

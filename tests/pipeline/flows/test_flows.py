@@ -93,7 +93,7 @@ def test_progress_that_no_server_takes_is_one_warning():
         [sys.executable, "-c", script], env=nobody, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("told of no more progress") == 1
+    assert ended.stderr.count("Progress is no longer sent") == 1
 
 
 def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home):
@@ -151,7 +151,7 @@ def test_a_failure_that_will_not_heal_is_not_retried_and_is_one_message(on_serve
     seen = {run["id"] for run in ask("flow_runs")}
     ended = on_server(*RETRAIN, DIGITS_MIRRORS=str(tmp_path / "gone"))
     assert ended.status == 1
-    assert "Error: No source delivers train-images-idx3-ubyte:" in ended.err
+    assert "Error: No mirror delivers train-images-idx3-ubyte:" in ended.err
     assert "Traceback" not in ended.err
     (run,) = [run for run in ask("flow_runs") if run["id"] not in seen]
     assert run["state_name"] == "Failed"
@@ -171,7 +171,7 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     (artifact,) = ask("artifacts", key="scoring")
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]
     assert "| not an image | 1 |" in artifact["data"]
-    assert re.search(r"31 in \d+\.\d s, [\d,]+ a second", artifact["data"])
+    assert re.search(r"31 files in \d+\.\d s \([\d,]+ a second\)", artifact["data"])
     pictures = _pictures(artifact["data"])
     assert list(pictures) == ["Images by confidence", "Confusion matrix"]
     # Whole, as the server gave them back.
@@ -281,6 +281,43 @@ def test_an_inbox_that_was_not_set_is_not_the_directory_that_a_run_is_in(home):
     assert "expected an absolute path" in ended.stderr
 
 
+UNKNOWN_TASK_RUNNER = (
+    "DIGITS_TASK_RUNNER: expected threads, processes, dask or dask://HOST:PORT, got 'bogus'."
+)
+
+
+def test_an_unknown_task_runner_concerns_only_the_flows_that_use_one(on_server, ask, tmp_path):
+    """Ingestion and retraining work; a scoring is one message, on the server too."""
+    bogus = {"DIGITS_TASK_RUNNER": "bogus"}
+    assert on_server("ingest", **bogus).status == 0
+    ended = on_server(*RETRAIN, **bogus)
+    assert (ended.status, "mnist/1 promoted" in ended.out) == (0, True), ended.err
+    assert on_server("sample", "--count", "3", "--output", tmp_path / "in").status == 0
+    score = ("score", tmp_path / "in", "--output", tmp_path / "out")
+    ended = on_server(*score, **bogus)
+    assert (ended.status, ended.err) == (2, f"Error: {UNKNOWN_TASK_RUNNER}\n")
+    assert on_server(*score, "--direct", **bogus).status == 0
+
+
+def test_an_unknown_task_runner_fails_a_scoring_run_with_one_message(server, ask, home, tmp_path):
+    """Also a run that a schedule starts, which no command line has checked."""
+    program = (
+        "import sys; from pathlib import Path; from pipeline.flows import flows;"
+        "flows.score([sys.argv[1]], Path(sys.argv[1]) / 'out')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "PREFECT_API_URL": server, "DIGITS_TASK_RUNNER": "bogus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"SettingsError: {UNKNOWN_TASK_RUNNER}" in ended.stderr
+    (run,) = [run for run in ask("flow_runs") if str(tmp_path) in str(run["parameters"])]
+    assert (run["state_name"], UNKNOWN_TASK_RUNNER in run["state"]["message"]) == ("Failed", True)
+
+
 def _event(server, name, run_id):
     """The event of a name that a run gave."""
     deadline = time.monotonic() + 30
@@ -353,11 +390,11 @@ def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free
 
 def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_path):
     ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
-    assert ended.status == 1
+    assert ended.status == 2
     assert "Error: cron: expected five fields" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path)
     assert ended.status == 2
-    assert "--inbox and --outbox go together" in ended.err
+    assert "--inbox and --outbox must be given together" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path / "none", "--outbox", tmp_path / "out")
     assert ended.status == 1
     assert "expected a directory as the inbox, got nothing there" in ended.err
@@ -367,19 +404,19 @@ def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_pat
 
 
 def test_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
-    from pipeline.flows.environment import prepare
+    from pipeline.flows.environment import set_defaults
     from pipeline.settings import load_settings
 
     for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
         monkeypatch.delenv(name, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", dict(os.environ))
-        prepare(load_settings(), console_level="INFO")
+        set_defaults(load_settings(), console_level="INFO")
         assert os.environ["DO_NOT_TRACK"] == "1"
         assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
-        prepare(load_settings(), console_level="INFO")
+        set_defaults(load_settings(), console_level="INFO")
         assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
 
 

@@ -26,7 +26,7 @@ from nn import NeuralNetwork
 from pipeline import Settings, open_registry, score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
-from pipeline.inputs.globbing import EVERYTHING, Pattern, cut, walk
+from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
 from pipeline.processes import spawned_map
 from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
@@ -186,8 +186,8 @@ def test_a_pattern_finds_what_the_standard_library_does(files, pattern):
 
 
 def test_a_pattern_is_cut_where_it_begins():
-    assert cut("/scans/2026-*/*.png") == ("/scans", "2026-*/*.png")
-    assert cut("/*.png") == ("/", "*.png")
+    assert split_pattern("/scans/2026-*/*.png") == ("/scans", "2026-*/*.png")
+    assert split_pattern("/*.png") == ("/", "*.png")
 
 
 def test_links_to_directories_are_followed_where_a_pattern_names_them(here, tmp_path):
@@ -530,7 +530,7 @@ def test_other_inputs_are_scored_anew_and_told(here, caplog):
     _table(here / "c.parquet", {"image": _tensors(IMAGES[1:5])})
     os.utime(here / "c.parquet", (1, 1))
     assert score(["a", "b", "c.parquet"], here / "out").resumed == 0
-    assert "changed since: fingerprint." in caplog.text
+    assert "changed since the last run: fingerprint." in caplog.text
 
 
 # What cannot be scored at all.
@@ -616,7 +616,7 @@ def test_a_file_that_changes_meanwhile_is_told(here):
 
 def test_the_output_must_not_become_part_of_a_parquet_data_set(here):
     _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES[:3])})
-    with pytest.raises(OutputError, match="expected a place outside of the Parquet data set in"):
+    with pytest.raises(OutputError, match="expected a directory outside the Parquet data set in"):
         score("in", here / "in" / "out")
     assert not (here / "in" / "out").exists()
     score("in/a.parquet", here / "in" / "out")
@@ -631,7 +631,7 @@ def test_the_command_takes_many_inputs(digits, here):
     ended = digits("score", "a", "b.parquet", "a/*.png", "--output", "out", "--direct")
     assert ended.status == 0
     assert "11 files in" in ended.out
-    assert "of 9 labelled images right" in ended.out
+    assert "of 9 labelled images correct" in ended.out
     run = json.loads((here / "out" / "run.json").read_text())
     assert run["inputs"] == [f"{here}/a", f"{here}/b.parquet", f"{here}/a/*.png"]
     ended = digits("score", "a", "c", "--output", "out", "--direct")

@@ -70,7 +70,7 @@ def test_what_differs_is_told(brief, monkeypatch, home, digits):
     assert done.environment == {"code": (done.version.code_version, "0.2.0+other")}
     ended = digits("reproduce", "1")
     assert ended.status == 1
-    assert "mnist/1: not the same weights" in ended.out
+    assert "mnist/1: different weights" in ended.out
     assert f"{done.version.code_version}, now 0.2.0+other" in ended.out
     assert "weights.1" in ended.out
 
@@ -88,7 +88,9 @@ def test_own_images_are_found_where_they_were_kept_or_where_they_are(brief, home
     version = _retrain(labelled=str(own))
     assert reproduce("1").is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
-    with pytest.raises(LineageError, match=r"labelled images .*, got none here\. Say with --lab"):
+    with pytest.raises(
+        LineageError, match=r"labelled images .*, got none\. Name their directory with --lab"
+    ):
         reproduce("1")
     assert reproduce("1", labelled=str(own)).is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
@@ -102,7 +104,9 @@ def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
         reproduce("1")
     with open_registry() as registry:
         registry.register("mnist", b"weights", RunRecord(params={"colour": "red"}))
-    with pytest.raises(LineageError, match=r"mnist/2: expected the parameters of its network"):
+    with pytest.raises(
+        LineageError, match=r"mnist/2: expected the recorded parameters of its network"
+    ):
         reproduce("2")
 
 

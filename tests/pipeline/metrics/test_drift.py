@@ -108,7 +108,7 @@ def test_a_batch_is_compared_with_what_its_version_was_measured_on(
     far = score(tmp_path / "far", tmp_path / "far-scores", options=None)
     (ink,) = (one for one in far.drift if one.what == "ink")
     assert ink.is_far
-    assert f"The ink of these images are far from those that {version.reference}" in caplog.text
+    assert f"Drift in ink: these images differ from those that {version.reference}" in caplog.text
     summary = json.loads((tmp_path / "far-scores" / "summary.json").read_text())
     assert summary["drift"]["ink"] == {"index": ink.index, "limit": ink.limit, "is_far": True}
     assert summary["per_second"] > 0

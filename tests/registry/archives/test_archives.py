@@ -1,4 +1,4 @@
-"""Exports and imports: round trips, collisions, and files that are damaged or mean harm."""
+"""Exports and imports: round trips, collisions, and damaged or malicious files."""
 
 import contextlib
 import gzip
@@ -32,7 +32,7 @@ from registry.events import Entry
 
 
 def fill(registry):
-    """Give a registry a model with everything a model can have."""
+    """Add a model that uses every feature."""
     registry.register(
         "mnist",
         b"one",
@@ -76,8 +76,8 @@ def place(tmp_path, name):
     return f"sqlite:///{tmp_path}/{name}/registry.db", str(tmp_path / name / "blobs")
 
 
-def told(registry, name="mnist"):
-    """Return everything a registry tells of a model."""
+def model_state(registry, name="mnist"):
+    """Return everything that the registry returns about a model."""
     versions = registry.versions(name)
     aliases = sorted({alias for version in versions for alias in version.aliases})
     return (
@@ -90,7 +90,7 @@ def told(registry, name="mnist"):
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    """A registry with a model that has everything, its exports, and what it tells."""
+    """A registry with a model that uses every feature, and a directory with its exports."""
     directory = tmp_path_factory.mktemp("full")
     with Registry(*place(directory, "full"), actor="ann") as registry:
         fill(registry)
@@ -107,16 +107,16 @@ def other(tmp_path):
         yield registry
 
 
-def test_a_model_comes_to_an_empty_registry_as_it_was(registry, other, tmp_path):
+def test_a_model_is_imported_unchanged_into_an_empty_registry(registry, other, tmp_path):
     """Records, numbers, weights, history and aliases, from and to both databases."""
     fill(registry)
     references = tuple(f"mnist/{number}" for number in (1, 2, 3, 4))
     assert registry.export("mnist", tmp_path / "file") == references
     imported = other.import_(tmp_path / "file")
     assert (imported.added, imported.present) == (references, ())
-    assert told(other) == told(registry)
+    assert model_state(other) == model_state(registry)
     assert errors(other) == []
-    # And it goes on from there.
+    # The model can be changed as before.
     assert other.register("mnist", b"five", RunRecord(parent="mnist/4")).number == 5
     assert other.register("mnist", b"two", idempotency_key="key-2").number == 2
     assert other.get("mnist/2").state == "archived"
@@ -124,17 +124,17 @@ def test_a_model_comes_to_an_empty_registry_as_it_was(registry, other, tmp_path)
     assert errors(other) == []
 
 
-def test_and_from_sqlite_to_either_database(full, registry, tmp_path):
+def test_an_export_from_sqlite_is_imported_into_either_database(full, registry, tmp_path):
     source, directory = full
     registry.import_(directory / "mnist")
-    assert told(registry) == told(source)
+    assert model_state(registry) == model_state(source)
     assert errors(registry) == []
-    # The way back is the same file: what was imported is not changed by it.
+    # Exporting the imported model gives the same file.
     registry.export("mnist", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == (directory / "mnist").read_bytes()
 
 
-def test_the_same_again_changes_nothing(full, registry):
+def test_importing_again_changes_nothing(full, registry):
     _, directory = full
     registry.import_(directory / "mnist")
     before = tables(registry)
@@ -145,8 +145,8 @@ def test_the_same_again_changes_nothing(full, registry):
     assert tables(registry) == before
 
 
-def test_one_version_comes_under_its_number(full, registry):
-    """Alone, its history is not the model's: it is kept in the event of its import."""
+def test_a_single_version_keeps_its_number(full, registry):
+    """Its earlier events are kept in the event of its import."""
     source, directory = full
     assert registry.import_(directory / "mnist-2").added == ("mnist/2",)
     assert registry.get("mnist/2") == source.get("mnist/2")
@@ -156,14 +156,14 @@ def test_one_version_comes_under_its_number(full, registry):
     brought = registry.history("mnist")[-1].details["source"]
     assert [Entry(*fields).kind for fields in brought] == ["registered", "alias_moved", "archived"]
     assert errors(registry) == []
-    # The other numbers are free, and the next is the one after.
+    # The other numbers are free; new versions are numbered after the highest one.
     assert registry.import_(directory / "mnist-1").added == ("mnist/1",)
     assert registry.register("mnist", b"three").number == 3
     assert errors(registry) == []
 
 
-def test_versions_come_into_a_model_that_is_there(full, registry):
-    """Its aliases and its history stay; events tell of the import."""
+def test_versions_are_imported_into_an_existing_model(full, registry):
+    """Its aliases and history stay, and events record the import."""
     _, directory = full
     registry.import_(directory / "mnist-3")
     registry.set_alias("mnist", "challenger", 3)
@@ -181,7 +181,7 @@ def test_versions_come_into_a_model_that_is_there(full, registry):
     assert errors(registry) == []
 
 
-def test_what_was_imported_can_be_exported_and_imported_again(full, registry, other, tmp_path):
+def test_an_imported_version_can_be_exported_again(full, registry, other, tmp_path):
     _, directory = full
     registry.import_(directory / "mnist-2")
     registry.export("mnist/2", tmp_path / "two")
@@ -190,7 +190,7 @@ def test_what_was_imported_can_be_exported_and_imported_again(full, registry, ot
     assert errors(other) == []
 
 
-def test_an_alias_may_say_which_version(full, other, tmp_path):
+def test_a_version_can_be_exported_by_its_alias(full, other, tmp_path):
     source, _ = full
     assert source.export("mnist@champion", tmp_path / "file") == ("mnist/1",)
     assert other.import_(tmp_path / "file").added == ("mnist/1",)
@@ -199,7 +199,7 @@ def test_an_alias_may_say_which_version(full, other, tmp_path):
 
 
 @pytest.mark.parametrize("selection", ["never", "mnist/9", "mnist@never", "never/1"])
-def test_what_is_not_there_is_not_exported(full, tmp_path, selection):
+def test_exporting_a_missing_version_is_an_error(full, tmp_path, selection):
     source, _ = full
     with pytest.raises(NotFoundError):
         source.export(selection, tmp_path / "file")
@@ -207,13 +207,13 @@ def test_what_is_not_there_is_not_exported(full, tmp_path, selection):
 
 
 @pytest.mark.parametrize("selection", ["", "../mnist", "mnist/../1", "mnist/", "@", "Mnist"])
-def test_nor_is_what_is_no_name(full, tmp_path, selection):
+def test_exporting_an_invalid_name_is_an_error(full, tmp_path, selection):
     with pytest.raises(InvalidArgumentError):
         full[0].export(selection, tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_that_are_lost_or_damaged_are_not_exported(sqlite, tmp_path):
+def test_missing_or_damaged_weights_are_not_exported(sqlite, tmp_path):
     digest = sqlite.register("mnist", b"weights").sha256
     (tmp_path / "file").write_bytes(b"what was there")
     path = tmp_path / "blobs" / "sha256" / digest[:2] / digest
@@ -228,7 +228,7 @@ def test_weights_that_are_lost_or_damaged_are_not_exported(sqlite, tmp_path):
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"version":{}}', "[1]"])
-def test_nor_is_a_history_that_was_edited(sqlite, tmp_path, body):
+def test_an_edited_history_is_not_exported(sqlite, tmp_path, body):
     sqlite.register("mnist", b"weights")
     execute(sqlite, "UPDATE events SET body = :body", body=body)
     for selection in ("mnist", "mnist/1"):
@@ -238,7 +238,7 @@ def test_nor_is_a_history_that_was_edited(sqlite, tmp_path, body):
 
 
 @pytest.mark.parametrize("file", ["missing/file", "text/file", "."])
-def test_a_place_that_cannot_be_written_or_read_is_one_clear_error(full, tmp_path, file):
+def test_an_inaccessible_file_is_one_clear_error(full, tmp_path, file):
     (tmp_path / "text").write_text("")
     for act in (lambda path: full[0].export("mnist", path), full[0].import_):
         with pytest.raises(UnavailableError, match=r"cannot be (written|read)"):
@@ -247,7 +247,7 @@ def test_a_place_that_cannot_be_written_or_read_is_one_clear_error(full, tmp_pat
 
 
 def refuses(registry, tmp_path, file, error=ArchiveError, match=None):
-    """Nothing is written by an import that is refused, but for weights that nothing refers to."""
+    """Check that an import is refused and writes nothing except unreferenced weights."""
     before = tables(registry)
     findings = [str(finding) for finding in registry.verify()]
     with pytest.raises(error, match=match) as caught:
@@ -266,12 +266,12 @@ def test_other_versions_of_the_same_numbers_are_a_collision(full, registry, tmp_
     assert caught.references == ("mnist/1", "mnist/4")
     caught = refuses(registry, tmp_path, directory / "mnist-1", CollisionError)
     assert caught.references == ("mnist/1",)
-    # What does not collide may come.
+    # Versions that do not collide can be imported.
     assert registry.import_(directory / "mnist-2").added == ("mnist/2",)
     assert errors(registry) == []
 
 
-def test_the_same_weights_and_figures_of_another_registration_are_another_version(other, tmp_path):
+def test_an_equal_version_of_another_registration_is_a_collision(other, tmp_path):
     with Registry(*place(tmp_path, "third")) as third:
         for registry in (other, third):
             registry.register("mnist", b"one", RunRecord(metrics={"a": 1.0}))
@@ -289,8 +289,8 @@ def test_an_idempotency_key_that_is_taken_is_a_collision(full, registry, tmp_pat
     assert caught.references == ("mnist/2",)
 
 
-def test_a_key_that_a_version_of_another_number_holds_is_a_collision(other, tmp_path):
-    """Though the number in the file is free."""
+def test_an_idempotency_key_of_another_number_is_a_collision(other, tmp_path):
+    """Even if the number in the file is free."""
     with Registry(*place(tmp_path, "third")) as third:
         third.register("mnist", b"")
         third.register("mnist", b"two", idempotency_key="key")
@@ -304,7 +304,7 @@ def test_a_key_that_a_version_of_another_number_holds_is_a_collision(other, tmp_
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """The bytes of an export, where each part begins and ends, and a registry to refuse it."""
+    """An export as bytes, the range of each part, its end, an empty registry, a directory."""
     directory = tmp_path_factory.mktemp("small")
     with Registry(*place(directory, "small"), actor="ann") as registry:
         registry.register("mnist", b"weights one", RunRecord(metrics={"a": 0.5}, gate=PASSED))
@@ -321,7 +321,7 @@ def small(tmp_path_factory):
 
 
 def _import(small, data):
-    """Import bytes; return whether they were refused. A refusal changes nothing."""
+    """Import bytes, and return whether they were refused without any change."""
     *_, other, directory = small
     file = directory / "damaged"
     file.write_bytes(data)
@@ -335,12 +335,12 @@ def _import(small, data):
 
 @given(data=st.data())
 @settings(max_examples=60)
-def test_an_export_that_was_cut_short_is_refused(small, data):
+def test_a_truncated_export_is_refused(small, data):
     contents, _, end, *_ = small
     length = data.draw(
         st.integers(0, end - 1) | st.integers(0, end // 512 - 1).map(lambda n: n * 512)
     )
-    # Within the padding of the last member nothing is lost.
+    # The padding of the last member holds no data.
     padded = contents[:length].rstrip(b"\0") == contents[:end].rstrip(b"\0")
     if not padded:
         assert _import(small, contents[:length])
@@ -359,7 +359,7 @@ def test_any_flipped_bit_of_an_export_is_found(small, data):
 
 @pytest.fixture(scope="module")
 def imported(small):
-    """A registry that has what is in the small export already."""
+    """A registry that has already imported the small export."""
     *_, directory = small
     with Registry(*place(directory, "imported")) as registry:
         registry.import_(directory / "file")
@@ -391,8 +391,8 @@ CUTS = st.tuples(st.floats(0, 1), st.floats(0, 1), st.binary(max_size=600) | st.
 
 @given(cuts=st.lists(CUTS, min_size=1, max_size=3))
 @settings(max_examples=50)
-def test_any_bytes_at_all_are_refused_or_the_same_export(small, imported, cuts):
-    """Pieces of an export cut out, doubled, moved about, or replaced."""
+def test_any_change_of_an_export_is_refused_or_has_no_effect(small, imported, cuts):
+    """Parts of an export are removed, repeated or replaced."""
     contents, _, end, *_ = small
     for cut in cuts:
         start, stop = sorted(round(place * end) for place in cut[:2])
@@ -401,7 +401,7 @@ def test_any_bytes_at_all_are_refused_or_the_same_export(small, imported, cuts):
     _is_refused_or_the_same(imported, small, contents)
 
 
-def test_what_follows_an_export_has_no_effect(small, tmp_path):
+def test_bytes_after_the_end_have_no_effect(small, tmp_path):
     contents, _, end, *_ = small
     for number, padding in enumerate((b"", b"\0" * 1024, b"\0" * 1024 + b"x" * 5000)):
         (tmp_path / "file").write_bytes(contents[:end] + padding)
@@ -410,7 +410,7 @@ def test_what_follows_an_export_has_no_effect(small, tmp_path):
             assert errors(registry) == []
 
 
-def test_a_file_that_is_no_export_is_refused(other, tmp_path):
+def test_a_file_that_is_not_an_export_is_refused(other, tmp_path):
     for number, contents in enumerate((b"", b"x", b"\0" * 2048, b"weights" * 1000, b"PK\3\4")):
         file = tmp_path / str(number)
         file.write_bytes(contents)
@@ -418,16 +418,16 @@ def test_a_file_that_is_no_export_is_refused(other, tmp_path):
 
 
 def test_an_export_is_not_decompressed(other, full, tmp_path):
-    """What is small on disk is small in memory."""
+    """A file that is small on disk needs little memory."""
     (tmp_path / "file").write_bytes(gzip.compress((full[1] / "mnist").read_bytes()))
     refuses(other, tmp_path, tmp_path / "file")
 
 
-# Harm: files that no export wrote, their hashes right where they have any.
+# Malicious files, with right hashes.
 
 
 def repack(source, target, *, manifest=lambda manifest: manifest, members=lambda members: members):
-    """Write an export once more, with changes."""
+    """Write a changed copy of an export."""
     with tarfile.open(source) as archive:
         found = [(m.name, archive.extractfile(m).read()) for m in archive]
     changed = json.dumps(manifest(json.loads(found[0][1]))).encode()
@@ -443,7 +443,7 @@ def repack(source, target, *, manifest=lambda manifest: manifest, members=lambda
 
 
 def rehashed(manifest, change):
-    """Change events, and give them the hashes that they would have."""
+    """Change events, and compute their hashes again."""
     chain, previous = [], "0" * 64
     for fields in change([Entry(*fields) for fields in manifest["events"]]):
         entry = fields._replace(prev_hash=previous)
@@ -453,14 +453,14 @@ def rehashed(manifest, change):
     return {**manifest, "events": chain}
 
 
-def test_the_forger_of_these_tests_can_write_what_is_imported(full, other, tmp_path):
-    """So what is refused below is refused for what was changed."""
+def test_a_file_that_the_forger_did_not_change_is_imported(full, other, tmp_path):
+    """So the files below are refused because of their changes."""
     source, directory = full
     file = repack(
         directory / "mnist", tmp_path / "file", manifest=lambda m: rehashed(m, lambda chain: chain)
     )
     other.import_(file)
-    assert told(other) == told(source)
+    assert model_state(other) == model_state(source)
 
 
 @pytest.mark.parametrize(
@@ -471,7 +471,7 @@ def test_the_forger_of_these_tests_can_write_what_is_imported(full, other, tmp_p
         "blobs/" + hashlib.sha256(b"extra").hexdigest(),
     ],
 )
-def test_a_member_of_another_name_is_refused(full, other, tmp_path, name):
+def test_a_member_with_another_name_is_refused(full, other, tmp_path, name):
     def add(members):
         info = tarfile.TarInfo(name)
         info.size = 5
@@ -495,8 +495,8 @@ def test_a_member_of_another_name_is_refused(full, other, tmp_path, name):
     ],
 )
 @pytest.mark.parametrize("which", ["manifest", "weights"])
-def test_a_member_that_is_no_file_is_refused(full, other, tmp_path, kind, which):
-    """Links and devices stand for what is elsewhere, and are not looked at."""
+def test_a_member_that_is_not_a_file_is_refused(full, other, tmp_path, kind, which):
+    """Links and devices are never opened."""
     (tmp_path / "secret").write_bytes(b"one")
 
     def change(members):
@@ -513,15 +513,15 @@ def test_a_member_that_is_no_file_is_refused(full, other, tmp_path, kind, which)
     except ArchiveError:
         assert tables(other) == before
     else:
-        # These two are other names for a file, by the standard.
+        # POSIX treats these two types as files.
         assert kind in {tarfile.CONTTYPE, b"Z"}
         assert errors(other) == []
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1 << 40, 1 << 62, 1 << 70, -1, -512])
 @pytest.mark.parametrize("index", [0, 1])
-def test_a_claimed_size_is_not_believed(full, other, tmp_path, index, size):
-    # By hand: tarfile would write as much as it says.
+def test_a_wrong_size_in_a_header_is_refused(full, other, tmp_path, index, size):
+    # Edited by hand, because tarfile would write data of the claimed size.
     file = repack(full[1] / "mnist", tmp_path / "file")
     data = bytearray(file.read_bytes())
     with tarfile.open(file) as archive:
@@ -537,8 +537,8 @@ def test_a_claimed_size_is_not_believed(full, other, tmp_path, index, size):
     refuses(other, tmp_path, file)
 
 
-def test_not_even_where_the_events_claim_it_too(other, full, tmp_path):
-    """Nor where the file has as many bytes only by leaving out zeros."""
+def test_a_wrong_size_in_header_and_events_is_refused(other, full, tmp_path):
+    """Also in a sparse member, which expands to the claimed size."""
 
     def claim(chain):
         body = json.loads(chain[0].body)
@@ -581,13 +581,13 @@ def test_not_even_where_the_events_claim_it_too(other, full, tmp_path):
         ({"model": None}, "model name"),
     ],
 )
-def test_a_manifest_that_no_export_would_write_is_refused(full, other, tmp_path, change, match):
+def test_an_invalid_manifest_is_refused(full, other, tmp_path, change, match):
     file = repack(full[1] / "mnist", tmp_path / "file", manifest=lambda m: {**m, **change})
     refuses(other, tmp_path, file, match=match)
 
 
 @pytest.mark.parametrize("contents", [b"", b"null", b"[]", b"5", b"{}", b"\xff", b"[" * 100_000])
-def test_nor_is_a_manifest_that_is_none(other, tmp_path, contents):
+def test_a_manifest_without_content_is_refused(other, tmp_path, contents):
     with tarfile.open(tmp_path / "file", "w") as archive:
         info = tarfile.TarInfo("manifest.json")
         info.size = len(contents)
@@ -611,7 +611,7 @@ def _event(index, **changes):
 
 
 FORGERIES = {
-    # Versions no registration would have written.
+    # Documents that no registration would have written.
     "a digest that is a path": _document(sha256="../" * 20 + "evil"),
     "a digest in capitals": _document(sha256="A" * 64),
     "other weights": _document(sha256="a" * 64),
@@ -645,7 +645,7 @@ FORGERIES = {
     "a body that is none": _event(4, body="[]"),
     "a body that is not JSON": _event(4, body="{"),
     "a body too deep": _event(4, body="[" * 100_000),
-    # Events that no registry would have.
+    # Events that no registry would have written.
     "a number that is zero": _event(0, number=0),
     "a number below zero": _event(0, number=-1),
     "a number that no reference has": _event(0, number=1 << 30),
@@ -675,7 +675,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_what_no_registry_would_hold_is_refused_whatever_its_hashes(full, other, tmp_path, forgery):
+def test_a_forged_history_with_right_hashes_is_refused(full, other, tmp_path, forgery):
     def change(manifest):
         if forgery == "a field too few":
             return {**manifest, "events": [e[:-1] for e in manifest["events"]]}
@@ -685,7 +685,7 @@ def test_what_no_registry_would_hold_is_refused_whatever_its_hashes(full, other,
     refuses(other, tmp_path, file)
 
 
-def test_members_may_be_in_any_order_and_must_be_there(full, other, tmp_path):
+def test_weights_may_be_in_any_order_and_must_be_complete(full, other, tmp_path):
     names = len(full[0].versions("mnist"))
     for count, kept in enumerate(itertools.permutations(range(1, names))):
         file = repack(
@@ -705,7 +705,7 @@ def test_members_may_be_in_any_order_and_must_be_there(full, other, tmp_path):
         refuses(other, tmp_path, file, match="lacks the weights")
 
 
-def test_weights_that_a_refused_import_stored_are_collected(full, other, tmp_path):
+def test_garbage_collection_removes_the_weights_of_a_refused_import(full, other, tmp_path):
     file = repack(full[1] / "mnist", tmp_path / "file", members=lambda members: members[:-1])
     refuses(other, tmp_path, file)
     assert other.gc(grace=timedelta(seconds=-1)).blobs == 2

@@ -1,4 +1,4 @@
-"""Weights in a directory and in an object store: what both promise, and the registry on S3."""
+"""Blob stores: directories and objects, and a registry on S3."""
 
 import hashlib
 import socket
@@ -27,13 +27,13 @@ AT_ONCE = timedelta(seconds=-10)
 
 @pytest.fixture
 def address(s3):
-    """An empty place in the bucket."""
+    """The address of an empty prefix in the bucket."""
     return s3.address(f"weights/{uuid.uuid4().hex}")
 
 
 @pytest.fixture
 def registry(address, tmp_path):
-    """A registry whose weights are objects."""
+    """A registry with its weights in an object store."""
     with Registry(f"sqlite:///{tmp_path}/objects.db", address, actor="ann") as registry:
         yield registry
 
@@ -47,7 +47,7 @@ def blobs(request, tmp_path):
 
 
 def _write(blobs, sha256, data):
-    """Put other data, or none, where a blob is."""
+    """Replace the content of a blob, or remove it if `data` is None."""
     if hasattr(blobs, "_fs"):
         files, path = blobs._fs, blobs.location_of(sha256)
     else:
@@ -61,11 +61,11 @@ def _write(blobs, sha256, data):
         stream.write(data)
 
 
-# What both promise.
+# Both kinds of store.
 
 
 @pytest.mark.parametrize("data", [b"", b"weights", bytes(range(256)) * 5000])
-def test_what_was_put_is_got(blobs, data):
+def test_stored_data_can_be_read(blobs, data):
     sha256 = blobs.put(data)
     assert sha256 == hashlib.sha256(data).hexdigest()
     assert blobs.get(sha256) == data
@@ -75,7 +75,7 @@ def test_what_was_put_is_got(blobs, data):
 
 @given(many=st.lists(st.binary(max_size=50), max_size=4))
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_same_is_stored_once(blobs, many):
+def test_equal_data_is_stored_once(blobs, many):
     for data in [*many, *many]:
         assert blobs.get(blobs.put(data)) == data
     found = {stored.sha256: stored.size for stored in blobs.stored()}
@@ -83,7 +83,7 @@ def test_the_same_is_stored_once(blobs, many):
         assert found[hashlib.sha256(data).hexdigest()] == len(data)
 
 
-def test_a_store_that_is_not_there_yet_is_empty(blobs):
+def test_a_new_store_is_empty(blobs):
     nothing = "0" * 64
     assert list(blobs.stored()) == []
     assert list(blobs.temporary_files(2e9)) == []
@@ -93,7 +93,7 @@ def test_a_store_that_is_not_there_yet_is_empty(blobs):
         blobs.get(nothing)
 
 
-def test_what_was_deleted_is_gone_and_can_come_again(blobs):
+def test_deleted_data_can_be_stored_again(blobs):
     sha256 = blobs.put(b"weights")
     blobs.delete(sha256)
     blobs.delete(sha256)
@@ -103,7 +103,7 @@ def test_what_was_deleted_is_gone_and_can_come_again(blobs):
     assert blobs.get(sha256) == b"weights"
 
 
-def test_a_listing_tells_size_and_time_and_passes_over_what_is_no_blob(blobs):
+def test_a_listing_has_sizes_and_times_and_ignores_other_files(blobs):
     first, second = blobs.put(b"one"), blobs.put(b"three")
     place = blobs.location_of(first)
     files = getattr(blobs, "_fs", fs.LocalFileSystem())
@@ -116,12 +116,12 @@ def test_a_listing_tells_size_and_time_and_passes_over_what_is_no_blob(blobs):
 
 
 @pytest.mark.parametrize("damage", [b"", b"others!", b"weights and more"])
-def test_damage_is_told_and_healed_by_putting_the_same_again(blobs, damage):
+def test_storing_again_repairs_damage(blobs, damage):
     sha256 = blobs.put(b"weights")
     _write(blobs, sha256, damage)
-    with pytest.raises(DamagedBlobError, match=f"Weights {sha256} are damaged") as told:
+    with pytest.raises(DamagedBlobError, match=f"Weights {sha256} are damaged") as caught:
         blobs.get(sha256)
-    assert told.value.got == hashlib.sha256(damage).hexdigest()
+    assert caught.value.got == hashlib.sha256(damage).hexdigest()
     blobs.put(b"weights")
     assert blobs.get(sha256) == b"weights"
 
@@ -134,7 +134,7 @@ def test_a_registry_keeps_its_weights_as_objects(registry, address, tmp_path):
     registry.set_alias("mnist", "champion", 1)
     assert registry.load("mnist@champion") == b"weights"
     assert [p.name for p in tmp_path.iterdir() if "objects.db" not in p.name] == []
-    # Another machine, with the same database and bucket, sees the same.
+    # Another client of the same database and bucket reads the same.
     with Registry(f"sqlite:///{tmp_path}/objects.db", address) as other:
         assert other.load("mnist/1") == b"weights"
         assert other.get("mnist/1") == registry.get("mnist/1")
@@ -144,7 +144,7 @@ def test_a_registry_keeps_its_weights_as_objects(registry, address, tmp_path):
     assert errors(registry) == []
 
 
-def test_objects_that_are_missing_or_damaged_are_found_and_healed(registry):
+def test_missing_or_damaged_objects_are_found_and_repaired(registry):
     version = registry.register("mnist", b"weights")
     registry.register("mnist", b"others")
     damages = [(None, MissingBlobError), (b"x", DamagedBlobError), (b"", DamagedBlobError)]
@@ -162,7 +162,7 @@ def test_objects_that_are_missing_or_damaged_are_found_and_healed(registry):
         assert errors(registry) == []
 
 
-def test_objects_that_nothing_refers_to_are_collected(registry):
+def test_unreferenced_objects_are_removed(registry):
     registry.register("mnist", b"weights")
     registry._blobs.put(b"orphan")
     assert registry.gc().blobs == 0
@@ -174,7 +174,7 @@ def test_objects_that_nothing_refers_to_are_collected(registry):
     assert errors(registry) == []
 
 
-def test_models_go_from_files_to_objects_and_back(registry, sqlite, tmp_path):
+def test_models_move_between_files_and_objects(registry, sqlite, tmp_path):
     sqlite.register("mnist", b"weights", RunRecord(gate=PASSED))
     sqlite.export("mnist", tmp_path / "file")
     registry.import_(tmp_path / "file")
@@ -183,13 +183,13 @@ def test_models_go_from_files_to_objects_and_back(registry, sqlite, tmp_path):
     assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
 
 
-# What cannot be reached, and what must not be told.
+# Errors, and secrets in their messages.
 
 SECRET = "pass-word-1234"
 
 
 def _told(error):
-    """Everything an error shows, with what caused it."""
+    """Return all texts of an error and its causes."""
     texts = []
     while error is not None:
         texts += [str(error), repr(error)]
@@ -197,9 +197,9 @@ def _told(error):
     return " ".join(texts)
 
 
-def test_an_endpoint_that_is_not_there_is_one_clear_error(tmp_path):
+def test_a_missing_endpoint_is_one_clear_error(tmp_path):
     with socket.socket() as taken:
-        # Nobody listens on a port that is only taken.
+        # The port is bound, but nobody listens.
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         address = (
@@ -207,18 +207,18 @@ def test_an_endpoint_that_is_not_there_is_one_clear_error(tmp_path):
             f"&endpoint_override=127.0.0.1:{port}"
         )
         with Registry(f"sqlite:///{tmp_path}/registry.db", address) as registry:
-            with pytest.raises(UnavailableError, match="cannot be read or written") as told:
+            with pytest.raises(UnavailableError, match="cannot be read or written") as caught:
                 registry.register("mnist", b"weights")
-            assert SECRET not in _told(told.value)
+            assert SECRET not in _told(caught.value)
             assert registry.versions() == []
 
 
-def test_a_bucket_that_is_not_there_is_one_clear_error(s3, tmp_path):
+def test_a_missing_bucket_is_one_clear_error(s3, tmp_path):
     address = s3.address("prefix").replace(f"@{s3.bucket}/", "@never/").replace("secret", SECRET)
     with Registry(f"sqlite:///{tmp_path}/registry.db", address) as registry:
-        with pytest.raises(UnavailableError, match="never/prefix cannot be") as told:
+        with pytest.raises(UnavailableError, match="never/prefix cannot be") as caught:
             registry.register("mnist", b"weights")
-        assert SECRET not in _told(told.value)
+        assert SECRET not in _told(caught.value)
         assert SECRET not in repr(registry)
         assert registry.versions() == []
 
@@ -229,9 +229,9 @@ def test_no_message_about_weights_has_a_secret(s3, tmp_path):
         version = registry.register("mnist", b"weights")
         for data in (b"x", None):
             _write(registry._blobs, version.sha256, data)
-            with pytest.raises((MissingBlobError, DamagedBlobError)) as told:
+            with pytest.raises((MissingBlobError, DamagedBlobError)) as caught:
                 registry.load("mnist/1")
-            assert SECRET not in _told(told.value)
+            assert SECRET not in _told(caught.value)
             assert all(SECRET not in str(finding) for finding in registry.verify())
 
 
@@ -246,10 +246,10 @@ def test_no_message_about_weights_has_a_secret(s3, tmp_path):
         f"abfs://{SECRET}@",
     ],
 )
-def test_an_address_that_is_none_is_told_without_what_may_be_secret(tmp_path, address):
-    with pytest.raises(UnsupportedError) as told:
+def test_no_message_about_an_address_has_a_secret(tmp_path, address):
+    with pytest.raises(UnsupportedError) as caught:
         Registry(f"sqlite:///{tmp_path}/registry.db", address)
-    assert SECRET not in _told(told.value)
+    assert SECRET not in _told(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -268,7 +268,7 @@ def test_an_address_that_is_none_is_told_without_what_may_be_secret(tmp_path, ad
         f"sqlite:///registry.db?key={SECRET}",
     ],
 )
-def test_nor_has_a_message_about_a_database(tmp_path, url):
-    with pytest.raises((UnavailableError, UnsupportedError)) as told:
+def test_no_message_about_a_database_has_a_secret(tmp_path, url):
+    with pytest.raises((UnavailableError, UnsupportedError)) as caught:
         Registry(url, str(tmp_path / "blobs"))
-    assert SECRET not in _told(told.value)
+    assert SECRET not in _told(caught.value)

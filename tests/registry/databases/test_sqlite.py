@@ -1,4 +1,4 @@
-"""What concerns SQLite files, and addresses."""
+"""SQLite files, and addresses of registries."""
 
 import sqlite3
 
@@ -10,7 +10,7 @@ from registry import NewerRegistryError, Registry, RunRecord, UnavailableError, 
 WEIGHTS = b"some weights"
 
 
-def test_a_registry_is_there_after_it_is_closed(tmp_path):
+def test_a_registry_is_persistent(tmp_path):
     address = f"sqlite:///{tmp_path}/deep/er/registry.db", str(tmp_path / "blobs")
     with Registry(*address) as registry:
         version = registry.register("mnist", WEIGHTS)
@@ -28,7 +28,7 @@ def test_blobs_may_be_a_file_url(tmp_path):
     assert (tmp_path / "a b" / "sha256").is_dir()
 
 
-def test_the_database_is_set_to_lose_nothing(sqlite):
+def test_the_settings_of_sqlite_lose_no_commit(sqlite):
     with sqlite._database.read() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -48,19 +48,19 @@ def test_a_registry_of_a_newer_release_is_refused_unchanged(tmp_path):
     with sqlite3.connect(tmp_path / "registry.db") as connection:
         connection.execute("UPDATE meta SET schema_version = 999")
     connection.close()
-    with pytest.raises(NewerRegistryError, match="schema 999") as told:
+    with pytest.raises(NewerRegistryError, match="schema 999") as caught:
         Registry(*address)
-    assert told.value.found == 999
+    assert caught.value.found == 999
 
 
-def test_a_file_that_is_no_database_is_told_and_kept(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused_unchanged(tmp_path):
     (tmp_path / "registry.db").write_bytes(b"not a database" * 100)
     with pytest.raises(UnavailableError, match="file is not a database"):
         Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs"))
     assert (tmp_path / "registry.db").read_bytes() == b"not a database" * 100
 
 
-def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
+def test_an_unwritable_directory_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError, match="cannot be created"):
         Registry(f"sqlite:///{tmp_path}/file/registry.db", str(tmp_path / "blobs"))
@@ -83,16 +83,16 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path):
         ("sqlite:///registry.db", "ftp://u:secret@host/blobs"),
     ],
 )
-def test_what_this_release_does_not_know_is_refused(tmp_path, monkeypatch, url, blobs):
+def test_an_unsupported_address_is_refused(tmp_path, monkeypatch, url, blobs):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnsupportedError, match="expected") as told:
+    with pytest.raises(UnsupportedError, match="expected") as caught:
         Registry(url, blobs)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
-    """Without statistics SQLite would read the whole model."""
+    """Without statistics, SQLite would read the whole model."""
     for number in range(1, 129):
         sqlite.register("mnist", b"", RunRecord(run_id=f"run {number}"))
     asked = []

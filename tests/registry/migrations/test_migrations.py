@@ -1,4 +1,4 @@
-"""Registries of earlier schemas open for ever; and what it takes them there."""
+"""Registries of earlier schemas open for ever."""
 
 import json
 import re
@@ -23,12 +23,12 @@ def _open(directory):
 
 @pytest.fixture
 def golden(tmp_path, request):
-    """A copy of a registry as an earlier release left it."""
+    """A copy of a registry that an earlier release wrote."""
     directory = tmp_path / "golden"
     shutil.copytree(GOLDEN / request.param, directory)
     before = files(GOLDEN / request.param)
     yield directory
-    # Opening it where it is would have left files beside it.
+    # The tests must open only the copy.
     assert files(GOLDEN / request.param) == before
     assert not [name for name in before if not re.fullmatch(r"registry\.db|blobs/.*", name)]
 
@@ -38,7 +38,7 @@ second = pytest.mark.parametrize("golden", ["2"], indirect=True)
 
 
 @first
-def test_a_registry_of_schema_1_is_as_it_was(golden):
+def test_a_registry_of_schema_1_is_unchanged(golden):
     with _open(golden) as registry:
         versions = registry.versions("mnist")
         assert [v.number for v in versions] == [4, 3, 2, 1]
@@ -60,7 +60,7 @@ def test_a_registry_of_schema_1_is_as_it_was(golden):
             assert (version.run_id, version.state) == (f"run-{number}", "ready")
             assert (version.gate, version.gate_passed, version.parent) == ((), None, None)
             assert (version.environment, version.created_by) == ({}, None)
-            # The fourth has the weights of the first.
+            # Version 4 has the weights of version 1.
             weights = f"weights {1 if number == 4 else number}".encode()
             assert registry.load(version.reference) == weights
         assert [v.aliases for v in versions] == [("challenger",), ("champion",), (), ()]
@@ -74,7 +74,7 @@ def test_a_registry_of_schema_1_is_as_it_was(golden):
 
 
 @first
-def test_its_history_begins_with_what_was_there(golden):
+def test_the_migrated_history_has_an_event_for_every_version_and_alias(golden):
     with _open(golden) as registry:
         history = registry.history("mnist")
         assert [(e.kind, e.number, e.alias) for e in reversed(history)] == [
@@ -91,7 +91,7 @@ def test_its_history_begins_with_what_was_there(golden):
 
 
 @first
-def test_it_goes_on_as_any_other(golden, tmp_path):
+def test_a_migrated_registry_works_like_a_new_one(golden, tmp_path):
     with _open(golden) as registry:
         assert registry.register("mnist", b"weights 2", idempotency_key="run-2").number == 2
         assert (
@@ -117,7 +117,7 @@ def test_it_goes_on_as_any_other(golden, tmp_path):
 
 
 @first
-def test_what_it_was_is_kept_beside_it(golden, caplog):
+def test_a_migration_keeps_a_backup(golden, caplog):
     with sqlite3.connect(golden / "registry.db") as connection:
         before = list(connection.iterdump())
     connection.close()
@@ -133,7 +133,7 @@ def test_what_it_was_is_kept_beside_it(golden, caplog):
     caplog.clear()
     _open(golden).close()
     assert (caplog.text, backup.read_bytes()) == ("", kept)
-    # It is a registry itself: put back, it opens.
+    # The backup itself can be opened, and is migrated again.
     for path in golden.glob("registry.db-*"):
         path.unlink()
     shutil.copy(backup, golden / "registry.db")
@@ -142,7 +142,7 @@ def test_what_it_was_is_kept_beside_it(golden, caplog):
 
 
 def _schema(registry):
-    """Return everything a database tells of its tables, in no order of columns."""
+    """Return the schema of a database, independent of the order of columns."""
     inspector = sa.inspect(registry._database._engine)
     found = {}
     for table in inspector.get_table_names():
@@ -165,14 +165,14 @@ def _schema(registry):
         rows = connection.exec_driver_sql(
             "SELECT name, tbl_name, sql FROM sqlite_master WHERE type IN ('index', 'trigger')"
         )
-        # Indexes as they were made, since there are expressions in some.
+        # Indexes as SQL, because some have expressions.
         rest = {name: (table, " ".join((sql or "").split())) for name, table, sql in rows}
     return found, rest
 
 
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @first
-def test_the_tables_are_those_of_a_new_registry(golden, tmp_path):
+def test_migrated_tables_equal_new_tables(golden, tmp_path):
     with _open(golden) as migrated, _open(tmp_path / "new") as new:
         tables_of_migrated, rest_of_migrated = _schema(migrated)
         tables_of_new, rest_of_new = _schema(new)
@@ -187,8 +187,8 @@ def test_the_tables_are_those_of_a_new_registry(golden, tmp_path):
 
 
 @first
-def test_values_that_are_out_of_the_ordinary_come_along(golden):
-    """Longer names than are taken today, numbers no float holds, texts that were escaped."""
+def test_unusual_values_are_migrated(golden):
+    """Names longer than allowed today, numbers too large for a float, escaped texts."""
     odd = {
         "x" * 2000: "1",
         "huge": str(10**400),
@@ -213,8 +213,8 @@ def _hashes(directory):
 
 
 @first
-def test_several_processes_may_open_it_at_once(golden):
-    """One of them changes the tables; the others wait, and find them changed."""
+def test_several_processes_migrate_the_same_registry(golden):
+    """One of them migrates the tables, and the others wait."""
     hashes = at_once(_hashes, [(golden,)] * 4)
     assert len(hashes[0]) == 6
     assert hashes == [hashes[0]] * 4
@@ -226,8 +226,8 @@ def test_several_processes_may_open_it_at_once(golden):
 
 
 @first
-def test_a_migration_that_fails_leaves_it_as_it_was(golden):
-    """All of it is one transaction."""
+def test_a_failed_migration_changes_nothing(golden):
+    """The whole migration is one transaction."""
     with sqlite3.connect(golden / "registry.db") as connection:
         connection.execute("UPDATE version_params SET value = 'no JSON' WHERE name = 'seed'")
         before = list(connection.iterdump())
@@ -243,7 +243,7 @@ def test_a_migration_that_fails_leaves_it_as_it_was(golden):
 
 
 @second
-def test_a_registry_of_schema_2_is_as_it_was(golden):
+def test_a_registry_of_schema_2_is_unchanged(golden):
     with _open(golden) as registry:
         versions = registry.versions("mnist")
         assert [(v.number, v.state, v.gate_passed, v.parent) for v in versions] == [
@@ -272,7 +272,7 @@ def test_a_registry_of_schema_2_is_as_it_was(golden):
             *(("alias_moved", 3), ("alias_moved", 2), ("alias_removed", None), ("archived", 2)),
         ]
         assert errors(registry) == []
-        # Hashes are what they were: whoever noted one elsewhere finds it.
+        # Hashes never change, because users may have noted them elsewhere.
         assert registry.history("mnist")[0].hash == HEAD
         assert registry.register("mnist", b"weights 2", idempotency_key="run-2").number == 2
         assert registry.register("mnist", b"four").number == 4
@@ -282,7 +282,7 @@ HEAD = "6452ae373c09c859b51813ad6d8d2a0f8db2e1a4555be847331a50914cc73619"
 
 
 @second
-def test_it_is_not_changed_by_opening_it(golden):
+def test_opening_the_newest_schema_changes_nothing(golden):
     with sqlite3.connect(golden / "registry.db") as connection:
         before = list(connection.iterdump())
     connection.close()
@@ -294,7 +294,7 @@ def test_it_is_not_changed_by_opening_it(golden):
 
 
 @pytest.mark.parametrize("golden", ["1", "2"], indirect=True)
-def test_a_schema_to_come_is_refused(golden):
+def test_a_newer_schema_is_refused(golden):
     with sqlite3.connect(golden / "registry.db") as connection:
         connection.execute("UPDATE meta SET schema_version = 3 + ?", (schema.VERSION,))
     connection.close()

@@ -8,7 +8,7 @@ from registry_processes import Place
 
 @pytest.fixture(scope="session")
 def postgresql(torture: bool, request: pytest.FixtureRequest) -> Iterator[PostgreSQLServer]:
-    """A PostgreSQL server; for the whole torture, one that waits for the disk."""
+    """A PostgreSQL server; in the full torture its commits wait for the disk."""
     if not torture:
         yield request.getfixturevalue("postgresql")
         return
@@ -20,5 +20,5 @@ def postgresql(torture: bool, request: pytest.FixtureRequest) -> Iterator[Postgr
 
 @pytest.fixture
 def place(url: str, tmp_path: Path) -> Place:
-    """Where a registry may be, on each kind of database."""
+    """The addresses of a new registry, on each kind of database."""
     return Place(url, str(tmp_path / "blobs"))

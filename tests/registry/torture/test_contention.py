@@ -1,4 +1,4 @@
-"""Many processes at once: writers, first openers, movers of an alias, and gc among writers."""
+"""Concurrent processes: writers, creators, movers of an alias, and garbage collection."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from registry_processes import Place, at_once, meet
 
 from registry import AliasMovedError, IdempotencyConflictError, RunRecord
 
-# Milliseconds that 99 of 100 registrations are to take at most; shown, not asserted.
+# Goal for the 99th percentile of registrations in milliseconds. It is shown, not asserted.
 _GOAL = {("sqlite", 8): 150}
 
 
@@ -27,7 +27,7 @@ def _shown(database: str, writers: int, seconds: list[float]) -> str:
 
 
 def _register(place, writer, count):
-    """Return the number and the time of each registration."""
+    """Return the number and the seconds of each registration."""
     done = []
     with place.open() as registry:
         for i in range(count):
@@ -40,8 +40,8 @@ def _register(place, writer, count):
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_writers_share_out_the_numbers(database, tmp_path, torture, measured, request):
-    """No number is lost, doubled or left out, and no writer fails."""
+def test_concurrent_writers_get_consecutive_numbers(database, tmp_path, torture, measured, request):
+    """No number is duplicated or skipped, and no writer fails."""
     for writers, count in [(2, 400), (8, 100), (32, 25)] if torture else [(8, 5)]:
         directory = tmp_path / str(writers)
         url = f"sqlite:///{directory}/registry.db"
@@ -67,10 +67,8 @@ def _open(places):
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_processes_open_a_registry_that_is_not_there(
-    database, tmp_path, torture, measured, request
-):
-    """One of them creates it, and none fails."""
+def test_processes_create_the_same_registry(database, tmp_path, torture, measured, request):
+    """One of them creates the tables, and none fails."""
     processes, rounds = 16, 20 if torture else 2
     places = []
     for i in range(rounds):
@@ -87,7 +85,7 @@ def test_processes_open_a_registry_that_is_not_there(
 
 
 def _move(place, mover, rounds):
-    """Return for each round the generation expected, and the one found instead."""
+    """Return for each round the expected generation, and the one that the error reports."""
     tried = []
     with place.open() as registry:
         for _ in range(rounds):
@@ -103,8 +101,8 @@ def _move(place, mover, rounds):
     return tried
 
 
-def test_of_those_who_move_an_alias_from_one_place_one_does(place, request, torture, measured):
-    """The others are told where it is by now."""
+def test_only_one_of_several_movers_of_an_alias_wins(place, request, torture, measured):
+    """The error of the others has the new generation."""
     movers, rounds = 8, 500 if torture else 10
     with place.open() as registry:
         for i in range(movers):
@@ -131,7 +129,7 @@ def test_of_those_who_move_an_alias_from_one_place_one_does(place, request, tort
 
 
 def _write_among_orphans(place, directory, writer, count):
-    """Register every other of the weights; of the rest only the weights stay behind, unused."""
+    """Register every second item; of the others only unreferenced weights are stored."""
     numbers = {}
     try:
         with place.open() as registry:
@@ -148,7 +146,7 @@ def _write_among_orphans(place, directory, writer, count):
 
 
 def _collect_until_done(place, directory, writers):
-    """Return how often gc ran, and how many blobs it removed."""
+    """Return how often garbage was collected, and how many blobs were removed."""
     runs = blobs = 0
     with place.open() as registry:
         while len(list(directory.glob("done-*"))) < writers:
@@ -161,8 +159,10 @@ def _do(work, *arguments):
     return work(*arguments)
 
 
-def test_gc_takes_nothing_that_writers_register(place, tmp_path: Path, request, torture, measured):
-    """Some leave weights behind which others register at that moment, while gc removes them."""
+def test_garbage_collection_removes_nothing_that_writers_register(
+    place, tmp_path: Path, request, torture, measured
+):
+    """Each writer registers weights that another one has left unreferenced."""
     writers, count = 4, 300 if torture else 15
     with place.open() as registry:
         registry.register("m", b"taken", idempotency_key="taken")

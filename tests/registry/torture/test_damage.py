@@ -1,4 +1,4 @@
-"""One bit flipped, or one event taken away: `verify` finds it."""
+"""`verify` finds every flipped bit and every removed event."""
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from registry import Registry, RunRecord, schema
 
 @pytest.fixture
 def registry(place):
-    """A registry in which everything has happened that an event can tell."""
+    """A registry with events of most kinds."""
     with Registry(*place, actor="ann") as registry:
         registry.register("m", b"1", RunRecord(metrics={"accuracy": 0.5}, run_id="run"))
         registry.register("m", bytes(range(64)), RunRecord(tags={"name": "a ü"}))
@@ -48,7 +48,7 @@ def _flipped(data: bytes, bit: int) -> bytes:
 
 @pytest.fixture
 def edit(place, registry):
-    """Change events past the triggers that refuse it; tell whether the database could hold that."""
+    """Edit events in spite of the triggers; return whether the database accepted the edit."""
     engine = sa.create_engine(place.url)
     sqlite = engine.dialect.name == "sqlite"
     prepare = "PRAGMA synchronous = OFF" if sqlite else "SET session_replication_role = replica"
@@ -81,8 +81,8 @@ def _is(row):
     return sa.and_(columns.model_id == row["model_id"], columns.seq == row["seq"])
 
 
-def test_an_event_taken_away_is_found(registry, edit):
-    """The first of a model, the last, or one in between."""
+def test_a_removed_event_is_found(registry, edit):
+    """The first one of a model, the last one, and any between."""
     for row in _events(registry):
         assert edit(sa.delete(schema.events).where(_is(row)))
         assert _is_found(registry), row
@@ -91,7 +91,7 @@ def test_an_event_taken_away_is_found(registry, edit):
 
 
 def test_a_bit_flipped_in_an_event_is_found(registry, edit, request, torture, measured):
-    """In any column; and something where there was nothing."""
+    """In any column, and a value in place of NULL."""
     rows = _events(registry)
     database = request.node.callspec.id
     edits = [
@@ -101,10 +101,10 @@ def test_a_bit_flipped_in_an_event_is_found(registry, edit, request, torture, me
         for value in _edited(row[column.name], database)
     ]
     tried = 0
-    # Odd, so that the bits of the bytes take turns; no byte is left out of the whole torture.
+    # The steps are odd, to vary the bit; the full torture edits every byte.
     step = {"sqlite": 3, "postgresql": 7}[database] if torture else 499
     for row, column, value in edits[::step]:
-        # What the database refuses, as two events of one number, it does not hold either.
+        # An edit that the database refuses, such as a duplicate key, needs no detection.
         if edit(sa.update(schema.events).where(_is(row)).values({column: value})):
             tried += 1
             assert _is_found(registry), (row, column.name, str(value))
@@ -115,7 +115,7 @@ def test_a_bit_flipped_in_an_event_is_found(registry, edit, request, torture, me
 
 
 def _edited(value, database):
-    """Yield all that is one bit from a value, as SQL."""
+    """Yield every value that differs in one bit, as SQL."""
     if value is None:
         yield sa.literal("1", sa.String)
     elif isinstance(value, int):
@@ -127,7 +127,7 @@ def _edited(value, database):
         for bit in range(len(data) * 8):
             flipped = _flipped(data, bit).hex()
             if database == "sqlite":
-                # Without a look at whether that is text.
+                # SQLite does not check whether it is valid UTF-8.
                 yield sa.literal_column(f"CAST(x'{flipped}' AS TEXT)")
             else:
                 yield sa.literal_column(f"convert_from('\\x{flipped}'::bytea, 'UTF8')")

@@ -1,4 +1,4 @@
-"""A disk that is full, at every page that is written."""
+"""A full disk, at every page that is written."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from registry import UnavailableError
 
 _SIZE = "4m"
 
-# So many times in a row done without an error: with more pages free, nothing is left to refuse.
+# Successes in a row after which more free pages make no difference.
 _ENOUGH = 5
 
 
@@ -37,14 +37,14 @@ def disk(tmp_path):
 
 
 def _fill(filler: Path, free: int) -> None:
-    """Leave so many pages free."""
+    """Fill the disk except for a number of pages."""
     status = os.statvfs(filler.parent)
     with filler.open("wb") as output:
         output.write(bytes(max(0, status.f_bavail - free) * status.f_bsize))
 
 
 def _try(action, place, filler, free, *, opened):
-    """Do an action with so many free pages; return what it returned, or what went wrong."""
+    """Do an action with a number of free pages; return its result or the message of its error."""
     registry = place.open() if opened else None
     try:
         _fill(filler, free)
@@ -63,8 +63,10 @@ def _try(action, place, filler, free, *, opened):
     [(name, False) for name in ACTIONS]
     + [(name, True) for name in ACTIONS if ACTIONS[name].opened],
 )
-def test_on_a_full_disk_it_is_done_or_refused(name, opened, disk, tmp_path, torture, measured):
-    """With room again the registry is whole, and the same action does it."""
+def test_on_a_full_disk_an_action_is_done_or_refused(
+    name, opened, disk, tmp_path, torture, measured
+):
+    """When there is space again, the registry is intact and the action can be repeated."""
     original, directory = tmp_path / "original", disk / "registry"
     original.mkdir()
     prepare(name, Place(f"sqlite:///{original}/registry.db", str(original / "blobs")), original)

@@ -1,4 +1,4 @@
-"""kill -9 at every system call of everything that writes."""
+"""kill -9 at every system call of every action that writes."""
 
 import shutil
 import uuid
@@ -37,7 +37,7 @@ class _SQLite:
 
 
 class _PostgreSQL(_SQLite):
-    """Copies of a registry on PostgreSQL: a killed client leaves the server to finish alone."""
+    """Copies of a registry on PostgreSQL. The client is killed, not the server."""
 
     def __init__(self, directory: Path, server) -> None:
         super().__init__(directory)
@@ -78,11 +78,11 @@ def postgresql_copies(tmp_path, postgresql):
 @pytest.mark.parametrize(
     ("database", "name"),
     [("sqlite", name) for name in ACTIONS]
-    # Registries of schema 1 were on SQLite only.
+    # Registries of schema 1 were only on SQLite.
     + [("postgresql", name) for name in ACTIONS if name != "migrate"],
 )
-def test_killed_at_any_call_nothing_is_half_done(database, name, torture, measured, request):
-    """What was acknowledged is there, and the same action tried again does it once."""
+def test_an_action_killed_at_any_system_call_is_atomic(database, name, torture, measured, request):
+    """An acknowledged change is there, and repeating the action does not repeat the change."""
     copies = request.getfixturevalue(f"{database}_copies")
     place, directory = copies.original()
     directory.mkdir()
@@ -111,7 +111,7 @@ def test_killed_at_any_call_nothing_is_half_done(database, name, torture, measur
 
 
 def test_a_version_without_its_weights_would_be_found(sqlite_copies):
-    """The check above can fail."""
+    """The check above fails if weights are missing."""
     place, directory = sqlite_copies.original()
     with place.open() as registry:
         version = registry.register("mnist", b"weights")
