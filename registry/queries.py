@@ -234,7 +234,7 @@ def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
     """Return an alias; None if it is not set."""
     aliases = schema.aliases.c
     row = connection.execute(
-        sa.select(aliases.number, aliases.generation, aliases.updated_at, _events.actor)
+        sa.select(aliases.number, aliases.generation, aliases.moved_at, _events.actor)
         .select_from(schema.aliases)
         .outerjoin(
             schema.events,
