@@ -60,7 +60,7 @@ def move(
         number=version.number,
         alias=alias,
     )
-    target = {"number": version.number, "generation": entry.seq, "updated_at": entry.at}
+    target = {"number": version.number, "generation": entry.seq, "moved_at": entry.at}
     if current:
         connection.execute(sa.update(schema.aliases).where(_is(model_id, alias)).values(target))
     else:

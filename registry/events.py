@@ -146,13 +146,13 @@ _TAKE_SEQ = (
     sa.update(schema.models)
     .where(_IS_MODEL)
     .values(next_event=_models.next_event + 1)
-    .returning(_models.name, _models.next_event - 1, _models.event_head, _models.event_at)
+    .returning(_models.name, _models.next_event - 1, _models.head_hash, _models.event_at)
 )
 _INSERT = sa.insert(schema.events)
 _SET_HEAD = (
     sa.update(schema.models)
     .where(_IS_MODEL)
-    .values(event_head=sa.bindparam("head"), event_at=sa.bindparam("last"))
+    .values(head_hash=sa.bindparam("head"), event_at=sa.bindparam("last"))
 )
 
 

@@ -144,7 +144,7 @@ def _tombstone(connection: Connection, reference: Reference) -> str | None:
         .where(_events.kind == events.DELETED, _events.number == reference.number)
         # Numbers that were not assigned yet need no search of the history.
         .where(schema.models.c.name == reference.name)
-        .where(schema.models.c.next_version > (reference.number or 0))
+        .where(schema.models.c.next_number > (reference.number or 0))
     )
     row = None if reference.number is None else connection.execute(query).first()
     if row is None:
@@ -266,7 +266,7 @@ def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
     """Return an alias; None if it is not set."""
     aliases = schema.aliases.c
     row = connection.execute(
-        sa.select(aliases.number, aliases.generation, aliases.updated_at, _events.actor)
+        sa.select(aliases.number, aliases.generation, aliases.moved_at, _events.actor)
         .select_from(schema.aliases)
         .outerjoin(
             schema.events,

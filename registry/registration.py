@@ -24,8 +24,8 @@ _FIRST_STATISTICS = 128
 _TAKE_NUMBER = (
     sa.update(schema.models)
     .where(schema.models.c.id == sa.bindparam("model_id"))
-    .values(next_version=schema.models.c.next_version + 1)
-    .returning(schema.models.c.next_version - 1)
+    .values(next_number=schema.models.c.next_number + 1)
+    .returning(schema.models.c.next_number - 1)
 )
 _INSERT_VERSION = sa.insert(schema.versions).returning(schema.versions.c.id)
 _INSERT_DETAILS = {table: sa.insert(table) for table in documents.DETAIL_TABLES}
@@ -100,7 +100,7 @@ def create_model(connection: Connection, name: str) -> None:
     """Add a model, unless another writer has added it meanwhile."""
     connection.execute(
         sa.text(
-            "INSERT INTO models (name, next_version, created_at) VALUES (:name, 1, :time) "
+            "INSERT INTO models (name, next_number, created_at) VALUES (:name, 1, :time) "
             "ON CONFLICT DO NOTHING"
         ),
         {"name": name, "time": now()},

@@ -65,7 +65,7 @@ def _model_findings(
     # A version depends on its event, and an event on the whole chain.
     chain = list(events.read_chain(connection, model.id))
     length = model.next_event - 1
-    for text in events.chain_problems(model.name, chain, head=model.event_head, length=length):
+    for text in events.chain_problems(model.name, chain, head=model.head_hash, length=length):
         yield Finding("error", model.name, text)
     replay = events.Replay(chain)
     for seq in replay.unreadable:
@@ -79,13 +79,13 @@ def _model_findings(
         subject = f"{model.name}/{row.number}"
         for text in _version_problems(connection, row, replay):
             yield Finding("error", subject, text)
-        if row.number >= model.next_version:
+        if row.number >= model.next_number:
             yield Finding("error", subject, "its number would be assigned again")
     if reference is None:
         for number in sorted(set(replay.documents) - numbers):
             text = "it was registered, but is missing"
             yield Finding("error", f"{model.name}/{number}", text)
-        for number in sorted(n for n in replay.deleted if n >= model.next_version):
+        for number in sorted(n for n in replay.deleted if n >= model.next_number):
             text = "it was deleted, but its number would be assigned again"
             yield Finding("error", f"{model.name}/{number}", text)
         yield from _alias_findings(connection, model, replay)
@@ -139,7 +139,7 @@ def _alias_findings(
 ) -> Iterator[Finding]:
     columns = schema.aliases.c
     rows = connection.execute(
-        sa.select(columns.alias, columns.number, columns.generation, columns.updated_at).where(
+        sa.select(columns.alias, columns.number, columns.generation, columns.moved_at).where(
             columns.model_id == model.id
         )
     )

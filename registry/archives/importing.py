@@ -129,9 +129,9 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
         sa.update(schema.models)
         .where(schema.models.c.id == model_id)
         .values(
-            next_version=max(replay.numbers) + 1,
+            next_number=max(replay.numbers) + 1,
             next_event=last.seq + 1,
-            event_head=last.hash,
+            head_hash=last.hash,
             event_at=last.at,
         )
     )
@@ -145,7 +145,7 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
                 alias=alias,
                 number=entry.number,
                 generation=entry.seq,
-                updated_at=entry.at,
+                moved_at=entry.at,
             )
         )
 
@@ -173,6 +173,6 @@ def _add_versions(
             )
         connection.execute(
             sa.update(models)
-            .where(models.c.id == model_id, models.c.next_version <= number)
-            .values(next_version=number + 1)
+            .where(models.c.id == model_id, models.c.next_number <= number)
+            .values(next_number=number + 1)
         )

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import uuid
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -118,7 +119,7 @@ def _upgrade(connection: Connection) -> int:
     version = schema_version(connection)
     if version is None:
         schema.metadata.create_all(connection)
-        row = {"id": 1, "schema_version": schema.VERSION}
+        row = {"id": 1, "schema_version": schema.VERSION, "registry_id": str(uuid.uuid4())}
         connection.execute(sa.insert(schema.meta), row)
         return schema.VERSION
     if version < schema.VERSION:

@@ -217,5 +217,5 @@ def test_verify_finds_a_deleted_version_that_came_back(registry):
 def test_verify_finds_a_number_that_would_be_assigned_again(registry):
     _fill(registry, 2)
     registry.delete("m/2")
-    execute(registry, "UPDATE models SET next_version = 2")
+    execute(registry, "UPDATE models SET next_number = 2")
     assert any("would be assigned again" in str(finding) for finding in errors(registry))

@@ -241,10 +241,10 @@ EDITS = [
     ("DELETE FROM events WHERE seq IN (4, 5)", "mnist", "events 4 to 5 are missing"),
     ("DELETE FROM events WHERE seq >= 8", "mnist", "events 8 to 9 are missing"),
     ("DELETE FROM events", "mnist", "events 1 to 9 are missing"),
-    ("UPDATE models SET event_head = name", "mnist", "event 9 is not the last one"),
+    ("UPDATE models SET head_hash = name", "mnist", "event 9 is not the last one"),
     ("UPDATE models SET next_event = 9", "mnist", "events 10 to 8 are missing"),
     ("UPDATE models SET name = 'minst' WHERE name = 'mnist'", "minst", "event 1 was edited"),
-    ("UPDATE models SET next_version = 2", "mnist/2", "would be assigned again"),
+    ("UPDATE models SET next_number = 2", "mnist/2", "would be assigned again"),
     # The searchable columns.
     *(
         (f"UPDATE versions SET {column} = {value} WHERE {VERSION}", "mnist/1", text)
@@ -297,7 +297,7 @@ EDITS = [
     # Aliases.
     (f"UPDATE aliases SET number = 2 WHERE {ALIAS}", "mnist@champion", "it is at version 2"),
     (f"UPDATE aliases SET generation = 1 WHERE {ALIAS}", "mnist@champion", "since event 1"),
-    (f"UPDATE aliases SET updated_at = 1 WHERE {ALIAS}", "mnist@champion", "time 1,"),
+    (f"UPDATE aliases SET moved_at = 1 WHERE {ALIAS}", "mnist@champion", "time 1,"),
     (f"UPDATE aliases SET alias = 'live' WHERE {ALIAS}", "mnist@live", "last event says not set"),
     (f"DELETE FROM aliases WHERE {ALIAS}", "mnist@champion", "it is not set"),
 ]

@@ -166,7 +166,7 @@ def test_a_writer_of_the_whole_database_can_forge_the_history(sqlite):
     forged = entry._replace(body=body, hash=entry._replace(body=body).expected_hash("mnist"))
     change = "UPDATE events SET body = :body, hash = :hash"
     execute(sqlite, change, body=forged.body, hash=forged.hash)
-    execute(sqlite, "UPDATE models SET event_head = :hash", hash=forged.hash)
+    execute(sqlite, "UPDATE models SET head_hash = :hash", hash=forged.hash)
     execute(sqlite, "UPDATE versions SET gate = 'passed'")
     assert errors(sqlite) == []
     assert sqlite.get("mnist/1").gate_passed is True
