@@ -40,6 +40,7 @@ from registry.records import (
     GCResult,
     ImportResult,
     ModelVersion,
+    RegisteredModel,
     RunRecord,
 )
 from registry.registry import Registry
@@ -70,6 +71,7 @@ __all__ = [
     "ModelVersion",
     "NewerRegistryError",
     "NotFoundError",
+    "RegisteredModel",
     "Registry",
     "RegistryError",
     "RunRecord",

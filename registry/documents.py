@@ -55,7 +55,7 @@ def to_document(record: RunRecord, idempotency_key: str | None = None) -> Docume
     return {
         "metrics": _mapping("metrics", record.metrics, validation.finite),
         "params": _mapping("params", record.params, _param),
-        "tags": _mapping("tags", record.tags, validation.text),
+        "tags": to_tags(record.tags),
         "inputs": _mapping("inputs", record.inputs, validation.digest),
         "environment": _mapping("environment", record.environment, validation.text),
         "gate": [_check(check) for check in record.gate],
@@ -64,6 +64,16 @@ def to_document(record: RunRecord, idempotency_key: str | None = None) -> Docume
         "run_id": validation.optional_name("run_id", record.run_id),
         "idempotency_key": validation.optional_name("idempotency_key", idempotency_key),
     }
+
+
+def to_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    return _mapping("tags", tags, validation.text)
 
 
 def detail_rows(document: Document, version_id: int) -> dict[sa.Table, list[Mapping[str, Any]]]:
@@ -103,9 +113,18 @@ def gate_status(document: Document) -> str | None:
 
 
 def to_model_version(
-    name: str, number: int, state: str, aliases: str | None, document: Document
+    name: str,
+    number: int,
+    state: str,
+    aliases: str | None,
+    tags: str | None,
+    description: str | None,
+    document: Document,
 ) -> ModelVersion:
-    """Return the record of a version; `aliases` are joined by commas."""
+    """Return the record of a version.
+
+    `aliases` are joined by commas; `tags` are JSON if they were changed after the registration.
+    """
     return ModelVersion(
         name=name,
         number=number,
@@ -114,7 +133,7 @@ def to_model_version(
         size=document["size"],
         metrics=MappingProxyType(document["metrics"]),
         params=MappingProxyType(document["params"]),
-        tags=MappingProxyType(document["tags"]),
+        tags=MappingProxyType(document["tags"] if tags is None else json.loads(tags)),
         inputs=MappingProxyType(document["inputs"]),
         environment=MappingProxyType(document["environment"]),
         gate=tuple(Check(**check) for check in document["gate"]),
@@ -124,6 +143,7 @@ def to_model_version(
         run_id=document["run_id"],
         created_at=to_datetime(document["created_at"]),
         created_by=document["created_by"],
+        description=description,
     )
 
 

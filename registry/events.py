@@ -30,13 +30,28 @@ ARCHIVED = "archived"
 RESTORED = "restored"
 REFUSED = "refused"
 DELETED = "deleted"
+TAGGED = "tagged"
+DESCRIBED = "described"
+MODEL_DESCRIBED = "model_described"
 
 # The first event of a version is one of these.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
 ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
 # Events without a version number: a removed alias points at none, a refused candidate has none.
-NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED))
-KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED, REFUSED, DELETED}
+NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED, MODEL_DESCRIBED))
+KINDS = (
+    VERSION_KINDS
+    | ALIAS_KINDS
+    | {ARCHIVED, RESTORED, REFUSED, DELETED, TAGGED, DESCRIBED, MODEL_DESCRIBED}
+)
+
+
+class Annotations(NamedTuple):
+    """What was added to a version after its registration."""
+
+    tags: dict[str, str] | None = None
+    """All its tags, if they were changed."""
+    description: str | None = None
 
 
 class Entry(NamedTuple):
@@ -77,6 +92,9 @@ class Entry(NamedTuple):
         )
 
 
+NO_ANNOTATIONS = Annotations()
+
+
 class Replay:
     """The state of a model after all events of a chain.
 
@@ -89,6 +107,10 @@ class Replay:
         Numbers of the deleted versions.
     archived : set of int
         Numbers of the archived versions.
+    annotations : dict of int to Annotations
+        For the versions that were tagged or described, by number.
+    description : str or None
+        Description of the model.
     aliases : dict of str to Entry
         For each alias, the event of its last move.
     unreadable : list of int
@@ -99,11 +121,15 @@ class Replay:
         self.documents: dict[int, tuple[int, Document]] = {}
         self.deleted: set[int] = set()
         self.archived: set[int] = set()
+        self.annotations: dict[int, Annotations] = {}
+        self.description: str | None = None
         self.aliases: dict[str, Entry] = {}
         self.unreadable: list[int] = []
         for entry in chain:
             if entry.kind in VERSION_KINDS:
                 self._add_version(entry)
+            elif entry.kind in {TAGGED, DESCRIBED, MODEL_DESCRIBED}:
+                self._annotate(entry)
             elif entry.kind == ARCHIVED and entry.number is not None:
                 self.archived.add(entry.number)
             elif entry.kind == RESTORED and entry.number is not None:
@@ -112,6 +138,7 @@ class Replay:
                 self.deleted.add(entry.number)
                 self.documents.pop(entry.number, None)
                 self.archived.discard(entry.number)
+                self.annotations.pop(entry.number, None)
             elif entry.kind == ALIAS_REMOVED and entry.alias is not None:
                 self.aliases.pop(entry.alias, None)
             elif entry.alias is not None:
@@ -125,6 +152,27 @@ class Replay:
     def state_of(self, number: int) -> str:
         """Return the state of a version."""
         return records.ARCHIVED if number in self.archived else records.READY
+
+    def annotations_of(self, number: int) -> Annotations:
+        """Return what was added to a version after its registration."""
+        return self.annotations.get(number, NO_ANNOTATIONS)
+
+    def _annotate(self, entry: Entry) -> None:
+        try:
+            body = parse_body(entry.body)
+        except DamagedHistoryError:
+            self.unreadable.append(entry.seq)
+            return
+        if entry.number is None:
+            self.description = body.get("description")
+        elif entry.kind == TAGGED:
+            tags = body.get("tags")
+            current = self.annotations_of(entry.number)
+            self.annotations[entry.number] = current._replace(tags=tags)
+        else:
+            current = self.annotations_of(entry.number)
+            description = body.get("description")
+            self.annotations[entry.number] = current._replace(description=description)
 
     def _add_version(self, entry: Entry) -> None:
         try:

@@ -78,6 +78,8 @@ def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
             _versions.blob_sha256,
             _events.body,
             _ALIASES,
+            _versions.tags,
+            _versions.description,
         )
         .select_from(schema.versions)
         .join(schema.models, schema.models.c.id == _versions.model_id)
@@ -169,12 +171,19 @@ def read_versions(
 
 
 def _to_version(
-    name: str, number: int, state: str, sha256: str, body: str | None, aliases: str | None
+    name: str,
+    number: int,
+    state: str,
+    sha256: str,
+    body: str | None,
+    aliases: str | None,
+    tags: str | None,
+    description: str | None,
 ) -> ModelVersion:
     try:
         document = events.parse_body(body or "")["version"]
-        version = to_model_version(name, number, state, aliases, document)
-    except (KeyError, TypeError, AttributeError, OverflowError, DamagedHistoryError):
+        version = to_model_version(name, number, state, aliases, tags, description, document)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, DamagedHistoryError):
         version = None
     if version is None or version.sha256 != sha256:
         raise DamagedHistoryError(

@@ -57,7 +57,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model. It is immutable, except for its state and its aliases."""
+    """One version of a registered model.
+
+    Weights and results never change; its state, aliases, tags and description may.
+    """
 
     name: str
     """Name of the registered model."""
@@ -91,6 +94,7 @@ class ModelVersion:
     created_at: datetime
     """In UTC."""
     created_by: str | None
+    description: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A MappingProxyType cannot be pickled.
@@ -112,6 +116,27 @@ class ModelVersion:
 def _unpickle(*values: Any) -> ModelVersion:
     frozen: list[Any] = [MappingProxyType(v) if isinstance(v, dict) else v for v in values]
     return ModelVersion(*frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A registered model."""
+
+    name: str
+    description: str | None
+    versions: int
+    """Number of its versions, without the deleted ones."""
+    latest: int | None
+    """Number of its newest version; None if it has none."""
+    aliases: Mapping[str, int]
+    """Number of the version that each alias points at."""
+    created_at: datetime
+    """In UTC."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A MappingProxyType cannot be pickled.
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return RegisteredModel, (*{**values, "aliases": dict(self.aliases)}.values(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +174,9 @@ class Event:
     """Who did it."""
     kind: str
     """``registered``, ``imported``, ``migrated``, ``alias_moved``, ``alias_rolled_back``,
-    ``alias_removed``, ``archived``, ``restored``, ``deleted``, or ``refused`` (a candidate that
-    failed its gate and did not become a version)."""
+    ``alias_removed``, ``archived``, ``restored``, ``deleted``, ``tagged``, ``described``,
+    ``model_described``, or ``refused`` (a candidate that failed its gate and did not become a
+    version)."""
     alias: str | None
     number: int | None
     """Number of the version."""

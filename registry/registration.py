@@ -114,8 +114,10 @@ def insert_version(
     state: str,
     document: Document,
     event_seq: int,
+    annotations: events.Annotations = events.NO_ANNOTATIONS,
 ) -> None:
     """Insert the rows of a version whose weights are stored and whose event is written."""
+    tags = annotations.tags
     connection.execute(
         sa.text(
             "INSERT INTO blobs (sha256, size, created_at) VALUES (:sha256, :size, :created_at) "
@@ -132,10 +134,14 @@ def insert_version(
             "blob_sha256": document["sha256"],
             "event_seq": event_seq,
             "gate": documents.gate_status(document),
+            "tags": None if tags is None else documents.canonical_json(tags),
+            "description": annotations.description,
             **{name: document[name] for name in documents.COLUMNS},
         },
     )
     assert version_id is not None
+    if tags is not None:
+        document = {**document, "tags": tags}
     for table, rows in documents.detail_rows(document, version_id).items():
         connection.execute(_INSERT_DETAILS[table], rows)
 

@@ -1,15 +1,17 @@
 """The registry: the public interface to versions, aliases and history."""
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from registry import aliases, events, registration, schema, validation
+from registry import aliases, annotations, events, registration, schema, validation
 from registry.archives import export_versions, import_versions
 from registry.blobs import open_blobs
 from registry.comparison import compare
@@ -19,6 +21,7 @@ from registry.documents import to_document
 from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
 from registry.filters import parse_condition, parse_order
 from registry.garbage_collection import collect_garbage
+from registry.models import read_models
 from registry.queries import (
     find_alias,
     find_latest,
@@ -40,6 +43,7 @@ from registry.records import (
     GCResult,
     ImportResult,
     ModelVersion,
+    RegisteredModel,
     RunRecord,
 )
 from registry.references import Reference, alias_name, model_name
@@ -395,6 +399,61 @@ class Registry:
             )
             return require_version(connection, reference)
 
+    def tag(self, reference: str, tags: Mapping[str, str]) -> ModelVersion:
+        """Set tags of a version after its registration; return the version.
+
+        Raises
+        ------
+        NotFoundError
+        InvalidArgumentError
+            If a name or a value is outside its domain. Nothing is changed.
+        """
+        with self._locked(reference) as (connection, model_id, version):
+            annotations.add_tags(connection, model_id, version, tags, actor=self._actor)
+            return require_version(connection, Reference.parse(version.reference))
+
+    def untag(self, reference: str, *names: str) -> ModelVersion:
+        """Remove tags of a version; return the version.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or it has no such tag.
+        """
+        with self._locked(reference) as (connection, model_id, version):
+            annotations.remove_tags(connection, model_id, version, names, actor=self._actor)
+            return require_version(connection, Reference.parse(version.reference))
+
+    def describe(self, reference: str, description: str | None) -> ModelVersion:
+        """Set the description of a version, or remove it; return the version.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        text = validation.optional_text("description", description) or None
+        with self._locked(reference) as (connection, model_id, version):
+            annotations.describe_version(connection, model_id, version, text, actor=self._actor)
+            return require_version(connection, Reference.parse(version.reference))
+
+    def describe_model(self, name: str, description: str | None) -> RegisteredModel:
+        """Set the description of a model, or remove it; return the model.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        text = validation.optional_text("description", description) or None
+        with self._database.write() as connection:
+            model_id = lock_model(connection, model_name(name))
+            annotations.describe_model(connection, model_id, text, actor=self._actor)
+            return read_models(connection, name)[0]
+
+    def models(self) -> list[RegisteredModel]:
+        """Return the registered models, sorted by name."""
+        with self._database.read() as connection:
+            return read_models(connection)
+
     def archive(self, reference: str) -> ModelVersion:
         """Archive a version and return it. It is kept, but no alias can point at it.
 
@@ -592,6 +651,14 @@ class Registry:
             If other versions have these numbers. Nothing is imported.
         """
         return import_versions(self._database, self._blobs, file, actor=self._actor)
+
+    @contextlib.contextmanager
+    def _locked(self, reference: str) -> Iterator[tuple[Connection, int, ModelVersion]]:
+        """Open a transaction that changes a version; yield it, the model's id, and the version."""
+        parsed = Reference.parse(reference)
+        with self._database.write() as connection:
+            model_id = lock_model(connection, parsed.name)
+            yield connection, model_id, require_version(connection, parsed)
 
     def _set_state(self, reference: str, state: str, kind: str) -> ModelVersion:
         parsed = Reference.parse(self.get(reference).reference)

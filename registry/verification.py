@@ -85,10 +85,18 @@ def _model_findings(
         for number in sorted(set(replay.documents) - numbers):
             text = "it was registered, but is missing"
             yield Finding("error", f"{model.name}/{number}", text)
-        for number in sorted(n for n in replay.deleted if n >= model.next_number):
-            text = "it was deleted, but its number would be assigned again"
-            yield Finding("error", f"{model.name}/{number}", text)
+        yield from _row_findings(model, replay)
         yield from _alias_findings(connection, model, replay)
+
+
+def _row_findings(model: sa.Row[Any], replay: events.Replay) -> Iterator[Finding]:
+    """Yield the differences between the row of a model and its events."""
+    for number in sorted(n for n in replay.deleted if n >= model.next_number):
+        text = "it was deleted, but its number would be assigned again"
+        yield Finding("error", f"{model.name}/{number}", text)
+    if model.description != replay.description:
+        text = f"it is described as {model.description!r}, but not by its events"
+        yield Finding("error", model.name, text)
 
 
 def _version_problems(
@@ -108,11 +116,15 @@ def _version_problems(
             **{name: document[name] for name in documents.COLUMNS},
             "gate": documents.gate_status(document),
         }
-        details = documents.detail_rows(document, row.id)
+        annotations = replay.annotations_of(row.number)
+        tags = document["tags"] if annotations.tags is None else annotations.tags
+        details = documents.detail_rows({**document, "tags": tags}, row.id)
     except (KeyError, TypeError, AttributeError):
         yield f"event {seq} has no readable document"
         return
     columns["state"] = replay.state_of(row.number)
+    columns["description"] = annotations.description
+    columns["tags"] = None if annotations.tags is None else canonical_json(tags)
     for name, value in columns.items():
         if getattr(row, name) != value:
             yield f"its {name} is {getattr(row, name)!r}, but its event says {value!r}"

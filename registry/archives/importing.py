@@ -1,7 +1,8 @@
 """Importing the versions of an export into a registry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -98,6 +99,16 @@ def _stored_documents(connection: Connection, name: str) -> dict[int, Document]:
     return {number: events.parse_body(body)["version"] for number, body in rows}
 
 
+def _annotating(
+    document: Document, annotations: events.Annotations
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the kinds and bodies of the events that lead to the annotations of a version."""
+    if annotations.tags is not None:
+        yield events.TAGGED, {"tags": annotations.tags, "from": document["tags"]}
+    if annotations.description is not None:
+        yield events.DESCRIBED, {"description": annotations.description, "from": None}
+
+
 def _deleted_documents(connection: Connection, name: str) -> dict[int, Document | None]:
     """Return the documents that deleted versions of a model had, by number."""
     columns = schema.events.c
@@ -133,11 +144,13 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
             next_event=last.seq + 1,
             head_hash=last.hash,
             event_at=last.at,
+            description=replay.description,
         )
     )
     for number, (seq, document) in sorted(replay.documents.items()):
         state = replay.state_of(number)
-        registration.insert_version(connection, model_id, number, state, document, seq)
+        annotations = replay.annotations_of(number)
+        registration.insert_version(connection, model_id, number, state, document, seq, annotations)
     for alias, entry in replay.aliases.items():
         connection.execute(
             sa.insert(schema.aliases).values(
@@ -166,7 +179,12 @@ def _add_versions(
             connection, model_id, events.IMPORTED, body, at=now(), actor=actor, number=number
         )
         state = replay.state_of(number)
-        registration.insert_version(connection, model_id, number, state, document, entry.seq)
+        annotations = replay.annotations_of(number)
+        registration.insert_version(
+            connection, model_id, number, state, document, entry.seq, annotations
+        )
+        for kind, details in _annotating(document, annotations):
+            events.append(connection, model_id, kind, details, at=now(), actor=actor, number=number)
         if number in replay.archived:
             events.append(
                 connection, model_id, events.ARCHIVED, {}, at=now(), actor=actor, number=number

@@ -127,6 +127,10 @@ def _validate(manifest: Manifest) -> None:
         ]
     for document in manifest.documents.values():
         _validate_document(document)
+    for annotations in manifest.replay.annotations.values():
+        documents.to_tags(annotations.tags or {})
+        validation.optional_text("description", annotations.description)
+    validation.optional_text("description", manifest.replay.description)
     problems += _contradictions(manifest)
     if problems:
         raise ArchiveError(f"The export is damaged: {'; '.join(problems[:5])}.")
