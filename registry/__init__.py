@@ -25,6 +25,7 @@ from registry.errors import (
     NewerRegistryError,
     NotFoundError,
     RegistryError,
+    SharedStoreError,
     UnavailableError,
     UnsupportedError,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RunRecord",
+    "SharedStoreError",
     "UnavailableError",
     "UnsupportedError",
     "open_blobs",

@@ -11,6 +11,7 @@
     │   ├── AliasMovedError        another client moved the alias first
     │   ├── GateError              only a version that passed its gate can become champion
     │   ├── ArchivedError          an alias cannot point at an archived version
+    │   ├── SharedStoreError       other registries use the blob store
     │   └── CollisionError         an import holds another version of the same number
     ├── BlobError                  the weights of a version cannot be trusted
     │   ├── MissingBlobError       they are missing
@@ -172,6 +173,25 @@ class GateError(ConflictError):
 
 class ArchivedError(ConflictError):
     """An alias cannot point at an archived version."""
+
+
+class SharedStoreError(ConflictError):
+    """Other registries use the blob store, so nothing in it can be garbage to this one.
+
+    Attributes
+    ----------
+    others : tuple of str
+        Ids of the other registries.
+    """
+
+    def __init__(self, others: tuple[str, ...], location: str) -> None:
+        files = ", ".join(f"registries/{other}" for other in others)
+        super().__init__(
+            f"{len(others)} other registries use the blob store {location}, so this one cannot "
+            f"tell which weights are theirs. Nothing was removed. The store names them: {files}. "
+            "Remove the file of a registry that is gone for good, and try again."
+        )
+        self.others = others
 
 
 class CollisionError(ConflictError):

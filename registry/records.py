@@ -215,11 +215,14 @@ class GCResult:
     """What `Registry.gc` removed, or would remove."""
 
     blobs: int
-    """Number of unreferenced blobs."""
+    """Number of blobs without a version."""
     temporary_files: int
     """Number of files that killed writers left."""
     size: int
     """Total size in bytes."""
+    unknown: int
+    """Number of blobs without a version that stay, because the registry never had a version with
+    them. ``gc(unknown=True)`` removes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ models = Table(
     _length("name", 64),
 )
 
+# A row without a version is of a deleted version, whose file is still to be removed.
 blobs = Table(
     "blobs",
     metadata,
@@ -104,8 +105,6 @@ versions = Table(
     Column("id", Integer, primary_key=True),
     Column("model_id", ForeignKey("models.id"), nullable=False),
     Column("number", Integer, nullable=False),
-    # A deleted version keeps its row and the row of its blob: its number is never assigned again,
-    # and its digest stays known. Only the weights are removed.
     _text("state", limit=32),
     Column("blob_sha256", ForeignKey("blobs.sha256"), nullable=False, index=True),
     _text("run_id", nullable=True),
