@@ -63,10 +63,9 @@ def test_a_restored_database_keeps_what_was_registered_since_its_backup(sqlite, 
     shutil.copy(tmp_path / "registry.db", tmp_path / "backup.db")
     sqlite.register("mnist", b"two")
     sqlite.close()
-    for name in os.listdir(tmp_path):
-        if name.startswith("registry.db-"):
-            (tmp_path / name).unlink()
-    os.replace(tmp_path / "backup.db", tmp_path / "registry.db")
+    for path in tmp_path.glob("registry.db-*"):
+        path.unlink()
+    (tmp_path / "backup.db").replace(tmp_path / "registry.db")
     with Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")) as restored:
         before = _weights(tmp_path / "blobs")
         assert restored.gc(grace=AT_ONCE).unknown == 1
