@@ -13,7 +13,7 @@ from registry import aliases, documents, events, schema
 from registry.blobs import Blobs
 from registry.databases import Database
 from registry.errors import VersionInUseError
-from registry.garbage_collection import remove_blobs
+from registry.garbage_collection import is_own_store, remove_blobs
 from registry.queries import lock_model, require_model, require_version
 from registry.records import DeletionResult
 from registry.references import Reference
@@ -70,6 +70,8 @@ def prune(
             model_id = require_model(connection, name)
             planned = _plan(connection, model_id, name, keep=keep, before=before)
             digests = _unshared_digests(connection, model_id, planned)
+        if not is_own_store(database, blobs):
+            digests = set()
         sizes = [size for sha256 in digests if (size := blobs.size_of(sha256)) is not None]
         return DeletionResult(_references(name, planned), len(sizes), sum(sizes))
     with database.write() as connection:

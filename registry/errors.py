@@ -12,6 +12,7 @@
     │   ├── GateError              only a version that passed its gate can become champion
     │   ├── ArchivedError          an alias cannot point at an archived version
     │   ├── VersionInUseError      a version that is in use cannot be deleted
+    │   ├── SharedStoreError       other registries use the blob store
     │   └── CollisionError         an import holds another version of the same number
     ├── BlobError                  the weights of a version cannot be trusted
     │   ├── MissingBlobError       they are missing
@@ -189,6 +190,25 @@ class VersionInUseError(ConflictError):
         super().__init__(f"{reference} cannot be deleted: it is {use}.")
         self.reference = reference
         self.use = use
+
+
+class SharedStoreError(ConflictError):
+    """Other registries use the blob store, so nothing in it can be garbage to this one.
+
+    Attributes
+    ----------
+    others : tuple of str
+        Ids of the other registries.
+    """
+
+    def __init__(self, others: tuple[str, ...], location: str) -> None:
+        files = ", ".join(f"registries/{other}" for other in others)
+        super().__init__(
+            f"{len(others)} other registries use the blob store {location}, so this one cannot "
+            f"tell which weights are theirs. Nothing was removed. The store names them: {files}. "
+            "Remove the file of a registry that is gone for good, and try again."
+        )
+        self.others = others
 
 
 class CollisionError(ConflictError):

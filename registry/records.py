@@ -241,11 +241,14 @@ class GCResult:
     """What `Registry.gc` removed, or would remove."""
 
     blobs: int
-    """Number of unreferenced blobs."""
+    """Number of blobs without a version."""
     temporary_files: int
     """Number of files that killed writers left."""
     size: int
     """Total size in bytes."""
+    unknown: int
+    """Number of blobs without a version that stay, because the registry never had a version with
+    them. ``gc(unknown=True)`` removes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +258,8 @@ class DeletionResult:
     versions: tuple[str, ...]
     """References of the versions."""
     blobs: int
-    """Number of files of weights that were removed, because no other version has the same."""
+    """Number of files of weights that were removed: those that no other version has. In a blob
+    store that other registries use, no file is removed."""
     size: int
     """Total size of these files in bytes."""
 

@@ -42,6 +42,7 @@ def register(
 ) -> ModelVersion:
     """Store weights, then add their version in one transaction."""
     key = document["idempotency_key"]
+    blobs.claim(database.registry_id, database.address)
     for _ in range(_ATTEMPTS):
         sha256 = blobs.put(weights)
         with database.write() as connection:

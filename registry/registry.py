@@ -604,7 +604,13 @@ class Registry:
             parsed = Reference.parse(self.alias(parsed.name, str(parsed.alias)).reference)
         return verify(self._database, self._blobs, parsed)
 
-    def gc(self, *, grace: timedelta = timedelta(hours=1), dry_run: bool = False) -> GCResult:
+    def gc(
+        self,
+        *,
+        grace: timedelta = timedelta(hours=1),
+        unknown: bool = False,
+        dry_run: bool = False,
+    ) -> GCResult:
         """Collect garbage: remove blobs without a version, and files that killed writers left.
 
         Parameters
@@ -612,11 +618,22 @@ class Registry:
         grace : timedelta
             Minimum age of what is removed. Registrations in progress are safe with any value; a
             grace period only saves them from storing their weights twice.
+        unknown : bool, optional
+            Also remove blobs that no version of this registry ever had. Killed registrations leave
+            them, but after the database was restored from a backup, they can be the only copy of
+            what was registered since.
         dry_run : bool, optional
             Remove nothing, and return what would be removed.
+
+        Raises
+        ------
+        SharedStoreError
+            If another registry uses the same blob store. Nothing is removed.
         """
         before = time.time() - grace.total_seconds()
-        return collect_garbage(self._database, self._blobs, before, dry_run=dry_run)
+        return collect_garbage(
+            self._database, self._blobs, before, unknown=unknown, dry_run=dry_run
+        )
 
     def export(self, selection: str, file: str | Path) -> tuple[str, ...]:
         """Write versions with their weights and history to a file; return their references.

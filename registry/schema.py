@@ -89,6 +89,7 @@ models = Table(
     _length("name", 64),
 )
 
+# A row without a version is of a deleted version, whose file is still to be removed.
 blobs = Table(
     "blobs",
     metadata,

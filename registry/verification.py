@@ -47,7 +47,7 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
             # A blob that cannot be read is one more finding; the others are still checked.
             yield Finding("error", f"blob {sha256[:12]}", str(error))
     if reference is None:
-        yield from _leftovers(blobs, set(referenced))
+        yield from _leftovers(database, blobs, set(referenced))
 
 
 def _require_row(connection: Connection, reference: Reference) -> None:
@@ -175,13 +175,23 @@ def _alias_text(target: tuple[int | None, int, int] | None) -> str:
     return f"at version {number} since event {seq}, time {at}"
 
 
-def _leftovers(blobs: Blobs, referenced: set[str]) -> Iterator[Finding]:
+def _leftovers(database: Database, blobs: Blobs, referenced: set[str]) -> Iterator[Finding]:
     before = time.time() - _GRACE
-    remedy = "garbage collection removes it"
+    for other in sorted(blobs.owners() - {database.registry_id}):
+        text = f"another registry uses it too (registries/{other}), so nothing in it is garbage"
+        yield Finding("warning", "blob store", text)
+    with database.read() as connection:
+        known = set(connection.scalars(sa.select(schema.blobs.c.sha256)))
     for stored in blobs.stored():
         if stored.sha256 not in referenced and stored.changed_at < before:
-            text = f"no version refers to it ({stored.size:,} bytes); {remedy}"
+            origin = (
+                "its version was deleted; garbage collection removes it"
+                if stored.sha256 in known
+                else "no version here ever had it. It may be left by a killed registration, or be "
+                "registered after the backup that the database was restored from"
+            )
+            text = f"{origin} ({stored.size:,} bytes)"
             yield Finding("warning", f"blob {stored.sha256[:12]}", text)
     for name, size in blobs.temporary_files(before):
-        text = f"a killed registration left it ({size:,} bytes); {remedy}"
+        text = f"a killed registration left it ({size:,} bytes); garbage collection removes it"
         yield Finding("warning", f"temporary file {name}", text)

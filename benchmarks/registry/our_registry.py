@@ -22,6 +22,11 @@ class MemoryBlobs(Blobs):
     def __init__(self) -> None:
         self._digests: set[str] = set()
 
+    @property
+    def location(self) -> str:
+        """The location of the store, for messages."""
+        return "memory:"
+
     def location_of(self, sha256: str) -> str:
         """Return the location of a blob, for messages."""
         return f"memory:{sha256}"
@@ -33,6 +38,13 @@ class MemoryBlobs(Blobs):
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         self._digests.discard(sha256)
+
+    def owners(self) -> set[str]:
+        """Return nothing: no benchmark collects garbage."""
+        return set()
+
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Do nothing: no other registry can use it."""
 
     def stored(self) -> Iterator[StoredBlob]:
         """Yield nothing: no benchmark lists blobs."""

@@ -28,6 +28,7 @@ def import_versions(
         with database.read() as connection:
             # Collisions are found before weights are stored, and again under the lock.
             _Plan(connection, manifest)
+        blobs.claim(database.registry_id, database.address)
         for weights in archive.weights():
             blobs.put(weights)
     with database.write() as connection:

@@ -28,6 +28,20 @@ class Blobs(ABC):
     Only a digest ever becomes part of a path, never text that a user chose.
     """
 
+    _owner: str | None = None
+
+    def claim(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, unless that is recorded.
+
+        Raises
+        ------
+        UnavailableError
+        """
+        if self._owner != registry_id:
+            if registry_id not in self.owners():
+                self.add_owner(registry_id, address)
+            self._owner = registry_id
+
     def put(self, data: bytes) -> str:
         """Store data durably and return its SHA-256. Data that is already stored is kept.
 
@@ -58,6 +72,11 @@ class Blobs(ABC):
             raise DamagedBlobError(sha256, got, self.location_of(sha256))
         return data
 
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """The location of the store, for messages."""
+
     @abstractmethod
     def location_of(self, sha256: str) -> str:
         """Return the location of a blob, for messages."""
@@ -73,6 +92,14 @@ class Blobs(ABC):
     @abstractmethod
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
+
+    @abstractmethod
+    def owners(self) -> set[str]:
+        """Return the ids of the registries that use the store."""
+
+    @abstractmethod
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, with its address for a reader."""
 
     @abstractmethod
     def stored(self) -> Iterator[StoredBlob]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry.blobs.base import Blobs, StoredBlob, is_digest
-from registry.durability import fsync, make_directories
+from registry.durability import atomic_write, fsync, make_directories
 from registry.errors import UnavailableError
 
 # Attempts to write a file that garbage collection without grace removes before it is locked.
@@ -23,6 +23,12 @@ class DirectoryBlobs(Blobs):
     def __init__(self, root: str) -> None:
         self._root = Path(root)
         self._tmp = self._root / "tmp"
+        self._owners = self._root / "registries"
+
+    @property
+    def location(self) -> str:
+        """The path of the directory."""
+        return str(self._root)
 
     def location_of(self, sha256: str) -> str:
         """Return the path of a blob."""
@@ -47,6 +53,19 @@ class DirectoryBlobs(Blobs):
             path = self._path(sha256)
             path.unlink()
             fsync(path.parent)
+
+    def owners(self) -> set[str]:
+        """Return the ids of the registries that use the store."""
+        with self._translate_errors():
+            return {entry.name for entry in _entries(self._owners) if entry.name[0] != "."}
+
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, with its address for a reader."""
+        path = self._owners / registry_id
+        with self._translate_errors():
+            make_directories(path.parent)
+            with atomic_write(path) as temporary:
+                temporary.write_text(f"{address}\n")
 
     def stored(self) -> Iterator[StoredBlob]:
         """Yield the stored blobs, in no particular order."""

@@ -24,6 +24,11 @@ class ObjectBlobs(Blobs):
         if not self._root:
             raise unsupported(address)
 
+    @property
+    def location(self) -> str:
+        """The path of the store, starting with the bucket."""
+        return str(self._root)
+
     def location_of(self, sha256: str) -> str:
         """Return the path of a blob, starting with the bucket."""
         return self._path(sha256)
@@ -44,6 +49,18 @@ class ObjectBlobs(Blobs):
         """Remove a blob if it is there."""
         with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             self._fs.delete_file(self._path(sha256))
+
+    def owners(self) -> set[str]:
+        """Return the ids of the registries that use the store."""
+        selector = fs.FileSelector(f"{self._root}/registries", allow_not_found=True)
+        with self._translate_errors():
+            return {info.base_name for info in self._fs.get_file_info(selector)}
+
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, with its address for a reader."""
+        path = f"{self._root}/registries/{registry_id}"
+        with self._translate_errors(), self._fs.open_output_stream(path) as stream:
+            stream.write(f"{address}\n".encode())
 
     def stored(self) -> Iterator[StoredBlob]:
         """Yield the stored blobs, in no particular order."""

@@ -1,6 +1,7 @@
 """The interface of databases, and opening one."""
 
 import contextlib
+import functools
 import os
 import uuid
 import weakref
@@ -57,6 +58,12 @@ class Database(ABC):
         """The address without passwords, which may also be in the query."""
         safe = {name: self.url.query[name] for name in ("host", "port") if name in self.url.query}
         return self.url.set(query=safe).render_as_string(hide_password=True)
+
+    @functools.cached_property
+    def registry_id(self) -> str:
+        """The id of the registry, which its blob stores know."""
+        with self.read() as connection:
+            return str(connection.scalar(sa.select(schema.meta.c.registry_id)))
 
     def close(self) -> None:
         """Close all connections."""

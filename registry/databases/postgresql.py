@@ -16,6 +16,22 @@ _TABLES = 0x6469_6769
 _WRITERS = 0x6469_6770
 
 
+def _prepare_threshold(url: URL) -> int | None:
+    """Return after how many uses a statement is prepared on the server; None for never.
+
+    A pooler such as PgBouncer shares a connection between clients. A statement that one of them
+    prepared would answer the questions of the others, so nothing is prepared by default.
+    """
+    value = url.query.get("prepare_threshold", "None")
+    if value == "None":
+        return None
+    if not (isinstance(value, str) and value.isdecimal()):
+        raise UnsupportedError(
+            f"registry URL: prepare_threshold: expected a whole number or None, got {value!r}."
+        )
+    return int(value)
+
+
 class PostgreSQL(Database):
     """Transactions on a PostgreSQL database.
 
@@ -31,9 +47,14 @@ class PostgreSQL(Database):
                 f"registry URL: expected postgresql+psycopg://…, got {url.drivername}://…."
             )
         url = url.update_query_dict({"connect_timeout": "10"} | dict(url.query))
+        threshold = _prepare_threshold(url)
         try:
-            # An idle connection may have been closed by the server, so it is tested before use.
-            engine = sa.create_engine(url, pool_pre_ping=True)
+            engine = sa.create_engine(
+                url.difference_update_query(["prepare_threshold"]),
+                # An idle connection may have been closed by the server, so it is tested before use.
+                pool_pre_ping=True,
+                connect_args={"prepare_threshold": threshold},
+            )
         except (ModuleNotFoundError, exc.ArgumentError):
             raise UnsupportedError(
                 "A registry on PostgreSQL needs psycopg: pip install 'digits-pipeline[postgres]'."

@@ -219,3 +219,13 @@ def test_verify_finds_a_number_that_would_be_assigned_again(registry):
     registry.delete("m/2")
     execute(registry, "UPDATE models SET next_number = 2")
     assert any("would be assigned again" in str(finding) for finding in errors(registry))
+
+
+def test_weights_in_a_shared_store_stay(registry, tmp_path):
+    """The other registry may have a version with the same weights."""
+    _fill(registry, 2)
+    with Registry(f"sqlite:///{tmp_path}/other.db", str(tmp_path / "blobs")) as other:
+        other.register("m", b"1")
+        assert registry.prune("m", keep=1, dry_run=True).size == 0
+        assert registry.prune("m", keep=1).blobs == 0
+        assert other.load("m/1") == b"1"

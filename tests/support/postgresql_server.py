@@ -42,6 +42,12 @@ class PostgreSQLServer:
         self.execute(f"CREATE SCHEMA {name}")
         return f"{self.url()}&options={quote(f'-csearch_path={name}')}"
 
+    def new_database(self) -> str:
+        """Create an empty database, and return its name."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name}")
+        return name
+
     def execute(self, statement: str) -> None:
         """Run a statement, outside of any transaction."""
         import psycopg

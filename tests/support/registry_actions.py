@@ -39,7 +39,7 @@ def _move(registry: Registry) -> int:
 
 
 def _collect(registry: Registry) -> int:
-    registry.gc(grace=timedelta(0))
+    registry.gc(grace=timedelta(0), unknown=True)
     return _leftovers(registry)
 
 

@@ -166,10 +166,10 @@ def test_unreferenced_objects_are_removed(registry):
     registry.register("mnist", b"weights")
     registry._blobs.put(b"orphan")
     assert registry.gc().blobs == 0
-    assert registry.gc(grace=AT_ONCE, dry_run=True).blobs == 1
-    collected = registry.gc(grace=AT_ONCE)
+    assert registry.gc(grace=AT_ONCE, unknown=True, dry_run=True).blobs == 1
+    collected = registry.gc(grace=AT_ONCE, unknown=True)
     assert (collected.blobs, collected.temporary_files, collected.size) == (1, 0, 6)
-    assert registry.gc(grace=AT_ONCE).blobs == 0
+    assert registry.gc(grace=AT_ONCE, unknown=True).blobs == 0
     assert registry.load("mnist/1") == b"weights"
     assert errors(registry) == []
 
