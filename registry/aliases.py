@@ -7,6 +7,7 @@ from registry import events, schema
 from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
 from registry.queries import find_alias, model_id_of
 from registry.records import ARCHIVED, CHAMPION, Alias, ModelVersion
+from registry.references import LATEST
 from registry.times import now
 
 _events = schema.events.c
@@ -14,12 +15,13 @@ _events = schema.events.c
 
 def number_at(connection: Connection, name: str, alias: str, at: int) -> int | None:
     """Return the version number that an alias pointed at; None if it was not set at that time."""
-    return connection.scalar(
-        sa.select(_events.number)
-        .where(_events.model_id == model_id_of(name), _events.alias == alias, _events.at <= at)
-        .order_by(_events.seq.desc())
-        .limit(1)
-    )
+    until = sa.select(_events.number).where(_events.model_id == model_id_of(name), _events.at <= at)
+    moves = until.where(_events.alias == alias, _events.kind.in_(events.ALIAS_KINDS))
+    number: int | None = connection.scalar(moves.order_by(_events.seq.desc()).limit(1))
+    if number is None and alias == LATEST:
+        registrations = until.where(_events.kind.in_(events.VERSION_KINDS))
+        number = connection.scalar(registrations.order_by(_events.number.desc()).limit(1))
+    return number
 
 
 def move(

@@ -11,7 +11,7 @@ from registry.documents import to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
 from registry.filters import Condition, Order, to_sql
 from registry.records import Alias, ModelVersion
-from registry.references import Reference
+from registry.references import LATEST, Reference
 from registry.times import to_datetime
 
 _versions = schema.versions.c
@@ -116,7 +116,22 @@ def find_version(connection: Connection, reference: Reference) -> ModelVersion |
     query = _BY_NUMBER if reference.alias is None else _BY_ALIAS
     values = {"name": reference.name, "number": reference.number, "alias": reference.alias}
     versions = read_versions(connection, query, values)
+    if not versions and reference.alias == LATEST:
+        return find_latest(connection, reference.name)
     return versions[0] if versions else None
+
+
+def find_number(connection: Connection, name: str, alias: str) -> int | None:
+    """Return the number of the version that an alias points at; None if it is not set.
+
+    Unlike `find_version`, it does not read the version, whose document may be damaged.
+    """
+    values = {"name": name, "alias": alias}
+    number: int | None = connection.scalar(sa.select(_ALIAS), values)
+    if number is None and alias == LATEST:
+        query = sa.select(sa.func.max(_versions.number)).where(_versions.model_id == _MODEL)
+        number = connection.scalar(query, values)
+    return number
 
 
 def find_latest(connection: Connection, name: str) -> ModelVersion | None:

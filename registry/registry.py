@@ -18,13 +18,20 @@ from registry.comparison import compare
 from registry.databases import open_database
 from registry.deletion import delete_version, prune
 from registry.documents import to_document
-from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
+from registry.durability import atomic_write
+from registry.errors import (
+    ArchivedError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
 from registry.filters import parse_condition, parse_order
 from registry.garbage_collection import collect_garbage
 from registry.models import read_models
 from registry.queries import (
     find_alias,
     find_latest,
+    find_number,
     lock_model,
     model_id_of,
     read_page,
@@ -46,7 +53,7 @@ from registry.records import (
     RegisteredModel,
     RunRecord,
 )
-from registry.references import Reference, alias_name, model_name
+from registry.references import Reference, alias_name, model_name, settable_alias
 from registry.times import now, to_microseconds
 from registry.verification import verify
 
@@ -176,7 +183,8 @@ class Registry:
         Parameters
         ----------
         reference : str
-            ``name@alias`` or ``name/number``.
+            ``name@alias`` or ``name/number``; ``name@latest`` is the version with the highest
+            number.
         at : datetime, optional
             Time at which the alias is looked up, with a time zone; now by default.
 
@@ -278,6 +286,31 @@ class Registry:
         """
         return self._blobs.get(self.get(reference).sha256)
 
+    def download(self, reference: str, file: str | Path) -> ModelVersion:
+        """Write the weights of a version, verified, to a file; return the version.
+
+        Parameters
+        ----------
+        reference : str
+        file : str or Path
+            It is replaced if it exists.
+
+        Raises
+        ------
+        NotFoundError
+        MissingBlobError, DamagedBlobError
+        UnavailableError
+            If the file cannot be written.
+        """
+        version = self.get(reference)
+        weights = self._blobs.get(version.sha256)
+        try:
+            with atomic_write(Path(file)) as temporary:
+                temporary.write_bytes(weights)
+        except OSError as error:
+            raise UnavailableError(f"{file} cannot be written ({error.strerror}).") from error
+        return version
+
     def alias(self, name: str, alias: str) -> Alias:
         """Return an alias: the version it points at, and its generation.
 
@@ -331,7 +364,7 @@ class Registry:
         ArchivedError
             If the version is archived.
         """
-        alias_name(alias)
+        settable_alias(alias)
         if reason is not None:
             validation.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
@@ -600,8 +633,12 @@ class Registry:
         NotFoundError
         """
         parsed = None if reference is None else Reference.parse(reference)
-        if parsed is not None and parsed.number is None:
-            parsed = Reference.parse(self.alias(parsed.name, str(parsed.alias)).reference)
+        if parsed is not None and parsed.alias is not None:
+            with self._database.read() as connection:
+                number = find_number(connection, parsed.name, parsed.alias)
+            if number is None:
+                raise NotFoundError(str(parsed))
+            parsed = Reference(parsed.name, None, number)
         return verify(self._database, self._blobs, parsed)
 
     def gc(
