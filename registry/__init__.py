@@ -41,6 +41,7 @@ from registry.records import (
     GCResult,
     ImportResult,
     ModelVersion,
+    Origin,
     RegisteredModel,
     RunRecord,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "ModelVersion",
     "NewerRegistryError",
     "NotFoundError",
+    "Origin",
     "RegisteredModel",
     "Registry",
     "RegistryError",

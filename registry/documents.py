@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from registry import schema, validation
 from registry.errors import InvalidArgumentError
-from registry.records import Check, ModelVersion, RunRecord
+from registry.records import Check, ModelVersion, Origin, RunRecord
 from registry.references import Reference
-from registry.times import to_datetime
+from registry.times import to_datetime, to_microseconds
 
 Document = dict[str, Any]
 
@@ -144,7 +144,32 @@ def to_model_version(
         created_at=to_datetime(document["created_at"]),
         created_by=document["created_by"],
         description=description,
+        origin=to_origin(document.get("origin")),
     )
+
+
+def origin_document(origin: Origin) -> Document:
+    """Return an origin as a document holds it, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    return {
+        "registry": validation.text("origin.registry", origin.registry),
+        "reference": str(Reference.parse(origin.reference)),
+        "event": validation.digest("origin.event", origin.event),
+        "created_at": to_microseconds(origin.created_at),
+        "created_by": validation.optional_name("origin.created_by", origin.created_by),
+        "parent": None if origin.parent is None else str(Reference.parse(origin.parent)),
+    }
+
+
+def to_origin(document: Mapping[str, Any] | None) -> Origin | None:
+    """Return the origin in a document; None if there is none."""
+    if document is None:
+        return None
+    return Origin(**{**document, "created_at": to_datetime(document["created_at"])})
 
 
 def to_checks(documents: Sequence[Mapping[str, Any]]) -> list[Check]:

@@ -173,6 +173,21 @@ def _tombstone(connection: Connection, reference: Reference) -> str | None:
     )
 
 
+def registration_hash(connection: Connection, version: ModelVersion) -> str:
+    """Return the hash of the event that registered a version."""
+    return str(
+        connection.scalar(
+            sa.select(_events.hash)
+            .join(
+                schema.versions,
+                sa.and_(_versions.model_id == _events.model_id, _versions.event_seq == _events.seq),
+            )
+            .where(_versions.model_id == model_id_of(version.name))
+            .where(_versions.number == version.number)
+        )
+    )
+
+
 def read_versions(
     connection: Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
 ) -> list[ModelVersion]:

@@ -56,6 +56,23 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version was first registered, if it is a copy."""
+
+    registry: str
+    """Address of its database, without passwords."""
+    reference: str
+    """Its reference there."""
+    event: str
+    """Hash of the event that registered it there, which identifies it."""
+    created_at: datetime
+    """When it was registered there, in UTC."""
+    created_by: str | None
+    parent: str | None
+    """Reference of the version that it followed there."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
     """One version of a registered model.
 
@@ -95,6 +112,8 @@ class ModelVersion:
     """In UTC."""
     created_by: str | None
     description: str | None = None
+    origin: Origin | None = None
+    """Where it was first registered; None if it is not a copy."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A MappingProxyType cannot be pickled.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +15,7 @@ from registry import aliases, annotations, events, registration, schema, validat
 from registry.archives import export_versions, import_versions
 from registry.blobs import open_blobs
 from registry.comparison import compare
+from registry.copying import copy_version
 from registry.databases import open_database
 from registry.deletion import delete_version, prune
 from registry.documents import to_document
@@ -26,6 +27,7 @@ from registry.errors import (
     UnavailableError,
 )
 from registry.filters import parse_condition, parse_order
+from registry.frames import versions_frame
 from registry.garbage_collection import collect_garbage
 from registry.models import read_models
 from registry.queries import (
@@ -56,6 +58,9 @@ from registry.records import (
 from registry.references import Reference, alias_name, model_name, settable_alias
 from registry.times import now, to_microseconds
 from registry.verification import verify
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _NOTHING = RunRecord()
 
@@ -266,6 +271,21 @@ class Registry:
             return read_page(
                 connection, name=name, condition=condition, order=order, limit=limit, after=last
             )
+
+    def versions_frame(
+        self,
+        name: str | None = None,
+        *,
+        where: str | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> "pyarrow.Table":
+        """Return versions as a table in Arrow's format, which pandas, polars and DuckDB read.
+
+        The arguments are those of `versions`. There is a row for each version, with its attributes
+        and a column for each name of a mapping, such as ``metrics.accuracy`` and ``tags.team``.
+        """
+        return versions_frame(self.versions(name, where=where, order_by=order_by, limit=limit))
 
     def compare(self, first: str, second: str) -> Comparison:
         """Return the differences between two versions, given by reference.
@@ -689,6 +709,42 @@ class Registry:
         DamagedHistoryError
         """
         return export_versions(self._database, self._blobs, selection, file)
+
+    def copy(
+        self, reference: str, *, to: "Registry | None" = None, name: str | None = None
+    ) -> ModelVersion:
+        """Copy a version to another model or another registry; return the copy.
+
+        It has the next number there, and the same weights, metrics, gate, tags and description.
+        Its `origin` says where it was first registered. Repeating the copy returns the first one.
+
+        Parameters
+        ----------
+        reference : str
+        to : Registry, optional
+            The registry to copy it to; this one by default.
+        name : str, optional
+            Name of the model there; the same by default.
+
+        Raises
+        ------
+        NotFoundError
+        InvalidArgumentError
+            If the copy would be in the same model of the same registry.
+        MissingBlobError, DamagedBlobError
+        """
+        target = self if to is None else to
+        version = self.get(reference)
+        copied = copy_version(
+            (self._database, self._blobs),
+            Reference.parse(version.reference),
+            (target._database, target._blobs),
+            version.name if name is None else model_name(name),
+            actor=target._actor,
+        )
+        if version.description is None or copied.description is not None:
+            return copied
+        return target.describe(copied.reference, version.description)
 
     def import_(self, file: str | Path) -> ImportResult:
         """Add the versions of an export, under their numbers.

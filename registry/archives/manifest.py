@@ -168,8 +168,20 @@ def _validate_document(document: Document) -> None:
             raise InvalidArgumentError(name, "a whole number", added[name])
     if added["created_by"] is not None:
         validation.text("created_by", added["created_by"], schema.NAME_LIMIT)
+    _validate_origin(run.pop("origin", None))
     fields = {**run, "gate": documents.to_checks(run["gate"])}
     key = fields.pop("idempotency_key")
     # Equal values are not enough: hashes and tables are made from the JSON.
     if canonical_json(documents.to_document(RunRecord(**fields), key)) != canonical_json(run):
         raise ArchiveError("The export is damaged: one of its versions is not valid.")
+
+
+def _validate_origin(document: Document | None) -> None:
+    if document is None:
+        return
+    created_at = document["created_at"]
+    if type(created_at) is not int or not 0 <= created_at <= MAX_TIME:
+        raise InvalidArgumentError("origin.created_at", "a whole number", created_at)
+    origin = documents.to_origin(document)
+    if origin is None or documents.origin_document(origin) != document:
+        raise ArchiveError("The export is damaged: the origin of a version is not valid.")
