@@ -13,7 +13,7 @@
     ├── OutputError         the results cannot be written to the given output
     ├── BusyError           another process already runs this job
     ├── LineageError        a version cannot be trained again from its recorded lineage
-    ├── WorkerError         a worker process ended in the middle of a call, twice
+    ├── WorkerError         two worker processes were killed in the same call
     └── ServerError         a Prefect server could not be started or reached
 
 A candidate that the gate refuses is an outcome, not an error: see `pipeline.jobs.retraining`.
@@ -132,7 +132,7 @@ class LineageError(PipelineError):
 
 
 class WorkerError(PipelineError):
-    """A worker process ended in the middle of a call, and so did the one that tried it again."""
+    """Two worker processes were killed in the same call, perhaps because memory is short."""
 
 
 class ServerError(PipelineError):

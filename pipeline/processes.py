@@ -59,9 +59,9 @@ def worker_processes() -> Iterator[StageRunner]:
     """Yield a stage runner that maps stages over this process and forks of it on the other cores.
 
     A fork takes hundredths of a second, a new interpreter two seconds. But a fork copies the locks
-    of all threads, so it is only safe while there are none; and how many workers are useful is
-    known only when there are calls. So one process is forked at once, and forks the workers later.
-    Use this before there are threads, and when everything that the calls need is imported.
+    of all threads, so it is only safe before there are threads, and the number of useful workers
+    is only known later. Therefore one process is forked now, and it forks the workers later. Use
+    this before there are threads, and after importing everything that the calls need.
 
     If there are threads already, or if fork is not safe on this system, the runner maps with
     `spawned_map` instead.
@@ -84,13 +84,13 @@ def spawned_map(
 ) -> Iterator[_T]:
     """Make calls in this process and, if there is enough work, on the machine's other cores.
 
-    The results come in any order. The first call shows how long the others may take. No more
-    workers are started than there are other cores, and other calls.
+    The results come in any order. The time of the first call shows whether workers are worth
+    starting. There are no more of them than other cores, and than calls left for them.
 
     Raises
     ------
     WorkerError
-        If a worker process ended in the middle of a call, and so did the one that repeated it.
+        If two workers were killed in the same call.
     """
     pending = deque(calls)
     if not pending:
@@ -148,8 +148,8 @@ def _feed(
     """Start a worker and send calls to it, until none is left or one fails."""
     try:
         worker = _Worker(start)
-    except (OSError, EOFError) as error:
-        _log.warning("A worker process did not start; the others do its work (%s).", error)
+    except Exception as error:
+        _log.warning("A worker process did not start; the others do its work (%r).", error)
         return
     failed = False
     while not failed and (call := _next(pending)) is not None:
@@ -207,8 +207,8 @@ class _Worker:
         return outcome
 
 
-class _WorkerTraceback(Exception):  # noqa: N818 - shown as the cause of an error
-    """The traceback of an error, as text from the worker."""
+class _WorkerTraceback(Exception):  # noqa: N818 - only the cause of an error
+    """The traceback of an error in a worker, as text."""
 
 
 @contextmanager

@@ -28,9 +28,7 @@ LabelledImages = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]
-Direct = Annotated[
-    bool, typer.Option("--direct", help="Run without Prefect, which starts at once.")
-]
+Direct = Annotated[bool, typer.Option("--direct", help="Run without Prefect; this starts faster.")]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reference = Annotated[

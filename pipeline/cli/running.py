@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# The flows that share their work out: they alone use the task runner of the settings.
+# The flows that map a stage over shards. Only these use the task runner of the settings.
 _FLOWS_WITH_TASK_RUNNER = frozenset({"score"})
 
 
 def call(job: Callable[..., _T], *args: Any, **parameters: Any) -> _T:
-    """Run a job without Prefect, and show its progress."""
+    """Call a function that runs a job, and show its progress."""
     from pipeline.cli.progress_display import show_progress
 
     with show_progress():

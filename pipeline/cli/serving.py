@@ -17,6 +17,13 @@ app = typer.Typer()
 # Seconds in ten years.
 _MAX_INTERVAL = 10 * 365 * 86_400
 
+Interval = Annotated[
+    float,
+    typer.Option(
+        min=1, max=_MAX_INTERVAL, help="Seconds from one look into the inbox to the next."
+    ),
+]
+
 
 @app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
 def serve(
@@ -32,14 +39,7 @@ def serve(
         Path | None,
         typer.Option(help="Directory for the images and their scores; on the inbox's disk."),
     ] = None,
-    every: Annotated[
-        float,
-        typer.Option(
-            min=1,
-            max=_MAX_INTERVAL,
-            help="Seconds from one look into the inbox to the next.",
-        ),
-    ] = 60,
+    every: Interval = 60,
     preset: Preset = "standard",
     min_accuracy: MinAccuracy = None,
     seed: Seed = 0,

@@ -83,7 +83,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -
     deadline = time.monotonic() + _START_LIMIT
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServerError(f"The Prefect server did not start; {log} says why.")
+            raise ServerError(f"The Prefect server did not start; see {log}.")
         with contextlib.suppress(requests.RequestException):
             if requests.get(url, timeout=1).ok:
                 return

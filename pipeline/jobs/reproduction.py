@@ -114,7 +114,7 @@ def _environment_changes(
 def _labelled(
     version: ModelVersion, data: DataReference, source: str | Path | None, settings: Settings
 ) -> LabelledReference | None:
-    """Return the labelled images that a version was trained on; None if it had none."""
+    """Return the labelled images that a version was trained on; None if there were none."""
     sha256 = version.inputs.get("labelled")
     if sha256 is None:
         return None
@@ -123,7 +123,7 @@ def _labelled(
         return kept
     collection = collect(source, data, settings.labelled) if source else None
     if collection is None or collection.reference != kept:
-        got = "others" if collection else "none"
+        got = "other images" if collection else "none"
         raise LineageError(
             f"{version.reference} was trained on labelled images with the SHA-256 {sha256}, got "
             f"{got}. Name their directory with --labelled."

@@ -81,7 +81,7 @@ def score(
     # Everything that can be refused is refused before anything is written.
     finding.check_inputs(addresses, output)
     load_network(settings.blobs_url, version.sha256)
-    # Of two runs into one directory the second waits, and finds everything done.
+    # Of two runs with one output, the second waits, and finds everything done.
     with files.locked(output):
         listing = list_images(addresses, output, version, options)
         pending = unscored_shards(output, listing)

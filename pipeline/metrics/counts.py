@@ -15,7 +15,7 @@ BINS = 20
 """Number of bins of confidence, each 0.05 wide."""
 
 INK_BINS = 12
-"""Number of bins of ink, each 0.02 wide, from 0.02 to 0.26; the outer ones take what is beyond."""
+"""Number of bins of ink, each 0.02 wide, from 0.02 to 0.26; the outer bins take the rest."""
 
 
 def _zeros(*shape: int) -> NDArray[np.int64]:

@@ -23,7 +23,8 @@ _FAR = 0.25
 # The limit's percentile: one batch in a thousand exceeds it by chance.
 _PERCENTILE = 0.999
 
-# Edges in bins of the counts. Most confidences are near 1, so the bins are narrower there.
+# Edges of the bins of confidence, in bins of the counts. Most confidences are near 1, so the bins
+# are narrower there.
 _CONFIDENCE_CUTS = (0, 10, 14, 16, 18, 19, BINS)
 
 PROFILE = "profile"

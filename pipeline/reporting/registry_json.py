@@ -1,4 +1,4 @@
-"""What the registry returns, as values that JSON can hold, under the keys of the records."""
+"""Records of the registry as values that JSON can hold, under the names of their fields."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields

@@ -1,4 +1,4 @@
-"""What the registry returns, as Rich tables."""
+"""Records of the registry as Rich tables."""
 
 from collections.abc import Sequence
 

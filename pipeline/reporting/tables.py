@@ -168,7 +168,7 @@ def _mistakes(evaluation: Evaluation) -> Table:
 def _confusion(confusion: Sequence[Sequence[int]]) -> Table:
     """Return the confusion matrix; correct predictions are bold."""
     table = Table(
-        title="confusion matrix: rows are labels, columns are predictions",
+        title="confusion matrix, labels in rows",
         title_justify="left",
         box=None,
     )

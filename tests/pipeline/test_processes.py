@@ -18,9 +18,9 @@ SUPPORT = Path(worker_calls.__file__).parent
 
 @pytest.fixture
 def start_map():
-    """Start a process that maps one of the functions of `worker_calls`; it and its like end here.
+    """Start processes that map a function of `worker_calls`; they are killed after the test.
 
-    It leads a process group, so its workers can be counted.
+    Each leads a process group, so its workers can be counted.
     """
     started = []
 
@@ -45,7 +45,7 @@ def start_map():
 
 
 def _numbers(out):
-    """The lines as lists of numbers; the first number of each is the call's."""
+    """Return each line as a list of numbers; the first is the number of the call."""
     return [[int(word) for word in line.split()] for line in out.splitlines()]
 
 
@@ -63,7 +63,7 @@ METHODS = pytest.mark.parametrize("method", ["forked", "spawned"])
 
 
 @METHODS
-@pytest.mark.parametrize(("calls", "cores"), [(0, 4), (1, 4), (2, 4), (3, 4), (12, 3), (4, 1)])
+@pytest.mark.parametrize(("calls", "cores"), [(0, 4), (1, 4), (3, 4), (12, 3), (4, 1)])
 def test_no_more_workers_are_started_than_there_are_other_cores_and_other_calls(
     start_map, method, calls, cores
 ):
@@ -74,7 +74,7 @@ def test_no_more_workers_are_started_than_there_are_other_cores_and_other_calls(
     assert sorted(number for number, _ in results) == list(range(calls))
     # `spawned_map` has made one call before it starts any.
     workers = min(cores - 1, max(0, calls - (1 if method == "forked" else 2)))
-    # This process, and the one that forks the workers or tracks the resources of spawned ones.
+    # The process that maps, and the one that forks workers or tracks resources of spawned ones.
     others = 2 if (cores > 1 if method == "forked" else workers) else 1
     most = max((count for _, count in results), default=0)
     assert most <= others + workers
@@ -85,7 +85,7 @@ def test_no_more_workers_are_started_than_there_are_other_cores_and_other_calls(
 
 @METHODS
 def test_calls_are_shared_with_other_processes(start_map, method):
-    """Each is made once, and this process makes some as well."""
+    """Each is made once, and the process that maps makes some as well."""
     process = start_map("with_process", 60, method=method, cores=3)
     out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
@@ -98,7 +98,7 @@ def test_calls_are_shared_with_other_processes(start_map, method):
 
 @METHODS
 def test_the_call_of_a_killed_worker_is_repeated_in_another(start_map, method, tmp_path):
-    """A worker kills itself at each call that has not been tried yet."""
+    """A worker is killed in each call that is made for the first time."""
     process = start_map(f"killed_once:{tmp_path}", 40, method=method)
     out, err = process.communicate()
     assert process.returncode == 0, err
@@ -130,7 +130,7 @@ def test_workers_end_with_the_process_that_started_them_however_it_ends(start_ma
 
 
 def test_workers_end_with_the_process_that_forks_them(start_map):
-    """The call of each is lost, and no new worker can repeat it."""
+    """No new worker can then be forked, so the call cannot be repeated."""
     process = start_map("an_hour_in_workers", 1000)
     _wait_for_worker(process)
     (server,) = worker_calls.children_of(process.pid)
@@ -143,7 +143,7 @@ def test_workers_end_with_the_process_that_forks_them(start_map):
 
 @METHODS
 def test_after_ctrl_c_workers_finish_their_calls_and_start_no_other(start_map, method, tmp_path):
-    """Ctrl-C goes to all processes of a terminal; only the first of them takes it."""
+    """Ctrl-C is sent to all processes of a terminal; workers ignore it."""
     process = start_map(f"half_done:{tmp_path}", 1000, method=method)
     while not any(tmp_path.glob("*.worker.begun")):
         assert process.poll() is None

@@ -13,23 +13,23 @@ from pipeline.stages import bounded_map, map_stage, serial_map, stage
 
 
 @given(st.lists(st.tuples(st.integers(), st.integers())), st.integers(1, 5))
-def test_bounded_map_is_in_order_and_never_more_at_once(calls, most):
-    under_way = []
+def test_bounded_map_yields_in_order_and_limits_unfinished_calls(calls, limit):
+    unfinished = []
 
     class Slow(Future):
         def result(self, timeout=None):
-            under_way.remove(self)
+            unfinished.remove(self)
             return super().result(timeout)
 
     def submit(a, b):
         future = Slow()
         future.set_result(a - b)
-        under_way.append(future)
-        assert len(under_way) <= most
+        unfinished.append(future)
+        assert len(unfinished) <= limit
         return future
 
-    assert list(bounded_map(submit, calls, most)) == [a - b for a, b in calls]
-    assert under_way == []
+    assert list(bounded_map(submit, calls, limit)) == [a - b for a, b in calls]
+    assert unfinished == []
 
 
 def test_calls_may_be_made_one_after_another():
@@ -59,14 +59,14 @@ def _doubled_twice(number):
     return _doubled(_doubled(number))
 
 
-def test_a_stage_is_a_plain_function_unless_something_runs_it():
+def test_a_stage_is_a_plain_function_without_a_stage_runner():
     assert _doubled(3) == 6
     assert list(map_stage(_doubled, [(1,), (2,)])) == [2, 4]
     assert _doubled.__name__ == "_doubled"
 
 
 def test_a_stage_runner_gets_each_stage_once():
-    """A stage that another one calls is part of that one."""
+    """A stage that is called by another one is part of it."""
     seen = []
 
     def call(stage, /, *args):
@@ -81,7 +81,7 @@ def test_a_stage_runner_gets_each_stage_once():
     assert len(seen) == 1
 
 
-def test_a_stage_runner_is_left_even_if_the_job_fails():
+def test_a_stage_runner_is_no_longer_used_after_a_job_failed():
     with pytest.raises(ZeroDivisionError), around(lambda stage, *_: 1 // 0):
         _doubled(1)
     assert _doubled(1) == 2

@@ -1,4 +1,4 @@
-"""Calls to be made in worker processes, and a process that has them made.
+"""Functions to be called in worker processes, and a process that maps one of them.
 
 Run as ``python -m worker_calls FUNCTION METHOD CORES CALLS``; it prints each result.
 """
@@ -22,7 +22,7 @@ def _stat(process):
 
 
 def _processes(field, value):
-    """Return the processes with a value in a field, without those that have ended."""
+    """Return the running processes whose field has this value."""
     found = []
     for path in Path("/proc").iterdir():
         if path.name.isdecimal():
@@ -63,7 +63,7 @@ def with_process(number):
 
 
 def killed_once(directory, number):
-    """Kill the worker, at the first attempt."""
+    """Kill the worker at the first attempt."""
     try:
         (Path(directory) / str(number)).touch(exist_ok=False)
     except FileExistsError:
@@ -83,7 +83,7 @@ def always_killed(number):
 
 
 def an_hour_in_workers(number):
-    """Take an hour, in a worker."""
+    """Take an hour in a worker."""
     if is_worker():
         _write_line("in a worker")
         time.sleep(3600)
@@ -92,7 +92,7 @@ def an_hour_in_workers(number):
 
 
 def half_done(directory, number):
-    """Note begin and end."""
+    """Record the beginning and the end in files."""
     name = f"{number}.{'worker' if is_worker() else 'first'}"
     (Path(directory) / f"{name}.begun").touch()
     time.sleep(0.5 if is_worker() else 0.02)
@@ -101,12 +101,12 @@ def half_done(directory, number):
 
 
 def fails(number):
-    """Fail, in whichever process."""
+    """Fail in any process."""
     raise ValueError("no such number")
 
 
 def fails_in_workers(number):
-    """Fail, in a worker."""
+    """Fail in a worker."""
     time.sleep(0.02)
     if is_worker():
         raise ValueError("no such number")
@@ -129,7 +129,7 @@ def fails_with_two_arguments(number):
 
 
 def main(function, method, cores, calls):
-    """Have calls made."""
+    """Map a function over numbers."""
     # By name, since spawned workers import the functions from there.
     import worker_calls
 

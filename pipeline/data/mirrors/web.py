@@ -24,7 +24,7 @@ _CONNECT_LIMIT = 4.0
 # Seconds without a byte after which a connection counts as broken.
 _READ_LIMIT = 5.0
 
-# Bytes per second. A slower mirror is given up after its first _CONNECT_LIMIT seconds.
+# Bytes per second. A mirror that is slower after the first _CONNECT_LIMIT seconds is given up.
 _MIN_SPEED = 50_000
 
 # Seconds before each further attempt to download a file.
@@ -43,7 +43,7 @@ class WebMirror:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._session = requests.Session()
-        # The bytes as they are stored: a range of re-encoded bytes would be another one.
+        # Ask for the bytes as they are stored: re-encoded bytes would have other ranges.
         self._session.headers["Accept-Encoding"] = "identity"
 
     @property
@@ -135,9 +135,7 @@ class WebMirror:
                     output.write(chunk)
                     report(f"Download {file.name}", have + received, total)
                     seconds = time.monotonic() - started
-                    if seconds > _CONNECT_LIMIT and received < _MIN_SPEED * (
-                        seconds - _CONNECT_LIMIT
-                    ):
+                    if received < _MIN_SPEED * (seconds - _CONNECT_LIMIT):
                         raise _SlowError(
                             f"is too slow: {received:,} bytes in {seconds:.0f} s", transient=True
                         )

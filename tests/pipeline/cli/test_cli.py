@@ -1,4 +1,4 @@
-"""The command line: what it prints, and with which status it ends."""
+"""The command line: its output and its exit status."""
 
 import re
 import subprocess
@@ -22,9 +22,7 @@ from registry import NotFoundError
 COMMANDS = typer.main.get_command(app).commands
 
 
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch):
-    monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 4})
+pytestmark = pytest.mark.usefixtures("brief_training")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -43,7 +41,7 @@ def test_every_command_is_in_the_readme(pytestconfig):
 
 @pytest.mark.usefixtures("sources")
 def test_the_main_job_without_prefect(digits, home, tmp_path):
-    """Ingest, retrain, list, sample, score: what each says and leaves behind."""
+    """Ingest, retrain, list, sample, score: the output and the files of each."""
     ended = digits("ingest")
     assert ended.status == 0
     assert str(home / "data" / "train.parquet") in ended.out
@@ -79,7 +77,7 @@ def test_a_refusal_ends_with_status_3_and_its_figures(digits, home):
 
 
 @pytest.mark.usefixtures("sources")
-def test_no_promote_registers_and_leaves_the_champion(digits):
+def test_no_promote_registers_a_version_and_keeps_the_champion(digits):
     ended = digits(
         *("retrain", "--preset", "quick", "--min-accuracy", "0.3", "--direct", "--no-promote")
     )
@@ -113,14 +111,14 @@ def test_an_expected_failure_is_one_message_and_status_1(digits, version, argume
         ("show", "--debug", "--", "7"),
     ],
 )
-def test_debug_shows_the_traceback_wherever_it_stands(home, monkeypatch, arguments):
+def test_debug_shows_the_traceback_anywhere_on_the_line(home, monkeypatch, arguments):
     monkeypatch.setattr(sys, "argv", ["digits", *arguments])
     with pytest.raises(NotFoundError):
         main()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_takes_debug_as_its_last_option(digits, command):
+def test_every_command_accepts_debug_as_its_last_option(digits, command):
     ended = digits(command, "--help", "--debug")
     assert ended.status == 0
     assert f"Example: digits {command}" in ended.out
@@ -169,14 +167,14 @@ FLOATS = [
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300"])
 @pytest.mark.parametrize(("command", "option"), FLOATS)
-def test_no_option_takes_a_number_that_is_not_finite_or_overflows(digits, command, option, value):
+def test_numbers_that_are_not_finite_or_overflow_are_wrong_usage(digits, command, option, value):
     ended = digits(command, option, value)
     assert ended.status == 2
     assert f"Invalid value for '{option}'" in ended.err
     assert len(FLOATS) >= 5
 
 
-def test_the_choices_are_those_of_the_jobs():
+def test_the_choices_equal_those_of_the_jobs():
     """The command line repeats them, to start without NumPy."""
     assert get_args(PresetName) == get_args(Preset) == tuple(PRESETS)
     assert get_args(NormalizeName) == NORMALIZE
@@ -210,7 +208,7 @@ def test_every_expected_error_has_its_status(error, status):
     assert exit_status(error) == status
 
 
-def test_an_error_that_nobody_expected_is_not_hidden():
+def test_an_unexpected_error_keeps_its_traceback():
     assert not is_expected(KeyError("x"))
 
 
@@ -225,9 +223,7 @@ def test_an_error_that_nobody_expected_is_not_hidden():
         ("DIGITS_HOME", "/dev/null", 1, "cannot be created"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_one_message(
-    digits, monkeypatch, variable, value, status, message
-):
+def test_an_invalid_setting_is_one_message(digits, monkeypatch, variable, value, status, message):
     monkeypatch.setenv(variable, value)
     ended = digits("versions")
     assert ended.status == status
@@ -251,7 +247,7 @@ def test_an_unknown_task_runner_fails_a_scoring_before_a_server_is_started(
     assert not (home / "prefect-server.log").exists()
 
 
-def test_disk_trouble_names_the_file(digits, version, tmp_path):
+def test_an_error_of_the_file_system_names_the_file(digits, version, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(b"")
     ended = digits("score", tmp_path / "in", "--output", "/dev/null/out", "--direct")
@@ -265,8 +261,8 @@ def _modules_after(code):
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_what_starts_at_once_imports_only_what_it_needs():
-    """The heavy ones are imported where they are used: Prefect above all."""
+def test_importing_a_package_imports_nothing_heavy_that_it_does_not_need():
+    """Heavy libraries, above all Prefect, are imported by the functions that use them."""
     heavy = {"prefect", "numpy", "sqlalchemy", "pyarrow", "cv2", "requests", "pydantic"}
     assert _modules_after("import pipeline.cli.app") & heavy == set()
     assert "prefect" not in _modules_after("import pipeline.jobs.retraining, pipeline.jobs.scoring")

@@ -1,4 +1,4 @@
-"""The commands that ask about versions, and those that look after the registry."""
+"""The commands about versions, and those that look after the registry."""
 
 import inspect
 import json
@@ -28,7 +28,7 @@ FAILED = (Check("validation_accuracy", 0.5, 0.97, passed=False),)
 
 @pytest.fixture
 def versions(version):
-    """Two more: one that its gate refused, and one that is better."""
+    """Two more versions: one that failed its gate, and a better one."""
     other = NeuralNetwork((784, 5, 10), epochs=1, seed=2)
     other.fit(np.zeros((10, 784), np.uint8), np.arange(10))
     with open_registry() as registry:
@@ -46,7 +46,7 @@ def versions(version):
     return registry
 
 
-def test_show_tells_everything_and_obeys_no_control_character(digits, version):
+def test_show_prints_the_whole_record_without_control_characters(digits, version):
     for reference in ("1", "@champion", "mnist/1", "mnist@champion"):
         ended = digits("show", reference)
         assert ended.status == 0
@@ -110,7 +110,7 @@ def test_accuracies_are_drawn_from_the_oldest_to_the_newest(digits, versions):
     assert "oldest first: 0.9812 ▁█▄ 0.9900" in digits("versions").out
 
 
-def test_a_condition_that_cannot_be_read_is_shown_with_a_caret(digits, version):
+def test_a_syntax_error_in_a_condition_is_marked_with_a_caret(digits, version):
     ended = digits("versions", "--where", "number > 1 adn number < 3")
     assert ended.status == 2
     assert ended.err.splitlines()[1:] == [
@@ -132,7 +132,7 @@ def test_a_condition_that_cannot_be_read_is_shown_with_a_caret(digits, version):
         (("export", "9", "/tmp/x"), 1, "Error: There is no mnist/9"),
     ],
 )
-def test_what_cannot_be_is_one_message(digits, version, arguments, status, message):
+def test_a_command_that_fails_prints_one_message(digits, version, arguments, status, message):
     ended = digits(*arguments)
     assert ended.status == status
     assert message in ended.err
@@ -140,10 +140,10 @@ def test_what_cannot_be_is_one_message(digits, version, arguments, status, messa
     assert ended.out == ""
 
 
-def test_after_an_error_of_the_registry_a_command_is_named_that_helps(
+def test_an_error_of_the_registry_is_followed_by_a_hint(
     digits, versions, home, tmp_path, monkeypatch
 ):
-    """One line more than the message, on standard error."""
+    """The hint is one more line on standard error, and names a command that helps."""
 
     def hint(*arguments):
         error, hint = digits(*arguments).err.splitlines()
@@ -184,11 +184,11 @@ def test_after_an_error_of_the_registry_a_command_is_named_that_helps(
         ),
     ],
 )
-def test_rarer_errors_have_their_hint_too(error, hint):
+def test_rare_errors_have_a_hint_too(error, hint):
     assert message(error) == f"{error}\n{hint}"
 
 
-def test_the_hints_name_commands_that_there_are():
+def test_the_hints_name_existing_commands():
     source = inspect.getsource(failures)
     named = re.findall(r"`digits (\w+)", source)
     assert len(named) > 5
@@ -207,7 +207,7 @@ def test_only_force_promotes_what_the_gate_refused(digits, versions):
                      "registered"]  # fmt: skip
 
 
-def test_show_tells_what_an_alias_meant_at_a_time(digits, versions):
+def test_show_resolves_an_alias_as_of_a_time(digits, versions):
     digits("promote", "3")
     before = digits("show", "@champion", "--at", "2000-01-01")
     assert before.status == 1
@@ -235,7 +235,7 @@ def test_compare_shows_what_differs_and_by_how_much(digits, versions):
     assert "not compared layer by layer" in digits("compare", "1", "2").err
 
 
-def test_verify_ends_with_status_1_where_weights_are_lost(digits, versions, home):
+def test_verify_ends_with_status_1_if_weights_are_missing(digits, versions, home):
     assert digits("verify").status == 0
     assert digits("verify", "1").status == 0
     [damaged] = [p for p in (home / "blobs").rglob("*") if p.is_file() and p.stat().st_size == 10]
@@ -248,7 +248,7 @@ def test_verify_ends_with_status_1_where_weights_are_lost(digits, versions, home
     assert [finding["severity"] for finding in found] == ["error"]
 
 
-def test_gc_removes_what_nobody_refers_to(digits, versions):
+def test_gc_removes_weights_without_a_version(digits, versions):
     versions._blobs.put(b"left over")
     assert digits("gc").out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
     dry = digits("gc", "--hours", "0", "--dry-run").out
