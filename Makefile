@@ -17,10 +17,10 @@ run: .venv/run
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-# All of the torture of which `make test` runs a sample. The registry's: many writers, kill -9 at
-# every system call, full disks, flipped bits. Retraining and inbox: kill -9. And 50,000 damaged
-# images. Half an hour; strace, PostgreSQL and root (to mount a small disk) must be there, or parts
-# are skipped.
+# The full torture tests, of which `make test` runs a sample. Registry: many writers, kill -9 at
+# every system call, full disks, flipped bits. Retraining and inbox: kill -9. Images: 50,000 damaged
+# files. Takes half an hour. Without strace, PostgreSQL or root (to mount a small disk), parts are
+# skipped.
 torture: .venv/dev
 	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
 		tests/registry/torture tests/pipeline/torture tests/pipeline/test_inbox.py
@@ -31,41 +31,41 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The figures of start-up and of mirrors that are down, measured on this machine.
+# Start-up times, and the cost of mirrors that are down.
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py
 
-# The network against PyTorch, scikit-learn and the book: speed, memory and accuracy. For figures
-# that mean something the machine should have nothing else to do, for half an hour.
+# The network against PyTorch, scikit-learn and the book: speed, memory and accuracy. Takes half an
+# hour. The figures are meaningful only if the machine has nothing else to do.
 bench-nn: .venv-bench/made
 	$(BENCH)/python -m benchmarks.network.speed
 	$(BENCH)/python -m benchmarks.network.memory
 	$(BENCH)/python -m benchmarks.network.accuracy quick standard
 	$(BENCH)/python -m benchmarks.network.book
 
-# The preset that takes up to an hour.
+# The preset `best`, which takes up to an hour.
 bench-nn-best: .venv-bench/made
 	$(BENCH)/python -m benchmarks.network.accuracy best
 
-# The registry against MLflow's, and with a million versions: ten minutes, 2 GB of disk. MLflow
-# brings another SQLAlchemy, and so has an environment of its own.
+# The registry against MLflow's, and with a million versions. Takes ten minutes and 2 GB of disk.
+# MLflow needs another SQLAlchemy, so it has an environment of its own.
 bench-registry: .venv/dev .venv-bench-mlflow/made
 	$(BIN)/python -m benchmarks.registry.against_mlflow $(BENCH_MLFLOW)/python
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry.scale
 
-# Scoring against a bare loop and against PyTorch, its memory, and what scans cost in accuracy: that
-# of the champion under DIGITS_HOME. Five minutes.
+# Scoring against a bare loop and against PyTorch, its memory, and the accuracy on scans of the
+# champion under DIGITS_HOME. Takes five minutes.
 bench-scoring: .venv-bench/made
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring
 	$(BENCH)/python -m benchmarks.scoring_parquet
 
-# What a retraining costs beside its training, poisoned labels, and 24 nights of labelled images that
-# drift; MNIST is that under DIGITS_HOME. A quarter of an hour.
+# The time of a retraining beside its training, poisoned labels, and 24 nights of labelled images
+# that drift. Uses MNIST under DIGITS_HOME. Takes a quarter of an hour.
 bench-retraining: .venv/dev
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.nights
 
-# The locks list every dependency of every dependency, so pip need not resolve anything.
+# The locks list all transitive dependencies, so pip resolves nothing.
 .venv/run .venv/dev: .venv/%: requirements/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digits needs Python 3.11 or later; set PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -73,7 +73,7 @@ bench-retraining: .venv/dev
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Those it is held against may be missing: their lines of the tables say so.
+# A contender that cannot be installed is left out; its line in the table says so.
 .venv-bench/made: requirements/run.txt benchmarks/requirements.txt pyproject.toml
 	test -x $(BENCH)/python || $(PYTHON) -m venv .venv-bench
 	$(BENCH)/python -m pip install --quiet --no-deps --require-hashes --requirement $<

@@ -19,7 +19,7 @@ from nn import NeuralNetwork
 from pipeline import open_registry
 from pipeline.data.mirrors.web import WebMirror
 from pipeline.data.mnist import MNIST
-from pipeline.errors import SourceError
+from pipeline.errors import MirrorError
 from pipeline.images.encoding import png
 
 RUNS = 7
@@ -82,7 +82,7 @@ def measure_mirrors(directory: Path) -> None:
                 started = time.perf_counter()
                 try:
                     mirror.deliver(MNIST.train.images, directory / "file")
-                except SourceError:
+                except MirrorError:
                     figures.append(time.perf_counter() - started)
             row(f"{name}, for all its files", 5.0, figures)
 

@@ -1,14 +1,14 @@
 """A limit on the threads of BLAS that several users in one process may share."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _users = 0
-_limits: threadpool_limits | None = None
+_restore: Callable[[], None] | None = None
 
 
 @contextmanager
@@ -20,16 +20,32 @@ def single_threaded_blas() -> Iterator[None]:
     `threadpoolctl.threadpool_limits` alone the one that leaves last would restore a limit that
     another had set.
     """
-    global _users, _limits
+    global _users
     with _lock:
         if _users == 0:
-            _limits = ThreadpoolController().limit(limits=1, user_api="blas")
+            _in_a_thread(_set_limit)
         _users += 1
     try:
         yield
     finally:
         with _lock:
             _users -= 1
-            if _users == 0 and _limits is not None:
-                _limits.restore_original_limits()
-                _limits = None
+            if _users == 0 and _restore is not None:
+                _in_a_thread(_restore)
+
+
+def _set_limit() -> None:
+    global _restore
+    limiter = ThreadpoolController().limit(limits=1, user_api="blas")
+    _restore = limiter.restore_original_limits
+
+
+def _in_a_thread(action: Callable[[], None]) -> None:
+    """Run a function in a thread of its own, and wait for its end.
+
+    Since release 3.8 threadpoolctl only lets the thread that limits OpenBLAS first limit it again,
+    as long as that thread lives; calls from other threads do nothing.
+    """
+    thread = threading.Thread(target=action)
+    thread.start()
+    thread.join()

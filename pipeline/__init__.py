@@ -1,4 +1,4 @@
-"""Data, training runs, the gate, scoring, flows and the command line.
+"""Retraining, scoring and everything that they need: plain functions, flows, and a command line.
 
 >>> from pipeline import open_registry, ingest, retrain, score
 """
@@ -7,34 +7,94 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.errors import PipelineError
+    from pipeline.errors import (
+        BusyError,
+        DamagedDataError,
+        Failure,
+        InputError,
+        InvalidParameterError,
+        LineageError,
+        MirrorError,
+        NoMirrorLeftError,
+        OutputError,
+        PipelineError,
+        ServerError,
+        SettingsError,
+        UnreachableError,
+        WorkerError,
+    )
     from pipeline.jobs.inbox import score_inbox
     from pipeline.jobs.ingestion import ingest
+    from pipeline.jobs.reproduction import reproduce
     from pipeline.jobs.retraining import retrain
     from pipeline.jobs.sampling import sample
     from pipeline.jobs.scoring import score
     from pipeline.models import open_registry
-    from pipeline.settings import Settings, load_settings
+    from pipeline.scoring.outcome import Options, Scoring
+    from pipeline.settings import Settings, Thresholds, load_settings
+    from pipeline.training.outcome import Refused, Registered, Reproduction, Unchanged
 
 __all__ = [
+    "BusyError",
+    "DamagedDataError",
+    "Failure",
+    "InputError",
+    "InvalidParameterError",
+    "LineageError",
+    "MirrorError",
+    "NoMirrorLeftError",
+    "Options",
+    "OutputError",
     "PipelineError",
+    "Refused",
+    "Registered",
+    "Reproduction",
+    "Scoring",
+    "ServerError",
     "Settings",
+    "SettingsError",
+    "Thresholds",
+    "Unchanged",
+    "UnreachableError",
+    "WorkerError",
     "ingest",
     "load_settings",
     "open_registry",
+    "reproduce",
     "retrain",
     "sample",
     "score",
     "score_inbox",
 ]
 
-# Imported when first asked for: `digits --help` needs none of what these need.
+# A name is imported when it is first used, because `digits --help` needs none of them.
 _MODULES = {
+    "BusyError": "pipeline.errors",
+    "DamagedDataError": "pipeline.errors",
+    "Failure": "pipeline.errors",
+    "InputError": "pipeline.errors",
+    "InvalidParameterError": "pipeline.errors",
+    "LineageError": "pipeline.errors",
+    "MirrorError": "pipeline.errors",
+    "NoMirrorLeftError": "pipeline.errors",
+    "Options": "pipeline.scoring.outcome",
+    "OutputError": "pipeline.errors",
     "PipelineError": "pipeline.errors",
+    "Refused": "pipeline.training.outcome",
+    "Registered": "pipeline.training.outcome",
+    "Reproduction": "pipeline.training.outcome",
+    "Scoring": "pipeline.scoring.outcome",
+    "ServerError": "pipeline.errors",
     "Settings": "pipeline.settings",
+    "SettingsError": "pipeline.errors",
+    "Thresholds": "pipeline.settings",
+    "Unchanged": "pipeline.training.outcome",
+    "UnreachableError": "pipeline.errors",
+    "WorkerError": "pipeline.errors",
     "ingest": "pipeline.jobs.ingestion",
     "load_settings": "pipeline.settings",
     "open_registry": "pipeline.models",
+    "reproduce": "pipeline.jobs.reproduction",
     "retrain": "pipeline.jobs.retraining",
     "sample": "pipeline.jobs.sampling",
     "score": "pipeline.jobs.scoring",
@@ -46,3 +106,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

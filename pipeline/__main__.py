@@ -1,5 +1,5 @@
 """``python -m pipeline``: the same as ``digits``."""
 
-from pipeline.cli.app import main
+from pipeline.cli import main
 
 main()

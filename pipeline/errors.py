@@ -1,18 +1,19 @@
-"""What can go wrong in `pipeline`, as one tree.
+"""The errors of `pipeline`, as a tree.
 
 ::
 
     PipelineError
     ├── SettingsError       an environment variable has an invalid value
     ├── InvalidParameterError   a parameter of a job is outside its domain
-    ├── SourceError         one source of a data file failed
-    │   └── UnreachableError   it did not answer at all
-    ├── NoSourceLeftError   every source of a data file failed
-    ├── DamagedDataError    a data file does not hold what it should
-    ├── InputError          there is nothing to score where the user pointed
-    ├── OutputError         results cannot go where the user pointed
-    ├── BusyError           another process does the same already
-    ├── LineageError        a version cannot be trained again from what is recorded of it
+    ├── MirrorError         one mirror of a data file failed
+    │   └── UnreachableError   it did not answer
+    ├── NoMirrorLeftError   every mirror of a data file failed
+    ├── DamagedDataError    a data file has unexpected contents
+    ├── InputError          an input has nothing to score, or cannot be read
+    ├── OutputError         the results cannot be written to the given output
+    ├── BusyError           another process already runs this job
+    ├── LineageError        a version cannot be trained again from its recorded lineage
+    ├── WorkerError         two worker processes were killed in the same call
     └── ServerError         a Prefect server could not be started or reached
 
 A candidate that the gate refuses is an outcome, not an error: see `pipeline.jobs.retraining`.
@@ -23,11 +24,11 @@ from dataclasses import dataclass
 
 
 class PipelineError(Exception):
-    """Any failure that `pipeline` foresees; its text says what, expected, got and what next."""
+    """Any expected failure; the message says what, expected, got, and what to do next."""
 
 
 class SettingsError(PipelineError):
-    """A setting cannot be used."""
+    """A setting has an invalid value."""
 
 
 class InvalidParameterError(PipelineError, ValueError):
@@ -46,14 +47,14 @@ class InvalidParameterError(PipelineError, ValueError):
         self.got = got
 
 
-class SourceError(PipelineError):
-    """One source of a data file failed.
+class MirrorError(PipelineError):
+    """One mirror of a data file failed.
 
     Attributes
     ----------
     reason : str
     transient : bool
-        Whether the same request may succeed a little later.
+        Whether the same request may succeed later.
     """
 
     def __init__(self, reason: str, *, transient: bool = False) -> None:
@@ -62,8 +63,8 @@ class SourceError(PipelineError):
         self.transient = transient
 
 
-class UnreachableError(SourceError):
-    """A source did not answer at all: there is no use in asking it for the next file."""
+class UnreachableError(MirrorError):
+    """A mirror did not answer, so it is not asked for the next file either."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, transient=True)
@@ -71,33 +72,33 @@ class UnreachableError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one source could not deliver."""
+    """Why a mirror did not deliver a file."""
 
-    source: str
+    mirror: str
     reason: str
     transient: bool
 
 
-class NoSourceLeftError(PipelineError):
-    """Every source of a data file failed.
+class NoMirrorLeftError(PipelineError):
+    """Every mirror of a data file failed.
 
     Attributes
     ----------
     name : str
-        Of the file.
+        Name of the file.
     failures : tuple of Failure
-        One for each source, in the order they were tried.
+        One for each mirror, in the order in which they were tried.
     """
 
     def __init__(self, name: str, failures: Sequence[Failure]) -> None:
-        lines = [f"  {failure.source}\n    {failure.reason}" for failure in failures]
+        lines = [f"  {failure.mirror}\n    {failure.reason}" for failure in failures]
         super().__init__(
             "\n".join(
                 [
-                    f"No source delivers {name}:",
+                    f"No mirror delivers {name}:",
                     *lines,
-                    "Check the network, or point DIGITS_MIRRORS at a base URL or a directory that "
-                    f"holds {name}.gz or {name}.",
+                    "Check the network, or set DIGITS_MIRRORS to a base URL or a directory that "
+                    f"has {name}.gz or {name}.",
                 ]
             )
         )
@@ -106,28 +107,32 @@ class NoSourceLeftError(PipelineError):
 
     @property
     def transient(self) -> bool:
-        """Whether trying again later may help."""
+        """Whether another attempt may succeed later."""
         return any(failure.transient for failure in self.failures)
 
 
 class DamagedDataError(PipelineError):
-    """A data file does not hold what it should."""
+    """A data file has unexpected contents."""
 
 
 class InputError(PipelineError):
-    """There is nothing to score where the user pointed."""
+    """An input has nothing to score, or cannot be read."""
 
 
 class OutputError(PipelineError):
-    """Results cannot go where the user pointed."""
+    """The results cannot be written to the given output."""
 
 
 class BusyError(PipelineError):
-    """Another process does the same already, and this one was not to wait."""
+    """Another process already runs this job, and the settings say not to wait for it."""
 
 
 class LineageError(PipelineError):
-    """A version cannot be trained again from what is recorded of it."""
+    """A version cannot be trained again from its recorded lineage."""
+
+
+class WorkerError(PipelineError):
+    """Two worker processes were killed in the same call, perhaps because memory is short."""
 
 
 class ServerError(PipelineError):

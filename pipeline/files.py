@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files and directories that are complete or absent, even after a crash or a power failure."""
 
 import contextlib
 import fcntl
@@ -13,28 +13,58 @@ _TEMPORARY = ".tmp"
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what is written there takes its place at the end.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; its file replaces `path` if the block succeeds.
 
-    Where the block fails, the temporary file is removed and `path` stays as it was. Nothing is
-    ever half-written under its final name, not even after a power loss.
+    If the block fails, the temporary file is removed and `path` stays as it was. No incomplete
+    file ever has the final name, not even after a power failure.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two writers apart; the dot keeps it out of `*.parquet`.
+    # The process id separates two writers. The dot keeps the file out of `*.parquet`.
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         yield temporary
-        sync(temporary)
+        fsync(temporary)
         temporary.replace(path)
-        sync(path.parent)
+        fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(directory: Path) -> None:
-    """Remove the temporary files and directories that a killed process left.
+def fsync(path: Path) -> None:
+    """Wait until a file's content, or a directory's entries, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
-    Call it where `locked` keeps everybody else from making some.
+
+def remove_directory(directory: Path) -> None:
+    """Remove a directory in one step: it is renamed first, then deleted.
+
+    If this is killed between the two, `remove_leftovers` deletes the rest.
+    """
+    leftover = directory.with_name(f".{directory.name}{_TEMPORARY}")
+    directory.rename(leftover)
+    shutil.rmtree(leftover)
+
+
+@contextlib.contextmanager
+def temporary_directory(parent: Path) -> Iterator[Path]:
+    """Yield a new directory below `parent`, and remove it afterwards.
+
+    If this is killed, `remove_leftovers` removes it.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", suffix=_TEMPORARY, dir=parent) as name:
+        yield Path(name)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove the temporary files and directories that a killed process left in a directory.
+
+    Call it under `locked`, so that no other process is using them.
     """
     for leftover in directory.glob(f".*{_TEMPORARY}"):
         if leftover.is_dir():
@@ -43,36 +73,21 @@ def sweep(directory: Path) -> None:
             leftover.unlink()
 
 
-def remove(directory: Path) -> None:
-    """Remove a directory: whole or not at all under its name; if killed, `sweep` ends it."""
-    leftover = directory.with_name(f".{directory.name}{_TEMPORARY}")
-    directory.rename(leftover)
-    shutil.rmtree(leftover)
-
-
-@contextlib.contextmanager
-def temporary_directory(parent: Path) -> Iterator[Path]:
-    """Give a directory below `parent` that is gone afterwards; if killed, `sweep` removes it."""
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", suffix=_TEMPORARY, dir=parent) as name:
-        yield Path(name)
-
-
 @contextlib.contextmanager
 def locked(directory: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a directory for this process.
+    """Lock a directory for this process; create it if it does not exist.
 
-    The kernel lets go of the lock when its holder dies, however it dies.
+    The kernel releases the lock when the process ends, however it ends.
 
     Parameters
     ----------
     wait : bool
-        For another process that holds it.
+        Whether to wait if another process has the lock.
 
     Raises
     ------
     BlockingIOError
-        Where another process holds it, and this one was not to wait.
+        If another process has the lock and `wait` is false.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("a") as handle:
@@ -86,22 +101,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def stamp(path: Path) -> tuple[int, int, int]:
-    """Return what is another when a file is: its inode, size and time.
+def change_stamp(path: Path) -> tuple[int, int, int, int]:
+    """Return a change stamp: (inode, size, mtime, ctime), the times in nanoseconds.
+
+    A program may set a file's mtime, but not its ctime.
 
     Raises
     ------
     OSError
-        Where there is no file.
+        If there is no file.
     """
     status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a directory, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

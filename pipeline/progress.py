@@ -1,8 +1,8 @@
-"""How far long work has come, told to whoever listens.
+"""The progress of long work, reported to a listener.
 
-The work calls `report`; the command line listens, in a block of `reporting_to`. The listener
-travels in a context variable, not as a parameter: the parameters of a flow are stored by
-Prefect, and a progress bar cannot be.
+The work calls `report`; the command line listens in a block of `reporting_to`. The listener is a
+context variable, not a parameter: Prefect stores the parameters of a flow, and it cannot store a
+progress bar.
 """
 
 import contextlib
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 Listener = Callable[[str, float, float, str], None]
-"""Takes what is being done, how much of it is done, how much there is, and a remark."""
+"""Gets the activity, how much of it is done, how much there is in total, and a remark."""
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def report(activity: str, done: float, total: float, remark: str = "") -> None:
-    """Say that `done` of `total` is done."""
+    """Report that `done` of `total` is done."""
     listener = _listener.get()
     if listener is not None:
         listener(activity, done, total, remark)
@@ -24,15 +24,15 @@ def report(activity: str, done: float, total: float, remark: str = "") -> None:
 
 @contextlib.contextmanager
 def reporting_to(listener: Listener) -> Iterator[None]:
-    """Send the reports made in this block to `listener`, after whoever listens already."""
+    """Send the reports of this block to `listener`, and to the outer listener before it."""
     outer = _listener.get()
 
-    def tell_both(activity: str, done: float, total: float, remark: str) -> None:
+    def report_to_both(activity: str, done: float, total: float, remark: str) -> None:
         if outer is not None:
             outer(activity, done, total, remark)
         listener(activity, done, total, remark)
 
-    token = _listener.set(tell_both)
+    token = _listener.set(report_to_both)
     try:
         yield
     finally:

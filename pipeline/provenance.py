@@ -1,4 +1,4 @@
-"""What a version is made with: the code, the libraries, the machine."""
+"""The code, libraries and machine that a version is made with."""
 
 import hashlib
 import platform
@@ -20,13 +20,13 @@ TRAINS_AND_JUDGES = (
     "pipeline.gate",
     "pipeline.training",
 )
-"""The packages that decide on weights and verdicts. A change elsewhere, such as in a report,
-leaves the code version alone: nothing is trained again for it."""
+"""The packages that decide on weights and verdicts. A change elsewhere, such as in a report, does
+not change the code version, so nothing is trained again because of it."""
 
 
 @cache
 def code_version() -> str:
-    """Return the release and the start of the SHA-256 of the source that trains and judges."""
+    """Return the release, and the first digits of the SHA-256 of what trains and judges."""
     digest = hashlib.sha256()
     for package in TRAINS_AND_JUDGES:
         for path, source in _sources(package):
@@ -47,7 +47,7 @@ def _sources(package: str) -> list[tuple[str, bytes]]:
 
 
 def environment() -> dict[str, str]:
-    """Return what else decides on the bits of a training, by name."""
+    """Return everything else that decides on the bits of a training, by name."""
     return {
         "blas": _blas(),
         "machine": platform.machine(),
@@ -59,8 +59,9 @@ def environment() -> dict[str, str]:
 
 
 def _blas() -> str:
+    """Return the name, version and architecture of NumPy's BLAS."""
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    # Other packages may bring a BLAS of their own; NumPy's is installed beside NumPy.
+    # Other packages may bring their own BLAS. NumPy's is installed beside NumPy.
     pools = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
     names = {
         f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()

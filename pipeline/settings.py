@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 from pipeline.errors import SettingsError
 
@@ -78,13 +79,6 @@ class Settings(BaseSettings):
     """What runs the shards of a scoring flow: ``threads``, ``processes``, ``dask`` (a cluster on
     this machine), or ``dask://HOST:PORT``."""
 
-    @field_validator("task_runner")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in {"threads", "processes", "dask"} and not name.startswith("dask://"):
-            raise ValueError(f"expected threads, processes, dask or dask://HOST:PORT, got {name!r}")
-        return name
-
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:
@@ -134,3 +128,10 @@ def load_settings() -> Settings:
             for problem in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None
+    except UnreadableError as error:
+        # Only its text names the field.
+        name = next(name for name in Settings.model_fields if f'"{name}"' in str(error))
+        raise SettingsError(
+            f"{PREFIX}{name.upper()}: expected JSON, or a variable for each value, such as "
+            f"{PREFIX}GATE__MIN_RECALL."
+        ) from None

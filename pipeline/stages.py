@@ -46,7 +46,7 @@ def stage(function: Callable[_P, _T]) -> Callable[_P, _T]:
         runner = _runner.get()
         if runner is None:
             return function(*args, **kwargs)
-        # What a stage calls is part of it: a stage inside a stage is a plain function call.
+        # A stage that is called by another stage is part of it, so it is a plain function call.
         with plain_calls():
             return runner.call(call, *args, **kwargs)
 

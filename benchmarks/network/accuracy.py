@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import table
-from pipeline.cli.progress_display import working
+from pipeline.cli.progress_display import show_progress
 from pipeline.data.preparation import DataReference, ingest
 from pipeline.training.presets import PRESETS
 from pipeline.training.training import train
@@ -47,7 +47,7 @@ class Result:
 
 def result(data: DataReference, preset: str, seed: int) -> Result:
     """Train, from the beginning, and measure."""
-    with tempfile.TemporaryDirectory() as name, working():
+    with tempfile.TemporaryDirectory() as name, show_progress():
         directory = Path(name)
         started = time.perf_counter()
         candidate = train(

@@ -1,4 +1,4 @@
-"""What the command line shows while it works: bars on a terminal, plain lines elsewhere."""
+"""Progress of a command: bars on a terminal, plain lines elsewhere."""
 
 import contextlib
 import logging
@@ -11,16 +11,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from pipeline.progress import Listener, reporting_to
 
 # Seconds between two plain lines about the same activity.
-_PAUSE = 5.0
+_INTERVAL = 5.0
 
 
 @contextlib.contextmanager
-def working() -> Iterator[None]:
-    """Show the progress and the warnings of the work in this block, on standard error."""
+def show_progress() -> Iterator[None]:
+    """Show the progress and the warnings of this block on standard error."""
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
-        bars = console.is_terminal
-        listener = stack.enter_context(_bars(console)) if bars else _lines(console)
+        listener = stack.enter_context(_bars(console)) if console.is_terminal else _lines(console)
         stack.enter_context(_warnings(console))
         stack.enter_context(reporting_to(listener))
         yield
@@ -47,14 +46,14 @@ def _bars(console: Console) -> Iterator[Listener]:
 
 
 def _lines(console: Console) -> Listener:
-    said: dict[str, float] = {}
+    shown_at: dict[str, float] = {}
 
     def listen(activity: str, done: float, total: float, remark: str) -> None:
         now = time.monotonic()
         finished = done >= total
-        if not finished and now - said.get(activity, now - _PAUSE) < _PAUSE:
+        if not finished and now - shown_at.get(activity, now - _INTERVAL) < _INTERVAL:
             return
-        said[activity] = now
+        shown_at[activity] = now
         line = f"{activity}: {done / total:.0%}" if total else activity
         line = f"{line}, {remark}" if remark else line
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -62,8 +61,8 @@ def _lines(console: Console) -> Listener:
     return listen
 
 
-class _Printer(logging.Handler):
-    """Prints records between the bars, each on a line however long."""
+class _WarningPrinter(logging.Handler):
+    """Prints each log record as one line, above the bars."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
@@ -76,7 +75,7 @@ class _Printer(logging.Handler):
 
 @contextlib.contextmanager
 def _warnings(console: Console) -> Iterator[None]:
-    handler = _Printer(console)
+    handler = _WarningPrinter(console)
     logger = logging.getLogger("pipeline")
     logger.addHandler(handler)
     try:

@@ -1,1 +1,1 @@
-"""What is trained on: MNIST and the user's own labelled images, verified and as Parquet."""
+"""The training data: MNIST and the user's own labelled images, verified and as Parquet."""

@@ -1,7 +1,7 @@
 """The IDX format of MNIST's files (http://yann.lecun.com/exdb/mnist/), for bytes.
 
-Two zero bytes, the type of the values (0x08, unsigned byte), the number of dimensions, each
-dimension as four bytes, big endian; then the values.
+The header is two zero bytes, the type of the values (0x08, unsigned byte), the number of
+dimensions, and each dimension as four bytes, big-endian. The values follow.
 """
 
 import math
@@ -20,7 +20,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     Raises
     ------
     DamagedDataError
-        Where the header is not one of unsigned bytes, or the length does not fit it.
+        If the header is not that of unsigned bytes, or the length does not match it.
     """
     if len(data) < 4 or data[:3] != MAGIC:
         raise DamagedDataError(
@@ -45,5 +45,5 @@ def header(shape: tuple[int, ...]) -> bytes:
 
 
 def encode(values: NDArray[np.uint8]) -> bytes:
-    """Return the IDX file of an array: what `decode` turns back."""
+    """Return the IDX file of an array; `decode` is the inverse."""
     return header(values.shape) + values.tobytes()

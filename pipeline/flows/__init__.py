@@ -1,1 +1,1 @@
-"""Everything that imports Prefect: the jobs as flows, their deployments, the server."""
+"""Everything that imports Prefect: the jobs as flows, their deployments, and the server."""

@@ -10,9 +10,9 @@ from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
+    ConcurrencyLimitStrategy,
     StateType,
 )
-from prefect.client.schemas.objects import ConcurrencyLimitStrategy as _Collision
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events import EventTrigger, Posture
 from prefect.events.actions import ChangeFlowRunState
@@ -23,18 +23,23 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-from pipeline.errors import SettingsError
+from pipeline.errors import InvalidParameterError
 from pipeline.flows import flows
 
 TAG = "digits"
-"""Of our deployments and their runs."""
+"""Tag of the deployments of `digits serve`, and of their runs."""
 
 DEAD_RUNS = "digits: runs whose process died"
-"""The automation that marks them as crashed."""
+"""Name of the automation that marks such runs as crashed."""
 
 _HEARTBEAT = "prefect.flow-run.heartbeat"
-# Every name that a run's last state may have; without ours a refusal would be called a crash.
-_ENDS = {
+
+# A run is taken for dead after this many heartbeats were missed.
+_MISSED_HEARTBEATS = 3
+
+# The events of all final states. Without those of our own states, a refusal would be marked as
+# crashed.
+_FINAL_EVENTS = {
     f"prefect.flow-run.{name}"
     for name in (
         "Cancelled",
@@ -57,38 +62,40 @@ def serve(
     inbox: dict[str, Any] | None = None,
     every: float = 60,
 ) -> None:
-    """Serve the jobs until this process is told to stop. Runs under way are cancelled then.
+    """Serve the jobs until this process is stopped, which cancels the current runs.
 
     Parameters
     ----------
     cron : str
-        When to retrain: five fields, in UTC.
+        When to retrain: a cron expression of five fields, in UTC.
     parameters : dict
-        Of the flow ``retrain``.
+        Parameters of the flow ``retrain``.
     ingest_cron : str
-        When to verify the data.
+        When to verify the data: a cron expression of five fields, in UTC.
     inbox : dict, optional
-        Parameters of the flow ``score-inbox``, which is not served without them.
+        Parameters of the flow ``score-inbox``; by default it is not served.
     every : float
         Seconds from one look into the inbox to the next.
 
     Raises
     ------
-    SettingsError
-        Where a schedule is none.
+    InvalidParameterError
+        If a cron expression is invalid.
     """
-    # A late run waits by default; a cancelled one would be a night without a word.
+    # A run that is due while another one runs waits for it; cancelled, it would be lost silently.
     deployments = [
         _deployment(flows.retrain, _cron("cron", cron), parameters),
         _deployment(flows.ingest, _cron("ingest-cron", ingest_cron), {}),
     ]
     if inbox is not None:
         schedule = Interval(timedelta(seconds=every))
-        # What a look that is left out would have found, the next one finds; kept, those that
-        # fall due during a long scoring, or while nobody serves, would be made one by one.
-        deployments.append(_deployment(flows.score_inbox, schedule, inbox, _Collision.CANCEL_NEW))
+        # A run that is due while another one runs is cancelled, because the next one finds the same
+        # files. If they waited, they would pile up during a long scoring.
+        deployments.append(
+            _deployment(flows.score_inbox, schedule, inbox, ConcurrencyLimitStrategy.CANCEL_NEW)
+        )
     mark_dead_runs()
-    # By default Prefect pauses the schedules at the end, and they would stay paused.
+    # By default Prefect pauses the schedules when it stops, and they stay paused.
     runner = _Runner(pause_on_shutdown=False, limit=len(deployments))
     for deployment in deployments:
         runner.add_deployment(deployment)
@@ -97,48 +104,51 @@ def serve(
 
 
 class _Runner(Runner):
-    """Prefect's own exits on SIGTERM without waiting, and its runs stay "Running" for ever."""
+    """A Prefect runner that stops cleanly on SIGTERM.
+
+    Prefect's own runner exits at once, and its runs stay ``Running`` for ever.
+    """
 
     def handle_sigterm(self, *_: object) -> None:
-        """Cancel the runs under way, and come to an end."""
+        """Cancel the current runs and stop."""
         if self.stopping:
             return
         if not self.started:
             sys.exit(0)
         loop = asyncio.get_running_loop()
-        # Thread-safe, to wake the loop: a signal does not.
+        # A signal does not wake the event loop; this call does.
         loop.call_soon_threadsafe(loop.create_task, self.astop())
 
 
 def mark_dead_runs() -> None:
-    """Have the server mark runs as crashed that give no sign of life any more.
+    """Create the automation that marks runs without a heartbeat as crashed, unless it exists.
 
-    Nothing else does where a whole machine is lost. There is one such automation, however often
-    this is called.
+    If a whole machine is lost, nothing else ends the runs that it had.
     """
     seconds = get_current_settings().flows.heartbeat_frequency
     with get_client(sync_client=True) as client:
-        # One that is there may have been changed, and is left as it is.
+        # The user may have changed the automation, so an existing one is left as it is.
         if seconds is None or client.read_automations_by_name(DEAD_RUNS):
             return
+    limit = timedelta(seconds=_MISSED_HEARTBEATS * seconds)
     Automation(
         name=DEAD_RUNS,
-        description="Made by `digits serve`.",
+        description="Created by `digits serve`.",
         trigger=EventTrigger(
             after={_HEARTBEAT},
-            expect={_HEARTBEAT, *_ENDS},
+            expect={_HEARTBEAT, *_FINAL_EVENTS},
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             match_related=ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}"}),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=3 * seconds),
+            within=limit,
         ),
         actions=[
             ChangeFlowRunState(
                 name="Crashed",
                 state=StateType.CRASHED,
-                message="It gives no sign of life any more.",
+                message=f"No heartbeat for {limit / timedelta(minutes=1):g} minutes.",
                 force=False,
             )
         ],
@@ -149,9 +159,9 @@ def _deployment(
     flow: Flow[..., Any],
     schedule: Schedule,
     parameters: dict[str, Any],
-    collision: _Collision = _Collision.ENQUEUE,
+    collision: ConcurrencyLimitStrategy = ConcurrencyLimitStrategy.ENQUEUE,
 ) -> RunnerDeployment:
-    # Outside an event loop this is the deployment itself, not a promise of it.
+    # Outside an event loop this is the deployment itself, not an awaitable.
     return cast(
         RunnerDeployment,
         flow.to_deployment(
@@ -168,7 +178,5 @@ def _deployment(
 def _cron(name: str, cron: str) -> Schedule:
     try:
         return Cron(cron, timezone="UTC")
-    except ValueError as error:
-        raise SettingsError(
-            f"{name}: expected five fields like '0 3 * * *', got {cron!r} ({error})."
-        ) from None
+    except ValueError:
+        raise InvalidParameterError(name, "five fields like '0 3 * * *'", cron) from None

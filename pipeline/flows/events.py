@@ -1,4 +1,4 @@
-"""The outcomes of a retraining as events, which Prefect's automations can wait for."""
+"""The outcome of a retraining as an event, which can trigger Prefect automations."""
 
 from dataclasses import asdict
 from typing import Any
@@ -9,8 +9,8 @@ from pipeline.models import MODEL
 from pipeline.training.outcome import Refused, Trained
 
 
-def announce(outcome: Trained) -> None:
-    """Emit an event for a promotion or a refusal, which the registry has recorded by now."""
+def emit_outcome(outcome: Trained) -> None:
+    """Emit the event of a promotion or a refusal that is in the registry already."""
     payload: dict[str, Any]
     if isinstance(outcome, Refused):
         checks = [asdict(check) for check in outcome.verdict.checks]

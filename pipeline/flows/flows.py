@@ -1,6 +1,6 @@
 """The jobs as Prefect flows. Each calls the plain function, with its stages run as tasks.
 
-Call `pipeline.flows.environment.prepare` before this module is imported: Prefect reads its
+Call `pipeline.flows.environment.set_defaults` before this module is imported: Prefect reads its
 settings when it is imported.
 """
 
@@ -18,7 +18,8 @@ from prefect.states import Completed
 from pydantic import AfterValidator, Field
 
 from pipeline.data.preparation import DataReference
-from pipeline.flows.events import announce
+from pipeline.flows.environment import require_task_runner
+from pipeline.flows.events import emit_outcome
 from pipeline.flows.progress_artifacts import ProgressArtifact
 from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
@@ -27,6 +28,7 @@ from pipeline.jobs import ingestion, retraining, scoring
 from pipeline.progress import reporting_to
 from pipeline.reporting import markdown
 from pipeline.scoring.outcome import Options, Scoring
+from pipeline.settings import load_settings
 from pipeline.stages import run_stages_with
 from pipeline.training.outcome import Refused, Retraining, Unchanged
 from pipeline.training.presets import Preset
@@ -56,7 +58,7 @@ def retrain(
     promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     force: bool = False,  # noqa: FBT001, FBT002
 ) -> State[Retraining]:
-    """Train a candidate and, if the gate lets it pass, register and promote it.
+    """Train a candidate; if it passes the gate, register and promote it.
 
     A refusal is the completed state ``Rejected``: an expected outcome, which is not retried.
     If nothing has changed, the state is ``Unchanged``.
@@ -73,7 +75,7 @@ def retrain(
         )
     if isinstance(outcome, Unchanged):
         return Completed(name=UNCHANGED, message=outcome.message, data=outcome)
-    announce(outcome)
+    emit_outcome(outcome)
     report = markdown.retraining_markdown(outcome)
     create_markdown_artifact(report, key="retraining", description=outcome.message)
     name = REJECTED if isinstance(outcome, Refused) else None
@@ -89,6 +91,7 @@ def score(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> Scoring:
     """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
+    require_task_runner(load_settings())
     with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
         scored = scoring.score(
             inputs, output, model=model, options=options, min_confidence=min_confidence
@@ -100,7 +103,7 @@ def score(
 def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError(
-            f"expected an absolute path, since a run has its own working directory; got '{path}'"
+            f"expected an absolute path, because a run has its own working directory; got '{path}'"
         )
     return path
 
@@ -114,7 +117,8 @@ def score_inbox(
     options: Options | None = None,
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> State[list[Scoring]]:
-    """Score the image files that are in an inbox, and move them out of it."""
+    """Move the image files of an inbox into a batch, and score them."""
+    require_task_runner(load_settings())
     with _stages_as_tasks():
         batches = inbox_job.score_inbox(
             inbox,
@@ -132,7 +136,7 @@ def score_inbox(
 
 @contextlib.contextmanager
 def _stages_as_tasks() -> Iterator[None]:
-    # Prefect collects the loggers that `pipeline.flows.environment` names, at their own level.
+    # Prefect collects the records of this logger, at the logger's own level.
     logging.getLogger("pipeline").setLevel(logging.INFO)
     with run_stages_with(TaskStageRunner()):
         yield

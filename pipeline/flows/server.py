@@ -1,4 +1,4 @@
-"""A Prefect server on this machine, for as long as it is needed.
+"""A temporary Prefect server on this machine.
 
 Prefect reads its settings when it is imported, so the server is started before that.
 """
@@ -25,19 +25,19 @@ _STOP_LIMIT = 15
 
 @contextlib.contextmanager
 def prefect_server(port: int, log: Path) -> Iterator[str]:
-    """Run a Prefect server on this machine in this block, and give the address of its API.
+    """Run a Prefect server on this machine during this block; yield the address of its API.
 
     Parameters
     ----------
     port : int
-        Of the loopback interface.
+        Port of the loopback interface.
     log : Path
-        Gets what the server prints.
+        File for the output of the server.
 
     Raises
     ------
     ServerError
-        Where its port is taken, or it does not start.
+        If the port is taken, or the server does not start.
     """
     address = f"http://{_HOST}:{port}/api"
     with socket.socket() as probe:
@@ -56,13 +56,13 @@ def prefect_server(port: int, log: Path) -> Iterator[str]:
             [*command, "--host", _HOST, "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Its pages would ask the default port otherwise.
+            # Otherwise its pages would send their requests to the default port.
             env={**os.environ, "PREFECT_UI_API_URL": address},
-            # Ctrl-C is for this process, which stops the server when its work is done.
+            # Ctrl-C must not reach the server: this process stops it when the work is done.
             start_new_session=True,
         )
     try:
-        _await(process, f"{address}/health", log)
+        _wait_until_healthy(process, f"{address}/health", log)
         yield address
     finally:
         process.terminate()
@@ -73,17 +73,17 @@ def prefect_server(port: int, log: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
 
 
-def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_LIMIT
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServerError(f"The Prefect server did not start; {log} says why.")
+            raise ServerError(f"The Prefect server did not start; see {log}.")
         with contextlib.suppress(requests.RequestException):
             if requests.get(url, timeout=1).ok:
                 return

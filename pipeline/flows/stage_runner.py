@@ -1,4 +1,4 @@
-"""The stages of a job as tasks of the Prefect flow that is running."""
+"""The stages of a job as tasks of the current Prefect flow run."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -10,14 +10,14 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.tasks import exponential_backoff
 
-from pipeline.errors import NoSourceLeftError
+from pipeline.errors import NoMirrorLeftError
 from pipeline.stages import bounded_map, plain_calls
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# Tasks submitted before the first of them is waited for: enough for a small cluster, and few
-# enough for ten million files.
+# Maximum number of unfinished tasks: enough for a small cluster, and memory stays bounded for
+# ten million files.
 _MAX_PENDING = 64
 
 
@@ -56,6 +56,6 @@ def _task_of(stage: Callable[..., Any]) -> Task[..., Any]:
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a stage failed for a reason that may be gone a little later."""
+    """Return whether a stage failed for a reason that may pass, such as an unreachable mirror."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, NoSourceLeftError) and error.transient
+    return isinstance(error, NoMirrorLeftError) and error.transient

@@ -1,10 +1,9 @@
-"""Labels that contradict what networks are sure of.
+"""Labels that contradict confident predictions.
 
-A network learns to be right although one label in ten of a digit is wrong, and so the wrong ones
-stand out: it is sure of another digit. Two networks that were trained on different images are
-hardly ever sure of the same wrong digit. That the labels are to be judged on images held out from
-the training is the point of confident learning (Northcutt, Jiang and Chuang 2021,
-arXiv:1911.00068).
+A network still learns a digit if one in ten of its labels is wrong. Wrong labels then stand out:
+the network confidently predicts another digit. Two networks that were trained on different images
+are rarely both confident of the same wrong digit. Labels must be judged on images held out from
+training, as in confident learning (Northcutt, Jiang and Chuang 2021, arXiv:1911.00068).
 """
 
 from collections.abc import Sequence
@@ -15,37 +14,38 @@ from numpy.typing import NDArray
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.significance import proportion_lower_bound
 
-# From this confidence on a network is sure.
-_SURE = 0.9
+# Minimum confidence of a confident prediction.
+_CONFIDENT = 0.9
 
-# Of the share's lower bound.
-_CONFIDENCE = 0.99
+# Confidence level of the lower bound of a share.
+_CONFIDENCE_LEVEL = 0.99
 
 
 def contradicted(
-    labels: NDArray[np.uint8], seen: Sequence[NDArray[np.float32]]
+    labels: NDArray[np.uint8], probabilities: Sequence[NDArray[np.float32]]
 ) -> tuple[float, ...]:
-    """Return, for each digit, which share of its images is labelled otherwise, at least.
+    """Return, for each digit, the share of its images that have another label: a lower bound.
 
     Parameters
     ----------
     labels : ndarray of uint8, shape (n,)
-    seen : sequence of ndarray, shape (n, 10)
-        The probabilities that each network gives to the digits. What counts as an image of a
-        digit is what all of them are sure of.
+    probabilities : sequence of ndarray, shape (n, 10)
+        The predictions of each network. An image counts as a digit if all networks confidently
+        predict that digit.
 
     Returns
     -------
     tuple of ten floats
-        The lower end of the share's confidence interval, so that few images prove nothing.
+        Lower confidence bounds of the shares, so that a few images prove nothing.
     """
-    digits = seen[0].argmax(axis=1)
-    is_sure = np.all(
-        [(p.argmax(axis=1) == digits) & (p.max(axis=1) >= _SURE) for p in seen], axis=0
+    digits = probabilities[0].argmax(axis=1)
+    is_confident = np.all(
+        [(p.argmax(axis=1) == digits) & (p.max(axis=1) >= _CONFIDENT) for p in probabilities],
+        axis=0,
     )
     shares = []
     for digit in range(DIGITS):
-        given = labels[is_sure & (digits == digit)]
+        given = labels[is_confident & (digits == digit)]
         count = int(np.count_nonzero(given != digit))
-        shares.append(proportion_lower_bound(count, len(given), confidence=_CONFIDENCE))
+        shares.append(proportion_lower_bound(count, len(given), confidence=_CONFIDENCE_LEVEL))
     return tuple(shares)

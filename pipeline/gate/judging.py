@@ -23,7 +23,7 @@ from pipeline.settings import Thresholds
 from pipeline.stages import stage
 from registry import Check, ModelVersion, open_blobs
 
-# The prediction time is the median over so many batches of so many images.
+# The prediction time is the median over _REPEATS batches of _BATCH_SIZE images.
 _BATCH_SIZE = 1024
 _REPEATS = 5
 
@@ -87,7 +87,7 @@ def judge(
     Raises
     ------
     DamagedDataError
-        If a Parquet file does not hold what it should.
+        If a Parquet file is missing or damaged.
     registry.BlobError
         If the champion's weights do not match their digest.
     """
@@ -161,7 +161,7 @@ def _comparisons(
 
 
 def _label_checks(held_out: list[PanelResult], thresholds: Thresholds) -> Iterator[GateCheck]:
-    """Yield checks that the labels of the user's own images agree with what is predicted."""
+    """Yield checks that the labels of the user's own images agree with the predictions."""
     for result in held_out:
         shares = contradicted(result.panel.labels, result.probabilities)
         yield from failed_or_closest(

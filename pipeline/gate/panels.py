@@ -70,7 +70,7 @@ def validation_panel(data: DataReference) -> Panel:
     Raises
     ------
     DamagedDataError
-        If the Parquet file does not hold the training split.
+        If the Parquet file is missing or damaged.
     """
     examples = parquet.read(data.train.path, data.train.split)
     _, indices = training_and_validation(examples.labels)
@@ -87,7 +87,7 @@ def held_out_panel(labelled: LabelledReference | None) -> Iterator[Panel]:
     Raises
     ------
     DamagedDataError
-        If the file does not hold the images that its reference names.
+        If the file is missing or damaged, or has other images.
     """
     if labelled is None:
         return

@@ -1,6 +1,7 @@
-"""What a user asks to score: directories, files, patterns, Parquet, object stores, in any mixture.
+"""Inputs: directories, files, patterns, Parquet and object stores, in any combination.
 
-`finding` finds what there is and yields pieces, each of a `Source`; a shard holds pieces, and a
-source reads the images of its own. There are two: image files (`image_files`) and the rows of
-Parquet files (`parquet_rows`), both on this machine or in an object store (`stores`).
+`finding` lists the images of the inputs as work items, each of an `ImageSource`. A shard holds
+work items, and an image source reads the images of its own. There are two image sources: image
+files (`image_files`) and rows of Parquet files (`parquet_rows`). Both may be on this machine or in
+an object store (`stores`).
 """

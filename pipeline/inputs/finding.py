@@ -1,4 +1,4 @@
-"""What there is to score where the user points."""
+"""Finding the images of the inputs."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,131 +10,144 @@ from pipeline.images.decoding import SUFFIXES
 from pipeline.inputs import parquet_rows
 from pipeline.inputs.globbing import (
     EVERYTHING,
-    Found,
+    ListedFile,
     Pattern,
-    cut,
+    change_stamp,
     is_pattern,
-    stamp,
+    split_pattern,
     suffix,
     walk,
 )
-from pipeline.inputs.image_files import ImageFiles, digest_of_labels
+from pipeline.inputs.image_files import ImageFiles, label_table_sha256
 from pipeline.inputs.parquet_rows import ParquetRows
-from pipeline.inputs.source import Piece
-from pipeline.inputs.stores import Kind, Place, Store, locate, open_store
+from pipeline.inputs.source import WorkItem
+from pipeline.inputs.stores import FileType, Location, Store, locate, open_store
 
 _EXPECTED = f"image files ({', '.join(sorted(SUFFIXES))}) or Parquet files"
 
 
-def several(inputs: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
-    """Return inputs, be there one or many."""
-    every = (inputs,) if isinstance(inputs, str | Path) else tuple(inputs)
-    if not every:
-        raise InputError(f"Expected directories or files to score ({_EXPECTED}), got none.")
-    return tuple(map(str, every))
-
-
-def require(inputs: Sequence[str], output: Path) -> None:
-    """Make sure that each has something to score, and that what comes of it is no part of it.
+def input_list(inputs: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    """Return one input or several as a tuple of strings.
 
     Raises
     ------
     InputError
+        If there is none.
+    """
+    given = (inputs,) if isinstance(inputs, str | Path) else tuple(inputs)
+    if not given:
+        raise InputError(f"Expected directories or files to score ({_EXPECTED}), got none.")
+    return tuple(map(str, given))
+
+
+def check_inputs(inputs: Sequence[str], output: Path) -> None:
+    """Check that each input has images, and that the output is not inside a Parquet data set.
+
+    Raises
+    ------
+    InputError
+        If an input cannot be read, or has no images.
     OutputError
+        If the predictions would become part of an input.
     """
     for given in inputs:
-        first = next(_pieces(given, is_alone=len(inputs) == 1))
-        place = locate(given)
+        first = next(_work_items(given, is_only_input=len(inputs) == 1))
+        location = locate(given)
         if (
             isinstance(first.source, ParquetRows)
-            and not place.store
-            and output.absolute().is_relative_to(place.path)
+            and not location.store
+            and output.absolute().is_relative_to(location.path)
         ):
             raise OutputError(
-                f"{output}: expected a place outside of the Parquet data set {given}, of which "
-                "the predictions would become a part."
+                f"{output}: expected a directory outside the Parquet data set {given}, or the "
+                "predictions would become part of it."
             )
 
 
-def pieces(inputs: Sequence[str]) -> Iterator[Piece]:
-    """List what is to be scored, input after input.
+def work_items(inputs: Sequence[str]) -> Iterator[WorkItem]:
+    """List the images of the inputs, one input after another.
 
-    An input that is a path or ``file://…`` is of this machine, another address of an object
-    store. It is a file, a directory, or a pattern. Of a directory or a pattern the image files
-    are taken; where there is none, the Parquet files. Paths in what comes of it are relative
-    where one directory is all that was given; otherwise they begin as the input does.
+    An input is a file, a directory or a pattern. A path or ``file://…`` is on this machine; any
+    other address is in an object store. A directory or a pattern stands for its image files or,
+    if there are none, for its Parquet files. The paths of the images are relative if the only
+    input is a directory; otherwise they begin with the input.
 
     Raises
     ------
     InputError
-        Where an input cannot be read, or has nothing to score.
+        If an input cannot be read, or has no images.
     """
     for given in inputs:
-        yield from _pieces(given, is_alone=len(inputs) == 1)
+        yield from _work_items(given, is_only_input=len(inputs) == 1)
 
 
-def addresses(inputs: Sequence[str]) -> list[str]:
-    """Return where inputs are, whatever the working directory."""
-    places = map(locate, inputs)
-    return [place.store or place.path for place in places]
+def absolute_addresses(inputs: Sequence[str]) -> list[str]:
+    """Return the addresses of inputs, independent of the working directory."""
+    locations = map(locate, inputs)
+    return [location.store or location.path for location in locations]
 
 
-def _pieces(given: str, *, is_alone: bool) -> Iterator[Piece]:
-    place = locate(given)
-    store = open_store(place.store)
-    kind = store.kind_of(place.path)
-    if kind is Kind.FILE:
-        return _of_file(store, place)
-    if kind is Kind.DIRECTORY:
-        prefix = "" if is_alone and not place.store else f"{place.shown.rstrip('/')}/"
-        labels = digest_of_labels(place.store, place.path)
-        files = ImageFiles(place.store, place.path, prefix, confined=True, labels=labels)
-        return _below(store, place.shown, files, EVERYTHING)
-    if is_pattern(place.path):
-        directory, pattern = cut(place.path)
-        shown = place.shown.removesuffix(pattern)
-        if store.kind_of(directory) is Kind.DIRECTORY:
-            files = ImageFiles(place.store, directory, shown, confined=False)
-            return _below(store, place.shown, files, Pattern(pattern))
-    bucket = place.path.partition("/")[0]
+def _work_items(given: str, *, is_only_input: bool) -> Iterator[WorkItem]:
+    location = locate(given)
+    store = open_store(location.store)
+    file_type = store.file_type(location.path)
+    if file_type is FileType.FILE:
+        return _of_file(store, location)
+    if file_type is FileType.DIRECTORY:
+        is_relative = is_only_input and not location.store
+        prefix = "" if is_relative else f"{location.display.rstrip('/')}/"
+        table = label_table_sha256(location.store, location.path)
+        files = ImageFiles(
+            location.store, location.path, prefix, confined=True, label_table_sha256=table
+        )
+        return _of_directory(store, location.display, files, EVERYTHING)
+    if is_pattern(location.path):
+        directory, pattern = split_pattern(location.path)
+        prefix = location.display.removesuffix(pattern)
+        if store.file_type(directory) is FileType.DIRECTORY:
+            files = ImageFiles(location.store, directory, prefix, confined=False)
+            return _of_directory(store, location.display, files, Pattern(pattern))
+    bucket = location.path.partition("/")[0]
     got = "nothing there"
-    if place.store and store.kind_of(bucket) is Kind.NOTHING:
+    if location.store and store.file_type(bucket) is FileType.NOT_FOUND:
         got = f"no such bucket as {bucket}"
-    raise InputError(f"{place.shown}: expected {_EXPECTED}, got {got}.")
+    raise InputError(f"{location.display}: expected {_EXPECTED}, got {got}.")
 
 
-def _of_file(store: Store, place: Place) -> Iterator[Piece]:
-    found = stamp(place.shown, store.status(place.path))
-    if suffix(place.path) == parquet_rows.SUFFIX:
-        rows = ParquetRows(place.store, place.path, place.shown)
-        yield from _some(parquet_rows.pieces(rows, found), place.shown)
+def _of_file(store: Store, location: Location) -> Iterator[WorkItem]:
+    stamp = change_stamp(location.display, store.status(location.path))
+    if suffix(location.path) == parquet_rows.SUFFIX:
+        rows = ParquetRows(location.store, location.path, location.display)
+        yield from _not_empty(parquet_rows.work_items(rows, stamp), location.display)
         return
-    directory, _, name = place.path.rpartition("/")
-    files = ImageFiles(place.store, directory, place.shown.removesuffix(name), confined=False)
-    yield Piece(files, name, 1, found)
+    directory, _, name = location.path.rpartition("/")
+    prefix = location.display.removesuffix(name)
+    yield WorkItem(ImageFiles(location.store, directory, prefix, confined=False), name, 1, stamp)
 
 
-def _below(store: Store, shown: str, files: ImageFiles, pattern: Pattern) -> Iterator[Piece]:
-    """Yield the image files; where there is none, the row groups of Parquet files."""
+def _of_directory(
+    store: Store, display: str, files: ImageFiles, pattern: Pattern
+) -> Iterator[WorkItem]:
+    """Yield the image files below a directory; if there are none, the rows of Parquet files."""
     images = walk(store.scan, files.directory, pattern, SUFFIXES)
     if first := next(images, None):
         prefix = os.fsencode(files.prefix)
-        for found in chain([first], images):
-            yield Piece(files, found.name, 1, prefix + found.stamp)
+        for image in chain([first], images):
+            yield WorkItem(files, image.name, 1, prefix + image.change_stamp)
         return
     tables = walk(store.scan, files.directory, pattern, {parquet_rows.SUFFIX})
-    every = (_of_table(files, found) for found in tables)
-    yield from _some(chain.from_iterable(every), shown)
+    rows = (_of_table(files, table) for table in tables)
+    yield from _not_empty(chain.from_iterable(rows), display)
 
 
-def _of_table(files: ImageFiles, found: Found) -> Iterator[Piece]:
-    path = f"{files.directory}/{found.name}"
-    rows = ParquetRows(files.store, path, files.prefix + found.name)
-    return parquet_rows.pieces(rows, os.fsencode(files.prefix) + found.stamp)
+def _of_table(files: ImageFiles, table: ListedFile) -> Iterator[WorkItem]:
+    path = f"{files.directory}/{table.name}"
+    rows = ParquetRows(files.store, path, files.prefix + table.name)
+    return parquet_rows.work_items(rows, os.fsencode(files.prefix) + table.change_stamp)
 
 
-def _some(found: Iterator[Piece], shown: str) -> Iterator[Piece]:
-    first = next(found, None)
+def _not_empty(items: Iterator[WorkItem], display: str) -> Iterator[WorkItem]:
+    first = next(items, None)
     if first is None:
-        raise InputError(f"{shown}: expected {_EXPECTED}, got none, or none with a row.")
-    yield from chain([first], found)
+        raise InputError(f"{display}: expected {_EXPECTED}, got none, or none with a row.")
+    yield from chain([first], items)

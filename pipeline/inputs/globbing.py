@@ -1,4 +1,4 @@
-"""Files below a directory: all of them, or those that a pattern names."""
+"""Files below a directory: all of them, or those that match a pattern."""
 
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -8,127 +8,129 @@ from typing import NamedTuple, Protocol
 
 _ANY_DEPTH = "**"
 
-# Entries of one directory that are sorted together: more of them come in several runs.
+# Entries of a directory that are sorted together; a larger directory comes in several sorted runs.
 _SORTED = 100_000
 
 
 class Status(Protocol):
-    """Of `os.stat_result`, what tells that a file has changed."""
+    """The part of `os.stat_result` that shows whether a file has changed."""
 
     @property
     def st_size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
 
     @property
     def st_mtime_ns(self) -> int:
-        """When it was last written."""
+        """Time of the last modification, in nanoseconds."""
 
 
-class Entry(Protocol):
-    """What is in a directory; of this machine's, an `os.DirEntry`."""
+class DirEntry(Protocol):
+    """An entry of a directory; `os.DirEntry` is one."""
 
     @property
     def name(self) -> str:
-        """Without its directory."""
+        """The name, without the directory."""
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether it is a directory, or a link to one."""
+        """Return whether it is a directory, or a link to one."""
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Tell whether it is a file, or a link to one."""
+        """Return whether it is a file, or a link to one."""
 
     def is_symlink(self) -> bool:
-        """Tell whether it is a link."""
+        """Return whether it is a link."""
 
     def stat(self, *, follow_symlinks: bool = True) -> Status:
-        """Return size and time, of the link itself or of what it leads to."""
+        """Return size and time, of the link itself or of its target."""
 
 
-Scan = Callable[[str], Iterator[Entry]]
-"""Yields what is in a directory, in any order."""
+Scan = Callable[[str], Iterator[DirEntry]]
+"""Yields the entries of a directory, in any order."""
 
 
-class Found(NamedTuple):
-    """A file."""
+class ListedFile(NamedTuple):
+    """A file that was found below a directory."""
 
     name: str
-    """Below the directory that was looked through."""
-    stamp: bytes
-    """Its name, size and time."""
+    """Path relative to the directory."""
+    change_stamp: bytes
+    """Name, size and time."""
 
 
 class Pattern:
-    """Of a path below a directory, as shells have it: ``*``, ``?``, ``[…]``, and ``**``.
+    """A pattern of paths, as in shells: ``*``, ``?``, ``[…]`` and ``**``.
 
-    ``**`` stands for any number of directories, or at the end for all that is below. Names that
-    begin with a dot are taken only by a part that does, unless hidden ones are asked for.
+    ``**`` matches any number of directories; at the end it matches everything below. Names that
+    begin with a dot only match parts that do, unless `hidden` is true.
 
-    A place is a part of the pattern that a name must be next; with ``**`` there may be several.
+    The pattern is matched directory by directory. A position is the index of the part that the
+    next name must match; because of ``**`` there may be several positions at a time.
     """
 
     def __init__(self, text: str, *, hidden: bool = False) -> None:
-        self._takes_all = hidden and text == _ANY_DEPTH
+        self._matches_all = hidden and text == _ANY_DEPTH
         self._parts = [
             (part == _ANY_DEPTH, part.startswith(".") or hidden, re.compile(translate(part)))
             for part in text.split("/")
         ]
 
     def start(self) -> frozenset[int]:
-        """Return where to begin."""
-        return self._opened({0})
+        """Return the positions at which matching starts."""
+        return self._with_empty_matches({0})
 
-    def below(self, places: Collection[int], name: str) -> tuple[frozenset[int], bool]:
-        """Return where to go on in a directory, and whether a part names it, not only ``**``."""
-        taken = [place for place in places if self._takes(place, name)]
-        named = {place + 1 for place in taken if not self._parts[place][0]}
+    def descend(self, positions: Collection[int], name: str) -> tuple[frozenset[int], bool]:
+        """Return the positions inside a directory, and whether a part other than ``**`` matched."""
+        matching = [position for position in positions if self._matches(position, name)]
+        named = {position + 1 for position in matching if not self._parts[position][0]}
         named -= {len(self._parts)}
-        wandered = {place for place in taken if self._parts[place][0]}
-        return self._opened(named | wandered), bool(named)
+        any_depth = {position for position in matching if self._parts[position][0]}
+        return self._with_empty_matches(named | any_depth), bool(named)
 
-    def ends_with(self, places: Collection[int], name: str) -> bool:
-        """Tell whether a file's name is the end of it."""
-        if self._takes_all:
+    def matches_file(self, positions: Collection[int], name: str) -> bool:
+        """Return whether a file's name matches the end of the pattern."""
+        if self._matches_all:
             return True
         last = len(self._parts) - 1
-        return last in places and self._takes(last, name)
+        return last in positions and self._matches(last, name)
 
-    def _takes(self, place: int, name: str) -> bool:
-        _, hidden, expression = self._parts[place]
+    def _matches(self, position: int, name: str) -> bool:
+        _, hidden, expression = self._parts[position]
         return (hidden or not name.startswith(".")) and expression.match(name) is not None
 
-    def _opened(self, places: set[int]) -> frozenset[int]:
-        """Add the places that ``**`` lets one go on to, standing for no directory at all."""
+    def _with_empty_matches(self, positions: set[int]) -> frozenset[int]:
+        """Add the positions behind each ``**``, which may match no directory at all."""
         last = len(self._parts) - 1
-        for place in sorted(places):
-            after = place
-            while after < last and self._parts[after][0]:
-                after += 1
-                places.add(after)
-        return frozenset(places)
+        for position in sorted(positions):
+            following = position
+            while following < last and self._parts[following][0]:
+                following += 1
+                positions.add(following)
+        return frozenset(positions)
 
 
 EVERYTHING = Pattern(_ANY_DEPTH, hidden=True)
-"""All that is below a directory."""
+"""Matches every file below a directory."""
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether a text has what only a pattern means something by."""
-    return any(each in text for each in "*?[")
+    """Return whether a path has characters that are special in patterns."""
+    return any(character in text for character in "*?[")
 
 
-def cut(text: str) -> tuple[str, str]:
-    """Return the directory that a pattern begins with, and the pattern below it."""
+def split_pattern(text: str) -> tuple[str, str]:
+    """Split a path into the directory before the first special part, and the pattern."""
     parts = text.split("/")
-    fixed = next(place for place, part in enumerate(parts) if is_pattern(part))
+    fixed = next(index for index, part in enumerate(parts) if is_pattern(part))
     return "/".join(parts[:fixed]) or "/", "/".join(parts[fixed:])
 
 
 def walk(
     scan: Scan, directory: str, pattern: Pattern, suffixes: Collection[str]
-) -> Iterator[Found]:
-    """Yield files that end so, those of a directory before those below it, each once.
+) -> Iterator[ListedFile]:
+    """Yield the matching files with one of these suffixes, each once.
 
-    Links to directories are followed where a part of the pattern names them.
+    The files of a directory come before those below it. Links to directories are followed if a
+    part of the pattern other than ``**`` matches them.
     """
     return _walk(scan, directory, "", pattern, pattern.start(), suffixes)
 
@@ -138,37 +140,39 @@ def _walk(
     directory: str,
     prefix: str,
     pattern: Pattern,
-    places: frozenset[int],
+    positions: frozenset[int],
     suffixes: Collection[str],
-) -> Iterator[Found]:
+) -> Iterator[ListedFile]:
     below: dict[str, frozenset[int]] = {}
     entries = scan(directory)
     while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
         for entry in chunk:
             name = entry.name
-            # Of most entries nothing more need be asked.
+            # Most entries are files, which need no further system call here.
             is_file = entry.is_file(follow_symlinks=False)
-            if not is_file and (inside := _leads_to(entry, pattern, places)):
+            if not is_file and (inside := _positions_inside(entry, pattern, positions)):
                 below[name] = inside
             elif (
                 suffix(name) in suffixes
-                and pattern.ends_with(places, name)
+                and pattern.matches_file(positions, name)
                 and (is_file or not entry.is_dir(follow_symlinks=False))
             ):
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                yield Found(prefix + name, stamp(prefix + name, status))
+                yield ListedFile(prefix + name, change_stamp(prefix + name, status))
     for name, inside in sorted(below.items()):
         yield from _walk(scan, f"{directory}/{name}", f"{prefix}{name}/", pattern, inside, suffixes)
 
 
-def _leads_to(entry: Entry, pattern: Pattern, places: frozenset[int]) -> frozenset[int]:
-    """Return where to go on below an entry; nowhere, if it is no directory."""
+def _positions_inside(
+    entry: DirEntry, pattern: Pattern, positions: frozenset[int]
+) -> frozenset[int]:
+    """Return the positions inside an entry; none if it is not a directory to descend into."""
     if not entry.is_symlink() and not entry.is_dir(follow_symlinks=False):
         return _NOWHERE
-    inside, named = pattern.below(places, entry.name)
+    inside, named = pattern.descend(positions, entry.name)
     try:
         return inside if entry.is_dir(follow_symlinks=named) else _NOWHERE
     except OSError:  # a link to itself
@@ -179,11 +183,11 @@ _NOWHERE: frozenset[int] = frozenset()
 
 
 def suffix(name: str) -> str:
-    """Return the end of a name that tells its format, in lower case."""
+    """Return the suffix of a file's name in lower case, with its dot; empty if there is none."""
     return name[name.rfind(".") :].lower() if "." in name else ""
 
 
-def stamp(name: str, status: Status) -> bytes:
-    """Return what is another when a file is."""
+def change_stamp(name: str, status: Status) -> bytes:
+    """Return a change stamp: name, size and mtime."""
     text = f"{name}\0{status.st_size}\0{status.st_mtime_ns}"
     return text.encode("utf-8", "surrogateescape")

@@ -10,69 +10,69 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.images.reading import as_seen, sheet
-from pipeline.inputs.labels import FILE_NAME, Labels, read_labels
-from pipeline.inputs.source import UNKNOWN, Batch
+from pipeline.inputs.labels import FILE_NAME, LabelLookup, read_label_table
+from pipeline.inputs.source import UNKNOWN, Batch, Normalize
 from pipeline.inputs.stores import open_store
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """Files below a directory; the key of each is its name there."""
+    """Image files below a directory; the key of each is its path relative to the directory."""
 
     store: str
     directory: str
     prefix: str
-    """What stands before the name of a file in the path that users know."""
+    """What precedes a file's relative path in the path that users know."""
     confined: bool
-    """Whether links must not lead out of the directory."""
-    labels: str | None = None
+    """Whether files are refused if links lead them out of the directory."""
+    label_table_sha256: str | None = None
 
-    def batches(self, keys: Sequence[str], size: int, way: str) -> Iterator[Batch]:
-        """Read files, so many at once."""
+    def batches(self, keys: Sequence[str], size: int, normalize: Normalize) -> Iterator[Batch]:
+        """Read files in order, `size` at a time."""
         store = open_store(self.store)
-        labels = _labels(self)
+        lookup = _label_lookup(self)
         for start in range(0, len(keys), size):
             names = keys[start : start + size]
             contents = store.contents(self.directory, names, confined=self.confined)
-            images, reasons = as_seen(map(sheet, contents), len(names), way)
-            known = (labels.of(name) for name in names)
+            images, reasons = as_seen(map(sheet, contents), len(names), normalize)
+            labels = map(lookup.label_of, names)
             yield Batch(
                 [text(self.prefix + name) for name in names],
                 images,
                 reasons,
-                np.array([UNKNOWN if label is None else label for label in known], np.int8),
+                np.array([UNKNOWN if label is None else label for label in labels], np.int8),
             )
 
 
 def text(path: str) -> str:
-    """Return a path as Parquet can hold it: its text is UTF-8, and a name need not be."""
+    """Return a path as valid UTF-8, which Parquet needs; bytes that are not are escaped."""
     return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def digest_of_labels(store: str, directory: str) -> str | None:
-    """Return the SHA-256 of the table of labels in a directory, if it has one.
+def label_table_sha256(store: str, directory: str) -> str | None:
+    """Return the SHA-256 of a directory's label table; None if it has no label table.
 
     Raises
     ------
     InputError
-        Where the file is no such table; it names the line.
+        If the table is invalid; the message names the line.
     """
-    data = _table(store, directory)
-    if data is None:
+    content = _label_table(store, directory)
+    if content is None:
         return None
-    _read(data, directory)
-    return hashlib.sha256(data).hexdigest()
+    _read(content, directory)
+    return hashlib.sha256(content).hexdigest()
 
 
-# A process reads shard after shard, mostly of one directory. A table that has changed has another
-# digest, which is part of what is asked for.
+# A process reads one shard after another, mostly of the same directory. A table that has changed
+# has another digest, which is part of the cache's key.
 @lru_cache(maxsize=1)
-def _labels(files: ImageFiles) -> Labels:
-    data = _table(files.store, files.directory) if files.labels else None
-    return Labels(None) if data is None else _read(data, files.directory)
+def _label_lookup(files: ImageFiles) -> LabelLookup:
+    content = _label_table(files.store, files.directory) if files.label_table_sha256 else None
+    return LabelLookup(None if content is None else _read(content, files.directory))
 
 
-def _table(store: str, directory: str) -> bytes | None:
+def _label_table(store: str, directory: str) -> bytes | None:
     try:
         with open_store(store).open(f"{directory}/{FILE_NAME}") as stream:
             return bytes(stream.read())
@@ -80,6 +80,6 @@ def _table(store: str, directory: str) -> bytes | None:
         return None
 
 
-def _read(data: bytes, directory: str) -> Labels:
-    lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
-    return read_labels(lines, f"{directory}/{FILE_NAME}")
+def _read(content: bytes, directory: str) -> dict[str, int]:
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
+    return read_label_table(lines, f"{directory}/{FILE_NAME}")

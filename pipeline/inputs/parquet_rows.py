@@ -1,10 +1,10 @@
 """The rows of a Parquet file, on this machine or in an object store.
 
-The column of images is called ``image``, or is the only one that can hold some: uint8 pixels (a
-tensor of two dimensions, or lists of 784), or image files as bytes, alone or as Hugging Face has
-them, ``{bytes, path}``. Integers in a column called ``label`` are labels.
+The image column is called ``image``, or is the only one that can hold images: uint8 pixels (a
+tensor of two dimensions, or lists of 784), or image files as bytes, alone or in Hugging Face's
+``{bytes, path}``. Integers in a column ``label`` are labels.
 
-Row groups are not cut: whoever reads a row decodes all of its group that comes before it.
+Row groups are not divided: reading a row decodes all rows of its group that come before it.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from pipeline.images.reading import (
     pixels_as_seen,
     sheet,
 )
-from pipeline.inputs.source import UNKNOWN, Batch, Piece
+from pipeline.inputs.source import UNKNOWN, Batch, Normalize, WorkItem
 from pipeline.inputs.stores import open_store
 
 SUFFIX = ".parquet"
@@ -38,96 +38,99 @@ SUFFIX = ".parquet"
 _IMAGE = "image"
 _LABEL = "label"
 
-# Of rows that are read at once, where images are large files.
-_MOST_AT_ONCE = 64_000_000
+# Bytes of rows that are read at a time, if the images are large files.
+_MAX_BATCH_BYTES = 64_000_000
 
 _PIXELS = SIDE * SIDE
 
 _EXPECTED = (
-    "expected a column `image`, or one alone, of uint8 pixels (a tensor of two dimensions, lists "
-    f"of {_PIXELS}) or of image files (binary, or a struct with `bytes`)"
+    "expected a column `image`, or a single column, of uint8 pixels (a tensor of two dimensions, "
+    f"lists of {_PIXELS}) or of image files (binary, or a struct with `bytes`)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetRows:
-    """Rows of a file; the key of a piece is its row group, its first row and how many there are."""
+    """Rows of a file; the key of a work item is (row group, first row, number of rows)."""
 
     store: str
     path: str
-    shown: str
-    """By which users know the file."""
+    display: str
+    """The path or address that users know the file by."""
 
     @property
-    def place(self) -> str:
-        """Where the file is, for what is said of it."""
-        return self.shown if self.store else self.path
+    def location(self) -> str:
+        """Where the file is, for error messages."""
+        return self.display if self.store else self.path
 
     @property
-    def labels(self) -> None:
-        """Nothing: they are in the rows themselves."""
+    def label_table_sha256(self) -> None:
+        """None: the labels are in the rows."""
 
-    def batches(self, keys: Sequence[tuple[int, int, int]], size: int, way: str) -> Iterator[Batch]:
-        """Read row groups that follow each other, so many rows at once."""
+    def batches(
+        self, keys: Sequence[tuple[int, int, int]], size: int, normalize: Normalize
+    ) -> Iterator[Batch]:
+        """Read adjacent row groups in order, `size` rows at a time."""
         groups = [group for group, _, _ in keys]
         row = keys[0][1]
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
             schema = file.schema_arrow
-            image = image_column(schema, self.place)
+            image = image_column(schema, self.location)
             label = _label_column(schema)
             if rows_of(file, groups) != [rows for _, _, rows in keys]:
-                raise InputError(f"{self.place}: has changed since the run began: run it again.")
-            images_at_once = min(size, max(1, _MOST_AT_ONCE // _bytes_of_one(file, groups)))
+                raise InputError(f"{self.location}: has changed since the run began: run it again.")
+            rows_at_a_time = min(size, max(1, _MAX_BATCH_BYTES // _bytes_per_row(file, groups)))
             columns = [image, label] if label else [image]
             for table in file.iter_batches(
-                images_at_once, row_groups=groups, columns=columns, use_threads=False
+                rows_at_a_time, row_groups=groups, columns=columns, use_threads=False
             ):
-                images, reasons = _seen(table.column(image), way)
+                images, reasons = _seen(table.column(image), normalize)
                 yield Batch(
-                    [f"{self.shown}#{number}" for number in range(row, row + len(table))],
+                    [f"{self.display}#{number}" for number in range(row, row + len(table))],
                     images,
                     reasons,
-                    _labels(table.column(label)) if label else _unknown(len(table)),
+                    _digit_labels(table.column(label)) if label else _unknown(len(table)),
                 )
                 row += len(table)
         if row != end:
-            raise InputError(f"{self.place}: expected {end} rows, got {row}: it is damaged.")
+            raise InputError(f"{self.location}: is damaged: expected {end} rows, got {row}.")
 
 
-def pieces(rows: ParquetRows, stamp: bytes) -> Iterator[Piece]:
+def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
     """Yield the row groups of a file.
 
     Raises
     ------
     InputError
-        Where it is damaged, or has no column of images or several.
+        If it is damaged, or has no image column or several.
     """
     with _opened(rows) as file:
-        image_column(file.schema_arrow, rows.place)
+        image_column(file.schema_arrow, rows.location)
         counts = rows_of(file, range(file.metadata.num_row_groups))
     first = 0
     for group, count in enumerate(counts):
         if count:
-            yield Piece(rows, (group, first, count), count, b"%s\0%d" % (stamp, group))
+            stamp = b"%s\0%d" % (change_stamp, group)
+            yield WorkItem(rows, (group, first, count), count, stamp)
         first += count
 
 
 def rows_of(file: Any, groups: Sequence[int]) -> list[int]:
-    """Return how many rows there are in row groups, as far as these are there."""
+    """Return the number of rows of each row group, leaving out groups that do not exist."""
     metadata = file.metadata
     return [metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups]
 
 
-def image_column(schema: Any, place: str) -> str:
-    """Return the name of the column of images.
+def image_column(schema: Any, location: str) -> str:
+    """Return the name of the image column.
 
     Raises
     ------
     InputError
-        Where there is none, or several of which none is called ``image``.
+        If there is none, or if there are several and none is called ``image``.
     """
-    candidates: list[str] = [field.name for field in schema if _holds_images(field.type)]
+    candidates: list[str] = [field.name for field in schema if _can_hold_images(field.type)]
     if _IMAGE in schema.names:
         candidates = [_IMAGE] if _IMAGE in candidates else []
     if len(candidates) == 1:
@@ -136,36 +139,39 @@ def image_column(schema: Any, place: str) -> str:
         got = f"several: {', '.join(candidates)}. Call one of them `image`."
     else:
         got = ", ".join(f"{field.name}: {field.type}" for field in schema) or "no column"
-    raise InputError(f"{place}: {_EXPECTED}, got {got}")
+    raise InputError(f"{location}: {_EXPECTED}, got {got}")
 
 
-def _holds_images(kind: Any) -> bool:
-    if isinstance(kind, pa.FixedShapeTensorType):
-        return bool(kind.value_type == pa.uint8() and len(kind.shape) == 2 and 0 not in kind.shape)
-    if pa.types.is_fixed_size_list(kind):
-        return bool(kind.value_type == pa.uint8() and kind.list_size == _PIXELS)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return bool(kind.value_type == pa.uint8())
-    if pa.types.is_struct(kind):
-        place = kind.get_field_index("bytes")
-        return place >= 0 and _is_binary(kind.field(place).type)
-    return _is_binary(kind)
+def _can_hold_images(data_type: Any) -> bool:
+    if isinstance(data_type, pa.FixedShapeTensorType):
+        shape = data_type.shape
+        return bool(data_type.value_type == pa.uint8() and len(shape) == 2 and 0 not in shape)
+    if pa.types.is_fixed_size_list(data_type):
+        return bool(data_type.value_type == pa.uint8() and data_type.list_size == _PIXELS)
+    if pa.types.is_list(data_type) or pa.types.is_large_list(data_type):
+        return bool(data_type.value_type == pa.uint8())
+    if pa.types.is_struct(data_type):
+        index = data_type.get_field_index("bytes")
+        return index >= 0 and _is_binary(data_type.field(index).type)
+    return _is_binary(data_type)
 
 
-def _is_binary(kind: Any) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+def _is_binary(data_type: Any) -> bool:
+    return bool(pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type))
 
 
-def _seen(column: Any, way: str) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    kind = column.type
-    if _is_binary(kind) or pa.types.is_struct(kind):
-        files = column if _is_binary(kind) else column.flatten()[kind.get_field_index("bytes")]
-        return as_seen(map(_sheet, files), len(column), way)
+def _seen(column: Any, normalize: Normalize) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Return a column's images as the network sees them, and why rows have none, by index."""
+    data_type = column.type
+    if pa.types.is_struct(data_type):
+        column = column.flatten()[data_type.get_field_index("bytes")]
+    if _is_binary(column.type):
+        return as_seen(map(_sheet, column), len(column), normalize)
     pixels, reasons = _pixels(column)
     if pixels.shape[1:] == (SIDE, SIDE):
-        return pixels_as_seen(pixels, {}, reasons, way)
-    sheets = (reasons.get(place, image) for place, image in enumerate(pixels))
-    return as_seen(sheets, len(pixels), way)
+        return pixels_as_seen(pixels, {}, reasons, normalize)
+    sheets = (reasons.get(index, image) for index, image in enumerate(pixels))
+    return as_seen(sheets, len(pixels), normalize)
 
 
 def _sheet(value: Any) -> Sheet:
@@ -177,29 +183,28 @@ def _sheet(value: Any) -> Sheet:
 
 
 def _pixels(column: Any) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return a column's pixels, shape (n, height, width), and in which places there are none."""
-    shape, turned = (SIDE, SIDE), False
+    """Return a column's pixels, shape (n, height, width), and why rows have none, by index."""
+    shape, is_transposed = (SIDE, SIDE), False
     if isinstance(column.type, pa.FixedShapeTensorType):
-        shape, turned = tuple(column.type.shape), column.type.permutation == [1, 0]
+        shape, is_transposed = tuple(column.type.shape), column.type.permutation == [1, 0]
         column = column.storage
     lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
     size = shape[0] * shape[1]
-    is_whole = lengths == size  # of what is missing, the length is not a number
+    is_complete = lengths == size  # the length of a missing row is NaN
     reasons = {
-        place: NO_IMAGE if np.isnan(lengths[place]) else OTHER_SIZE
-        for place in np.flatnonzero(~is_whole).tolist()
+        index: NO_IMAGE if np.isnan(lengths[index]) else OTHER_SIZE
+        for index in np.flatnonzero(~is_complete).tolist()
     }
-    values = (column.filter(pa.array(is_whole)) if reasons else column).flatten()
+    values = (column.filter(pa.array(is_complete)) if reasons else column).flatten()
     if values.null_count:
         has_all = values.is_valid().to_numpy(zero_copy_only=False).reshape(-1, size).all(axis=1)
-        reasons |= dict.fromkeys(np.flatnonzero(is_whole)[~has_all].tolist(), NO_IMAGE)
+        reasons |= dict.fromkeys(np.flatnonzero(is_complete)[~has_all].tolist(), NO_IMAGE)
         values = values.fill_null(0)
     pixels = values.to_numpy().reshape(-1, *shape)
     if len(pixels) < len(column):
-        every = np.zeros((len(column), *shape), np.uint8)
-        every[is_whole] = pixels
-        pixels = every
-    return (pixels.transpose(0, 2, 1) if turned else pixels), reasons
+        complete, pixels = pixels, np.zeros((len(column), *shape), np.uint8)
+        pixels[is_complete] = complete
+    return (pixels.transpose(0, 2, 1) if is_transposed else pixels), reasons
 
 
 def _label_column(schema: Any) -> str | None:
@@ -208,8 +213,8 @@ def _label_column(schema: Any) -> str | None:
     return _LABEL
 
 
-def _labels(column: Any) -> NDArray[np.int8]:
-    """Return labels; what is none of a digit is not known."""
+def _digit_labels(column: Any) -> NDArray[np.int8]:
+    """Return labels; a value that is not a digit becomes unknown."""
     values = column.cast(pa.int64(), safe=False).fill_null(UNKNOWN).to_numpy()
     return np.where((values >= 0) & (values <= 9), values, UNKNOWN).astype(np.int8)
 
@@ -218,8 +223,8 @@ def _unknown(count: int) -> NDArray[np.int8]:
     return np.full(count, UNKNOWN, np.int8)
 
 
-def _bytes_of_one(file: Any, groups: Sequence[int]) -> int:
-    """Return how large a row is."""
+def _bytes_per_row(file: Any, groups: Sequence[int]) -> int:
+    """Return the mean size of a row."""
     parts = [file.metadata.row_group(group) for group in groups]
     size: int = sum(part.total_byte_size for part in parts)
     count: int = sum(part.num_rows for part in parts)
@@ -228,11 +233,11 @@ def _bytes_of_one(file: Any, groups: Sequence[int]) -> int:
 
 @contextlib.contextmanager
 def _opened(rows: ParquetRows) -> Iterator[Any]:
-    """Open a file; what it cannot deliver is one clear error."""
+    """Open a file; raise `InputError` if it cannot be read."""
     try:
         with open_store(rows.store).open(rows.path) as stream, pq.ParquetFile(stream) as file:
             yield file
     except (OSError, pa.ArrowException) as error:
         raise InputError(
-            f"{rows.place}: cannot be read as Parquet, or not to its end ({error})."
+            f"{rows.location}: cannot be read as Parquet, or not to its end ({error})."
         ) from None

@@ -1,51 +1,54 @@
-"""What scoring knows of an input, whatever its kind."""
+"""Image sources and their work items: what scoring knows of an input, whatever its type."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+Normalize = Literal["auto", "always", "never"]
+"""Which images are normalized: those unlike MNIST's, all, or none."""
+
 UNKNOWN = -1
-"""Instead of a label that nobody knows."""
+"""The label of an image whose label is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some images as the network sees them, with the places where there is none."""
+    """Images as the network sees them, and the reasons why others cannot be read."""
 
     paths: Sequence[str]
-    """By which the user recognises each, scored or not."""
+    """The path that users know each image by, including those that cannot be read."""
     images: NDArray[np.uint8]
-    """Of those that can be scored, in order; shape (n, 28, 28)."""
+    """The images that can be read, in order; shape (n, 28, 28)."""
     reasons: dict[int, str]
-    """Why the others cannot, by their places in `paths`."""
+    """Why the others cannot be read, by their indices in `paths`."""
     labels: NDArray[np.int8]
-    """Of every one, -1 where it is not known; shape (len(paths),)."""
+    """The label of each path, -1 if it is unknown; shape (len(paths),)."""
 
 
-class Source(Protocol):
-    """Where images are read from: a frozen dataclass of strings and truth values.
+class ImageSource(Protocol):
+    """Reads images: a frozen dataclass of strings and booleans.
 
-    JSON can hold it, and a worker on another machine needs nothing else to read from it.
+    It can be stored as JSON, and a worker on another machine needs nothing else to read from it.
     """
 
     @property
-    def labels(self) -> str | None:
-        """The SHA-256 of the table of labels beside the images, if there is one."""
+    def label_table_sha256(self) -> str | None:
+        """The SHA-256 of the label table beside the images, if there is one."""
 
-    def batches(self, keys: Sequence[Any], size: int, way: str) -> Iterator[Batch]:
-        """Read what some of its pieces hold, in order, so many images at once."""
+    def batches(self, keys: Sequence[Any], size: int, normalize: Normalize) -> Iterator[Batch]:
+        """Read the images of work items in order, `size` images at a time."""
 
 
-class Piece(NamedTuple):
-    """The least that is read by one task alone."""
+class WorkItem(NamedTuple):
+    """The smallest unit that one task reads."""
 
-    source: Source
+    source: ImageSource
     key: Any
-    """By which the source finds it again; JSON can hold it."""
+    """What the source finds the images by; it can be stored as JSON."""
     images: int
-    """How many there are in it."""
-    stamp: bytes
-    """Another one whenever what it holds is another."""
+    """Number of images."""
+    change_stamp: bytes
+    """Changes if the content changes."""

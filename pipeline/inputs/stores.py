@@ -1,4 +1,4 @@
-"""Where inputs are: on this machine, or in an object store that pyarrow.fs knows."""
+"""The stores of inputs: this machine, and the object stores that pyarrow.fs knows."""
 
 import enum
 import os
@@ -17,69 +17,69 @@ from pyarrow import fs
 from pipeline.errors import InputError
 from pipeline.images.decoding import UnreadableImageError
 from pipeline.images.reading import MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
-from pipeline.inputs.globbing import Entry, Status
+from pipeline.inputs.globbing import DirEntry, Status
 from pipeline.stages import bounded_map
 
-# Objects that are fetched at once: each takes its time to answer, whatever its size.
-_UNDER_WAY = 32
+# Objects that are fetched at a time. Small objects too take some time to answer.
+_CONCURRENT = 32
 
 
-class Kind(enum.Enum):
-    """What there is under a path."""
+class FileType(enum.Enum):
+    """The type of what a path leads to."""
 
     DIRECTORY = enum.auto()
     FILE = enum.auto()
-    NOTHING = enum.auto()
+    NOT_FOUND = enum.auto()
 
 
 class Store(Protocol):
-    """Directories and files; an error of it as a whole is an InputError."""
+    """Directories and files. If the store as a whole fails, its methods raise InputError."""
 
-    def kind_of(self, path: str) -> Kind:
-        """Tell what is there."""
+    def file_type(self, path: str) -> FileType:
+        """Return the type of what a path leads to."""
 
-    def scan(self, directory: str) -> Iterator[Entry]:
-        """Yield what is in a directory."""
+    def scan(self, directory: str) -> Iterator[DirEntry]:
+        """Yield the entries of a directory."""
 
     def status(self, path: str) -> Status:
-        """Return size and time of a file."""
+        """Return the size and time of a file."""
 
     def contents(
         self, directory: str, names: Sequence[str], *, confined: bool
     ) -> Iterator[bytes | str]:
-        """Yield what each of some files holds, or the reason why it cannot be read.
+        """Yield the content of each file, or the reason why it cannot be read.
 
-        Where they are confined, links must not lead out of the directory.
+        If `confined`, a file is refused if links lead out of the directory.
         """
 
     def open(self, path: str) -> Any:
-        """Return a file, as pyarrow reads it."""
+        """Open a file as a pyarrow file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where an input is."""
 
     store: str
-    """An address that opens the store; empty for this machine."""
+    """Address that opens the store; empty for this machine."""
     path: str
-    """In the store."""
-    shown: str
-    """As its user knows it, without what is only for the store."""
+    """Path in the store."""
+    display: str
+    """The path or address as users know it, without the options of the store."""
 
 
-def locate(text: str) -> Place:
-    """Return where an input is: a path, ``file://…`` or an address that pyarrow.fs knows.
+def locate(text: str) -> Location:
+    """Return the location of an input: a path, ``file://…`` or an address that pyarrow.fs knows.
 
     Raises
     ------
     InputError
-        Where the address cannot be used, or holds a password: addresses are recorded.
+        If the address is invalid, or has a password: addresses are recorded.
     """
     if not text:
         raise InputError("Expected directories or files to score, got an empty name.")
     if "://" not in text:
-        return Place("", str(Path(text).absolute()), str(Path(text)))
+        return Location("", str(Path(text).absolute()), str(Path(text)))
     try:
         parts = urlsplit(text)
         password = parts.password
@@ -88,35 +88,35 @@ def locate(text: str) -> Place:
     if password:
         raise InputError(
             f"An input's address of {parts.scheme}:// has a password: expected credentials in the "
-            "environment (AWS_ACCESS_KEY_ID, …) or where else pyarrow looks for them. An address "
-            "is recorded beside the predictions."
+            "environment (AWS_ACCESS_KEY_ID, …), or in another place where pyarrow looks for them. "
+            "The address is recorded beside the predictions."
         )
     files, path = _from_address(text)
     path = path.rstrip("/") or path
     if isinstance(files, fs.LocalFileSystem):
-        return Place("", path, path)
+        return Location("", path, path)
     if not path:
         raise _unusable(text)
-    # Of most stores the path begins with the bucket, which is the host of the address.
+    # In most stores the path begins with the bucket, which is the host of the address.
     host = parts.netloc.rpartition("@")[2]
-    shown = path if path.partition("/")[0] == host else f"{host}/{path.lstrip('/')}"
-    return Place(text, path, f"{parts.scheme}://{shown}")
+    display = path if path.partition("/")[0] == host else f"{host}/{path.lstrip('/')}"
+    return Location(text, path, f"{parts.scheme}://{display}")
 
 
 def open_store(address: str) -> Store:
-    """Return the store of a place."""
+    """Return the store with this address; an empty address is this machine."""
     return _Objects(address) if address else _THIS_MACHINE
 
 
 class _ThisMachine:
-    """Files of this machine."""
+    """The file system of this machine."""
 
-    def kind_of(self, path: str) -> Kind:
+    def file_type(self, path: str) -> FileType:
         if Path(path).is_dir():
-            return Kind.DIRECTORY
-        return Kind.FILE if Path(path).exists() else Kind.NOTHING
+            return FileType.DIRECTORY
+        return FileType.FILE if Path(path).exists() else FileType.NOT_FOUND
 
-    def scan(self, directory: str) -> Iterator[Entry]:
+    def scan(self, directory: str) -> Iterator[DirEntry]:
         with os.scandir(directory) as entries:
             yield from entries
 
@@ -141,18 +141,17 @@ _THIS_MACHINE = _ThisMachine()
 
 
 class _Objects:
-    """Objects, by their paths, bucket first."""
+    """An object store; its paths begin with the bucket."""
 
     def __init__(self, address: str) -> None:
         self._fs, _ = _from_address(address)
 
-    def kind_of(self, path: str) -> Kind:
-        found = self._information(path)
-        kinds = {fs.FileType.Directory: Kind.DIRECTORY, fs.FileType.File: Kind.FILE}
-        return kinds.get(found.type, Kind.NOTHING)
+    def file_type(self, path: str) -> FileType:
+        types = {fs.FileType.Directory: FileType.DIRECTORY, fs.FileType.File: FileType.FILE}
+        return types.get(self._information(path).type, FileType.NOT_FOUND)
 
-    def scan(self, directory: str) -> Iterator[Entry]:
-        """Yield a directory's entries, of which pyarrow makes a list."""
+    def scan(self, directory: str) -> Iterator[DirEntry]:
+        """Yield a directory's entries; pyarrow lists them all at once."""
         try:
             yield from map(_Object, self._fs.get_file_info(fs.FileSelector(directory)))
         except (OSError, pyarrow.ArrowException) as error:
@@ -166,11 +165,13 @@ class _Objects:
         directory: str,
         names: Sequence[str],
         *,
-        confined: bool,  # noqa: ARG002 - there are no links
+        confined: bool,  # noqa: ARG002 - an object store has no links
     ) -> Iterator[bytes | str]:
-        with ThreadPoolExecutor(_UNDER_WAY) as pool:
+        with ThreadPoolExecutor(_CONCURRENT) as pool:
             paths = ((f"{directory}/{name}",) for name in names)
-            yield from bounded_map(lambda path: pool.submit(self._content, path), paths, _UNDER_WAY)
+            yield from bounded_map(
+                lambda path: pool.submit(self._content, path), paths, _CONCURRENT
+            )
 
     def open(self, path: str) -> Any:
         try:
@@ -189,7 +190,7 @@ class _Objects:
         except (OSError, pyarrow.ArrowException) as error:
             if "ACCESS_DENIED" in str(error):
                 return NOT_OPENED
-            # Not one row more: what cannot be reached now may be another time.
+            # The run stops: a row with an error would stay, and the store may work again later.
             raise _unreachable(path, error) from None
 
     def _information(self, path: str) -> Any:
@@ -200,19 +201,19 @@ class _Objects:
 
 
 class _Object:
-    """What a store tells of an object, in the words of `os.DirEntry`."""
+    """A `pyarrow.fs.FileInfo` with the interface of `os.DirEntry`."""
 
-    def __init__(self, found: Any) -> None:
-        self._found = found
-        self.name: str = found.base_name
-        self.st_size: int = found.size or 0
-        self.st_mtime_ns: int = found.mtime_ns or 0
+    def __init__(self, information: Any) -> None:
+        self._type = information.type
+        self.name: str = information.base_name
+        self.st_size: int = information.size or 0
+        self.st_mtime_ns: int = information.mtime_ns or 0
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002
-        return bool(self._found.type == fs.FileType.Directory)
+        return bool(self._type == fs.FileType.Directory)
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002
-        return bool(self._found.type == fs.FileType.File)
+        return bool(self._type == fs.FileType.File)
 
     def is_symlink(self) -> bool:
         return False
@@ -221,32 +222,33 @@ class _Object:
         return self
 
 
-# What quotes mean, and what they need not be for: the rest may stand in a name, in an address not.
+# Characters that are not quoted in an address: those with a meaning, and those that need no
+# quoting. All others may be in a name, but not in an address.
 _IN_ADDRESSES = "%" + string.punctuation.translate(str.maketrans("", "", '%"<>[]\\^`{|}'))
 
 
-# Connections are kept from shard to shard.
+# Connections are kept for the next shard.
 @lru_cache(maxsize=8)
 def _from_address(address: str) -> tuple[Any, str]:
     try:
-        found: tuple[Any, str] = fs.FileSystem.from_uri(quote(address, _IN_ADDRESSES))
+        opened: tuple[Any, str] = fs.FileSystem.from_uri(quote(address, _IN_ADDRESSES))
     except (pyarrow.ArrowException, ValueError):
-        # What pyarrow says may hold the whole address.
+        # pyarrow's message may quote the whole address.
         raise _unusable(address) from None
-    except OSError as error:  # such as a bucket whose region cannot be asked for
+    except OSError as error:  # such as a bucket whose region cannot be looked up
         raise _unreachable(address.partition("?")[0].rpartition("@")[2], error) from None
-    return found
+    return opened
 
 
 def _unusable(address: str) -> InputError:
     scheme = address.partition("://")[0]
     return InputError(
         f"An input's address of {scheme}:// cannot be used: expected s3://bucket/…, gs://…, "
-        "file://… or another one that pyarrow.fs knows, with options that it has."
+        "file://… or another address that pyarrow.fs knows, with valid options."
     )
 
 
 def _unreachable(path: str, error: Exception) -> InputError:
     return InputError(
-        f"{path}: cannot be read ({error}). What was scored stays; run it again when it can be."
+        f"{path}: cannot be read ({error}). Predictions so far are kept: run it again later."
     )

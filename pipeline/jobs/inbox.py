@@ -1,9 +1,10 @@
-"""An inbox: a directory that image files are dropped into, each of which is scored once.
+"""The inbox: finish the pending batch → find complete files → move them → score the batch.
 
-Files that are whole are moved out of the inbox into a batch, a directory of the outbox, which is
-then scored. A rename is all or nothing, so a file is at any moment either in the inbox or in one
-batch. At most one batch is under way; a file in the outbox names it before anything is moved, so
-that a run that was killed is finished by the next one, before that takes new files.
+Each image file that is put into the inbox is scored once. Complete files are moved into a batch,
+which is a directory of the outbox, and the batch is scored. A rename is atomic, so at any moment a
+file is either in the inbox or in one batch. At most one batch is pending. A file in the outbox
+names it before any file is moved, so the next run finishes the batch of a killed run before it
+takes new files.
 """
 
 import logging
@@ -26,16 +27,16 @@ from pipeline.settings import Settings, load_settings
 _log = logging.getLogger(__name__)
 
 SETTLE = 5.0
-"""Seconds for which a file must not change before it is taken to be whole."""
+"""Seconds without a change after which a file is taken to be complete."""
 
 IMAGES = "images"
-"""Of a batch: the files that were taken, under the names they had in the inbox."""
+"""Directory of a batch with its files, under the paths they had in the inbox."""
 
-# Of the outbox: the name of the batch that is not done yet.
-_UNDER_WAY = ".under-way"
+# File of the outbox with the name of the pending batch.
+_PENDING = ".under-way"
 
-# What a file's status must keep saying.
-_Status = tuple[int, int, int, int]
+# The change stamp of a file: (inode, size, mtime, ctime).
+_Stamp = tuple[int, int, int, int]
 
 
 def score_inbox(
@@ -48,52 +49,51 @@ def score_inbox(
     min_confidence: float | None = None,
     settings: Settings | None = None,
 ) -> list[Scoring]:
-    """Score the image files that are in an inbox, and move them out of it.
+    """Move the image files of an inbox into a batch, and score them.
 
-    Every file is scored once, whenever this is killed and run again. A name that comes again is
-    a new file. Files whose names, or whose directories' names, begin with a dot are left alone,
-    as are those that are no images by their suffix.
+    Every file is scored exactly once, even if a run is killed and started again. A file with a
+    name that was scored before is a new file. Files without the suffix of an image stay in the
+    inbox, and so does everything whose name, or whose directory's name, begins with a dot.
 
     Parameters
     ----------
     inbox : Path
-        A directory. Directories below it stay, and files in them keep their paths.
+        A directory. Its subdirectories stay, and files in them keep their relative paths.
     outbox : Path
-        A directory on the same file system; it gets a directory for each batch, with the files in
-        ``images/`` and what `pipeline.jobs.scoring.score` writes beside them. One that has its
+        A directory on the same file system. It gets a directory for each batch, with the files in
+        ``images/`` beside the results of `pipeline.jobs.scoring.score`. A batch with a
         ``summary.json`` is done.
     model : str
-        A reference. Where there is no such version, nothing is taken.
+        Reference of a version. If there is none, no file is moved.
     settle : float
-        Seconds, from 0. A file that has changed within them is left for the next run. A writer
-        that may pause for longer writes elsewhere on the file system, and moves its files in.
+        Seconds, at least 0. A file that changed during them is left for the next run. A writer
+        that may pause for longer writes elsewhere on the file system, and renames when it is done.
     options : Options, optional
     min_confidence : float, optional
         A fraction in [0, 1], as in `pipeline.jobs.scoring.score`.
     settings : Settings, optional
-        Of the environment where not given.
+        Those of the environment by default.
 
     Returns
     -------
     list of Scoring
-        Of the batches: one that an earlier run left, if it did, and one of new files, if there
-        are some.
+        One for the batch that an earlier run left, if any, and one for the new files, if any.
 
     Raises
     ------
     InputError
-        Where the inbox is no directory.
+        If the inbox is not a directory.
     OutputError
-        Where the outbox is in the inbox, or on another file system.
+        If the outbox is in the inbox, or on another file system.
     InvalidParameterError
         If `settle` is outside its domain.
     registry.NotFoundError
-        Where there is no such version.
+        If there is no such version.
     """
     settings = settings or load_settings()
     if not 0 <= settle < float("inf"):
-        raise InvalidParameterError("settle", "seconds from 0", settle)
-    inbox, outbox = places(inbox, outbox)
+        raise InvalidParameterError("settle", "seconds, at least 0", settle)
+    inbox, outbox = prepare_boxes(inbox, outbox)
 
     score = partial(
         scoring.score,
@@ -103,29 +103,29 @@ def score_inbox(
         settings=settings,
     )
     done = []
-    # Two runs with one outbox: the second waits, and finds what came meanwhile.
+    # Of two runs with one outbox, the second waits, and takes the files that came meanwhile.
     with files.locked(outbox):
-        files.sweep(outbox)
-        if (outbox / _UNDER_WAY).exists():
+        files.remove_leftovers(outbox)
+        if (outbox / _PENDING).exists():
             done += _finish(outbox, score)
-        whole = _whole(inbox, settle)
-        if whole:
-            # What would stop the scoring stops it while the files are still in the inbox.
+        complete = _complete_files(inbox, settle)
+        if complete:
+            # If there is no such version, the files stay in the inbox.
             scoring.resolve(settings, model)
-            _take(inbox, whole, outbox)
+            _move_to_batch(inbox, complete, outbox)
             done += _finish(outbox, score)
     return done
 
 
-def places(inbox: Path, outbox: Path) -> tuple[Path, Path]:
-    """Return an inbox and an outbox as they really are, and make the outbox.
+def prepare_boxes(inbox: Path, outbox: Path) -> tuple[Path, Path]:
+    """Check an inbox and an outbox, create the outbox, and return both without symbolic links.
 
     Raises
     ------
     InputError
-        Where the inbox is no directory.
+        If the inbox is not a directory.
     OutputError
-        Where the outbox is in the inbox, or on another file system.
+        If the outbox is in the inbox, or on another file system.
     """
     if not inbox.is_dir():
         got = "a file" if inbox.exists() else "nothing there"
@@ -140,63 +140,63 @@ def places(inbox: Path, outbox: Path) -> tuple[Path, Path]:
     outbox.mkdir(parents=True, exist_ok=True)
     if inbox.stat().st_dev != outbox.stat().st_dev:
         raise OutputError(
-            f"{outbox}: expected an outbox on the file system of the inbox {inbox}, for files to "
-            "move as a whole; choose a directory beside it."
+            f"{outbox}: expected an outbox on the file system of the inbox {inbox}, so that files "
+            "move atomically. Choose a directory beside the inbox."
         )
     return inbox, outbox
 
 
-def _whole(inbox: Path, settle: float) -> list[str]:
-    """Return the paths of files that nobody has written to for a while, in order."""
-    seen = dict(_image_files(inbox))
-    if seen:
-        # Seen twice, rather than old by a clock: a file server has another clock.
+def _complete_files(inbox: Path, settle: float) -> list[str]:
+    """Return the sorted paths of files that do not change for `settle` seconds."""
+    before = dict(_image_files(inbox))
+    if before:
+        # Two listings are compared, not ages: the clock of a file server may differ from ours.
         time.sleep(settle)
-    now = dict(_image_files(inbox)) if seen else {}
-    return sorted(name for name, status in seen.items() if now.get(name) == status)
+    after = dict(_image_files(inbox)) if before else {}
+    return sorted(name for name, stamp in before.items() if after.get(name) == stamp)
 
 
-def _take(inbox: Path, names: list[str], outbox: Path) -> None:
-    """Move files into a new batch, under the names they have."""
+def _move_to_batch(inbox: Path, names: list[str], outbox: Path) -> None:
+    """Move files into a new batch, under the same relative paths."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     batch = outbox / f"{now}-{secrets.token_hex(3)}"
-    # First the word that something is there, then the thing itself.
-    with files.replacing(outbox / _UNDER_WAY) as temporary:
+    # The batch is named before it exists, so that a killed run leaves no unknown batch.
+    with files.atomic_write(outbox / _PENDING) as temporary:
         temporary.write_text(batch.name)
     (batch / IMAGES).mkdir(parents=True)
     for name in names:
-        place = batch / IMAGES / name
+        target = batch / IMAGES / name
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            (inbox / name).rename(place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (inbox / name).rename(target)
         except FileNotFoundError:
-            # Its owner was faster.
+            # Its owner has removed it.
             continue
         except OSError as error:
             _log.warning("%s stays in the inbox: %s.", inbox / name, error.strerror)
-    # Were a move undone by a power loss after the file had its row, it would get another.
+    # If a power loss undid a move after the file was scored, the file would be scored twice.
     for directory, _, _ in os.walk(batch):
-        files.sync(Path(directory))
-    files.sync(outbox)
+        files.fsync(Path(directory))
+    files.fsync(outbox)
 
 
 def _finish(outbox: Path, score: Callable[[Path, Path], Scoring]) -> list[Scoring]:
-    """Score the batch that is under way, unless it has no file or is done."""
+    """Score the pending batch, unless it has no file or is done."""
     done = []
-    batch = outbox / (outbox / _UNDER_WAY).read_text()
+    batch = outbox / (outbox / _PENDING).read_text()
     if not any(_image_files(batch / IMAGES)):
-        # Killed before the first file was moved, or nothing could be. Only what is empty goes.
+        # The run was killed before it moved a file, or could move none. Only empty directories go.
         for directory, _, _ in os.walk(batch, topdown=False):
             with suppress(OSError):
                 Path(directory).rmdir()
     elif not (batch / SUMMARY).exists():
         done.append(score(batch / IMAGES, batch))
-    (outbox / _UNDER_WAY).unlink()
+    (outbox / _PENDING).unlink()
     return done
 
 
-def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Status]]:
-    """Yield the path and the status of the image files in a directory and below it."""
+def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Stamp]]:
+    """Yield the relative path and the change stamp of each image file below a directory."""
     try:
         entries = list(os.scandir(directory))
     except (FileNotFoundError, NotADirectoryError):
@@ -205,10 +205,16 @@ def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Stat
         name = prefix + entry.name
         if entry.name.startswith("."):
             continue
-        # One that is gone by now was its owner's to take.
+        # Its owner may have removed it.
         with suppress(FileNotFoundError):
             if entry.is_dir(follow_symlinks=False):
                 yield from _image_files(Path(entry.path), f"{name}/")
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - many files
-                found = entry.stat(follow_symlinks=False)
-                yield name, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                status = entry.stat(follow_symlinks=False)
+                yield (
+                    name,
+                    (
+                        *(status.st_ino, status.st_size),
+                        *(status.st_mtime_ns, status.st_ctime_ns),
+                    ),
+                )

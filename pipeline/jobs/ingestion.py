@@ -18,7 +18,7 @@ def ingest(*, settings: Settings | None = None) -> DataReference:
 
     Raises
     ------
-    NoSourceLeftError
+    NoMirrorLeftError
         If every source of a file failed.
     """
     settings = settings or load_settings()

@@ -1,8 +1,10 @@
-"""Reproduction: a version trained again from what is recorded of it, and compared."""
+"""Reproduction: read the lineage → ingest → find the labelled images → train → compare."""
 
 import contextlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nn import NetworkError, NeuralNetwork
 from pipeline import files
@@ -28,77 +30,91 @@ def reproduce(
 ) -> Reproduction:
     """Train a version again from its recorded lineage, and compare the weights.
 
-    Nothing is registered. Killed and run again, it goes on where it was.
+    Nothing is registered. A run that was killed resumes when it is run again.
 
     Parameters
     ----------
     reference : str
+        Reference of the version.
     labelled : str or Path, optional
-        Where the labelled images are that it was trained on, if this machine has not kept them.
+        The labelled images it was trained on, if this machine no longer has them.
     settings : Settings, optional
-        Of the environment where not given.
+        Those of the environment by default.
 
     Raises
     ------
     LineageError
-        Where what it was trained on, or how, is not recorded or not to be had.
-    NoSourceLeftError
-        Where MNIST is neither there nor to be had.
+        If its inputs or its parameters are not recorded, or the inputs are not available.
+    NoMirrorLeftError
+        If MNIST is not in the data directory and no source delivers it.
     registry.NotFoundError
-        Where there is no such version.
+        If there is no such version.
     """
     settings = settings or load_settings()
     with open_registry(settings) as registry:
         version = registry.get(full_reference(reference))
+    params = _network_params(version)
+    data = ingest(settings=settings)
+    user_images = _labelled(version, data, labelled, settings)
+    _require_inputs(version, inputs_of(data, user_images))
+    code = code_version()
+    work = settings.unfinished / f"reproduction-{version.sha256[:16]}-{code}"
+    with files.locked(work):
+        candidate = train(data, user_images, params, work)
+        layers: list[LayerDifference] = []
+        if candidate.sha256 != version.sha256:
+            # Without the version's own weights, only the digests can be compared.
+            with contextlib.suppress(BlobError), open_registry(settings) as registry:
+                weights = registry.load(version.reference)
+                layers = differing_layers(weights, candidate.path.read_bytes())
+        shutil.rmtree(work)
+    changes = _environment_changes(version, {**environment(), "code": code})
+    return Reproduction(version, candidate, tuple(layers), changes)
+
+
+def _network_params(version: ModelVersion) -> dict[str, Any]:
+    """Return the recorded parameters of a version's network."""
     params = network_params_of(version.params)
     try:
         NeuralNetwork.from_params(params)
     except (TypeError, NetworkError) as error:
         raise LineageError(
-            f"{version.reference}: expected the parameters of its network on record, got "
+            f"{version.reference}: expected the recorded parameters of its network, got "
             f"{', '.join(params) or 'none'} ({error})."
         ) from None
-    data = ingest(settings=settings)
-    own = _labelled(version, data, labelled, settings)
-    found = inputs_of(data, own)
-    if found != version.inputs:
-        differing = sorted(
-            role
-            for role in {**found, **version.inputs}
-            if found.get(role) != version.inputs.get(role)
-        )
+    return params
+
+
+def _require_inputs(version: ModelVersion, available: Mapping[str, str]) -> None:
+    """Check that the inputs on this machine are those that a version was trained on."""
+    differing = [
+        role
+        for role in sorted({**available, **version.inputs})
+        if available.get(role) != version.inputs.get(role)
+    ]
+    if differing:
         raise LineageError(
-            f"{version.reference} was trained on other data than there is here: "
+            f"{version.reference} was trained on other data than this machine has: "
             f"{', '.join(differing)}."
         )
-    code = code_version()
-    directory = settings.unfinished / f"reproduction-{version.sha256[:16]}-{code}"
-    with files.locked(directory):
-        candidate = train(data, own, params, directory)
-        layers: list[LayerDifference] = []
-        if candidate.sha256 != version.sha256:
-            with contextlib.suppress(BlobError), open_registry(settings) as registry:
-                weights = registry.load(version.reference)
-                layers = differing_layers(weights, candidate.path.read_bytes())
-        shutil.rmtree(directory)
+
+
+def _environment_changes(
+    version: ModelVersion, now: dict[str, str]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Return what differs between the recorded environment of a version and the current one."""
     then = {**version.environment, "code": version.code_version}
-    now = {**environment(), "code": code}
-    return Reproduction(
-        version,
-        candidate,
-        tuple(layers),
-        {
-            name: (then.get(name), now.get(name))
-            for name in sorted(then | now)
-            if then.get(name) != now.get(name)
-        },
-    )
+    return {
+        name: (then.get(name), now.get(name))
+        for name in sorted(then | now)
+        if then.get(name) != now.get(name)
+    }
 
 
 def _labelled(
     version: ModelVersion, data: DataReference, source: str | Path | None, settings: Settings
 ) -> LabelledReference | None:
-    """Return the labelled images that a version was trained on, from where they were kept."""
+    """Return the labelled images that a version was trained on; None if there were none."""
     sha256 = version.inputs.get("labelled")
     if sha256 is None:
         return None
@@ -107,9 +123,9 @@ def _labelled(
         return kept
     collection = collect(source, data, settings.labelled) if source else None
     if collection is None or collection.reference != kept:
-        got = "others" if collection else "none here"
+        got = "other images" if collection else "none"
         raise LineageError(
             f"{version.reference} was trained on labelled images with the SHA-256 {sha256}, got "
-            f"{got}. Say with --labelled where they are."
+            f"{got}. Name their directory with --labelled."
         )
     return kept

@@ -2,8 +2,8 @@
 
 A candidate that the gate refuses does not become a version. That is an outcome, not an error:
 the champion stays, and the model's history records the refusal with its figures. A run that is
-killed leaves either what was there before or a complete version. The next run resumes after the
-last finished stage, and gives the same bytes.
+killed leaves either the previous state or a complete version. The next run resumes after the last
+finished stage, and produces the same bytes.
 """
 
 import logging
@@ -39,10 +39,10 @@ def retrain(
     run_id: str | None = None,
     settings: Settings | None = None,
 ) -> Retraining:
-    """Train a candidate and, if the gate lets it pass, register and promote it.
+    """Train a candidate; if it passes the gate, register and promote it.
 
-    Nothing is trained if it would bring nothing new: if the champion was made of the same inputs,
-    configuration and code, or if the same was refused against this champion or was taken back.
+    Nothing is trained if the champion was made of the same inputs, configuration and code, or if
+    such a candidate was refused against this champion, or was rolled back.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def retrain(
         If another retraining runs, and the settings say not to wait for it.
     InputError
         If there are no labelled images in `labelled`.
-    NoSourceLeftError
+    NoMirrorLeftError
         If MNIST is not in the data directory and no source delivers it.
     registry.BlobError
         If the champion's weights do not match their digest.
@@ -94,8 +94,10 @@ def retrain(
                 return Unchanged(champion.version, reason, collection)
         run_id = begin_run(work, thresholds, run_id)
         candidate = train(data, user_images, lineage.network_params, work)
-        current = champion.version if champion else None
-        verdict = judge(data, user_images, candidate.path, current, settings.blobs_url, thresholds)
+        incumbent = champion.version if champion else None
+        verdict = judge(
+            data, user_images, candidate.path, incumbent, settings.blobs_url, thresholds
+        )
         directory = settings.runs / run_id
         outcome: Trained
         if verdict.passed:
@@ -112,9 +114,9 @@ def retrain(
 
 @stage
 def conclude(outcome: Trained, work: Path) -> None:
-    """Keep the record and the report of a run; its checkpoint is no longer needed."""
+    """Write the record and the report of a run, and remove its checkpoint."""
     write_run_files(outcome)
-    files.remove(work)
+    files.remove_directory(work)
 
 
 def _thresholds(settings: Settings, min_accuracy: float | None) -> Thresholds:
@@ -129,4 +131,4 @@ def _validate(preset: str, seed: int) -> None:
     if preset not in PRESETS:
         raise InvalidParameterError("preset", f"one of {', '.join(PRESETS)}", preset)
     if seed < 0:
-        raise InvalidParameterError("seed", "a whole number from 0", seed)
+        raise InvalidParameterError("seed", "an integer of at least 0", seed)

@@ -1,4 +1,4 @@
-"""Some of MNIST's test images as PNG files, to try scoring on."""
+"""Sampling: ingest → draw test images → write them as PNG files with their labels."""
 
 import csv
 import io
@@ -16,23 +16,32 @@ from pipeline.settings import Settings
 
 
 def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None = None) -> int:
-    """Write test images as PNG files, and ``labels.csv`` with their labels; return how many.
+    """Write MNIST test images as PNG files, with their labels in ``labels.csv``.
 
-    Equal counts and seeds write equal files.
+    Equal counts and seeds give equal files.
 
     Parameters
     ----------
     count : int
-        1 to the size of the test set.
+        Number of images, from 1 to the size of the test set.
     output : Path
-        Made where it does not exist. It may hold an earlier sample of the same count and seed.
+        A directory, created if needed. It may hold an earlier sample of the same count and seed.
+    seed : int
+        Seed of the draw.
+    settings : Settings, optional
+        Those of the environment by default.
+
+    Returns
+    -------
+    int
+        The number of images written.
 
     Raises
     ------
     InvalidParameterError
         If the count is outside its domain.
     OutputError
-        Where the directory holds anything else, which the sample would mix with.
+        If the directory holds anything else.
     """
     data = ingest(settings=settings)
     test = parquet.read(data.test.path, data.test.split)
@@ -44,9 +53,9 @@ def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None
         present = {path.name for path in output.iterdir()} if output.exists() else set()
     except NotADirectoryError:
         raise OutputError(f"{output}: expected a directory, got a file.") from None
-    if strangers := present - set(names) - {FILE_NAME}:
+    if others := present - set(names) - {FILE_NAME}:
         raise OutputError(
-            f"{output}: expected an empty directory, got one that holds {min(strangers)!r}. "
+            f"{output}: expected an empty directory, got one that holds {min(others)!r}. "
             "Choose another, or remove it first."
         )
     table = io.StringIO()
@@ -56,6 +65,6 @@ def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None
     for name, index in names.items():
         (output / name).write_bytes(png(test.images[index]))
         rows.writerow([name, test.labels[index]])
-    with files.replacing(output / FILE_NAME) as temporary:
+    with files.atomic_write(output / FILE_NAME) as temporary:
         temporary.write_text(table.getvalue())
     return count

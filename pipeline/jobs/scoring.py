@@ -18,7 +18,7 @@ from pipeline.progress import report
 from pipeline.scoring.listing import list_images, unscored_shards
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.scorer import load_network, score_shard
-from pipeline.scoring.summary import summarise
+from pipeline.scoring.summary import summarize
 from pipeline.settings import Settings, load_settings
 from pipeline.stages import map_stage, stage
 from registry import ModelVersion
@@ -71,7 +71,7 @@ def score(
         If its weights are missing or do not match their digest.
     """
     started = time.time()
-    addresses = finding.several(inputs)
+    addresses = finding.input_list(inputs)
     settings = settings or load_settings()
     options = options or Options()
     _validate(options, min_confidence)
@@ -79,9 +79,9 @@ def score(
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = resolve(settings, model)
     # Everything that can be refused is refused before anything is written.
-    finding.require(addresses, output)
+    finding.check_inputs(addresses, output)
     load_network(settings.blobs_url, version.sha256)
-    # Of two runs into one directory the second waits, and finds everything done.
+    # Of two runs with one output, the second waits, and finds everything done.
     with files.locked(output):
         listing = list_images(addresses, output, version, options)
         pending = unscored_shards(output, listing)
@@ -93,7 +93,7 @@ def score(
         for count in map_stage(score_shard, calls):
             done += count
             report(activity, done, listing.files)
-        return summarise(version, output, listing, min_confidence, resumed, started)
+        return summarize(version, output, listing, min_confidence, resumed, started)
 
 
 def _validate(options: Options, min_confidence: float | None) -> None:

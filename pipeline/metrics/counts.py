@@ -12,10 +12,10 @@ from pipeline.images.normalization import SIDE
 DIGITS = 10
 
 BINS = 20
-"""Of confidence, each 0.05 wide."""
+"""Number of bins of confidence, each 0.05 wide."""
 
 INK_BINS = 12
-"""Of ink, each 0.02 wide, from 0.02 on; what is beyond counts in the first or the last."""
+"""Number of bins of ink, each 0.02 wide, from 0.02 to 0.26; the outer bins take the rest."""
 
 
 def _zeros(*shape: int) -> NDArray[np.int64]:
@@ -24,21 +24,22 @@ def _zeros(*shape: int) -> NDArray[np.int64]:
 
 @dataclass
 class PredictionCounts:
-    """Counts of one shard, or of all."""
+    """Counts over the images of one shard or of several."""
 
     files: int = 0
+    """Images, including those without a prediction."""
     digits: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS))
-    """Images that were taken for each digit."""
+    """Images predicted as each digit."""
     confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(DIGITS))
-    """The sums of their confidence."""
+    """Sum of the confidence of these predictions, by digit."""
     histogram: NDArray[np.int64] = field(default_factory=lambda: _zeros(BINS))
-    """Images by confidence."""
+    """Predictions by confidence."""
     ink: NDArray[np.int64] = field(default_factory=lambda: _zeros(INK_BINS))
-    """Images by the mean of their pixels, of which 0 is paper and 1 is ink."""
+    """Images by their mean pixel; 0 is paper and 1 is ink."""
     confusion: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS, DIGITS))
-    """Labelled images: rows by label, columns by prediction."""
+    """Images with a label: rows by label, columns by prediction."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Files without a prediction, by reason."""
+    """Images without a prediction, by reason."""
 
     def add(
         self,
@@ -46,13 +47,14 @@ class PredictionCounts:
         probabilities: NDArray[np.float32],
         labels: NDArray[np.int8],
     ) -> None:
-        """Count images and what they were taken for; a label that is not known is negative.
+        """Count images and their predictions.
 
         Parameters
         ----------
         images : ndarray of uint8, shape (n, 28, 28)
         probabilities : ndarray, shape (n, 10)
         labels : ndarray of int, shape (n,)
+            Negative if unknown.
         """
         predictions, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         self.digits += np.bincount(predictions, minlength=DIGITS)
@@ -78,21 +80,21 @@ class PredictionCounts:
 
     @property
     def labelled(self) -> int:
-        """How many of the scored images have a label."""
+        """Number of images with a prediction and a label."""
         return int(self.confusion.sum())
 
     @property
     def correct(self) -> int:
-        """How many of those were predicted right."""
+        """Number of those whose prediction is right."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float | None:
-        """A fraction in [0, 1]; None where no label is known."""
+        """Accuracy, a fraction in [0, 1]; None if no image has a label."""
         return self.correct / self.labelled if self.labelled else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return the counts as values that JSON can represent."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -101,7 +103,7 @@ class PredictionCounts:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return the counts that gave these values."""
+        """Return the counts that `as_json` returned these values for."""
         return cls(
             files=values["files"],
             digits=np.array(values["digits"], np.int64),

@@ -9,52 +9,52 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError
 from pipeline.metrics.counts import DIGITS
 
-_MOST_MISTAKES = 24
+_MAX_MISTAKES = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """An image that was taken for another digit."""
+    """An image whose prediction is wrong."""
 
     image: bytes = field(repr=False)
     """784 bytes, row by row: 0 is paper, 255 is ink."""
     label: int
     prediction: int
     confidence: float
-    """Of the prediction, in [0, 1]."""
+    """Confidence of the prediction, in [0, 1]."""
     location: str
-    """Where the image is: ``validation image 123``, or the path of a file."""
+    """Where the image is, such as ``training image 123`` or the path of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Right and wrong predictions of labelled images; small enough to cross processes."""
+    """Right and wrong predictions of images with labels; small enough to send between processes."""
 
     confusion: tuple[tuple[int, ...], ...]
     """Counts, 10 by 10: rows by label, columns by prediction."""
     mistakes: tuple[Mistake, ...]
-    """The worst, most confident first; at most 24."""
+    """The most confident mistakes, in descending confidence; at most 24."""
     correct: bytes = field(repr=False)
-    """For each image, in order, 1 where the prediction is right and 0 where it is not."""
+    """For each image, in order: 1 if the prediction is right, 0 if it is wrong."""
 
     @property
     def images(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self.correct)
 
     @property
     def wrong(self) -> int:
-        """How many of them were taken for another digit."""
+        """Number of wrong predictions."""
         return self.correct.count(0)
 
     @property
     def accuracy(self) -> float:
-        """A fraction in [0, 1]."""
+        """Accuracy, a fraction in [0, 1]."""
         return self.correct.count(1) / self.images
 
     @property
     def recall(self) -> tuple[float | None, ...]:
-        """For each digit, the fraction of its images that were seen as such; None of no image."""
+        """Recall of each digit, a fraction in [0, 1]; None if there is no image of it."""
         return tuple(
             row[digit] / total if (total := sum(row)) else None
             for digit, row in enumerate(self.confusion)
@@ -62,9 +62,9 @@ class Evaluation:
 
 
 def discordant(first: Evaluation, second: Evaluation) -> tuple[int, int]:
-    """Return how many images only the first got right, and how many only the second.
+    """Return the numbers of images that only the first, and only the second, predicted right.
 
-    Both evaluations are of the same images, in the same order.
+    Both evaluations must be of the same images, in the same order.
     """
     a, b = (np.frombuffer(one.correct, np.uint8) for one in (first, second))
     return int(np.count_nonzero(a > b)), int(np.count_nonzero(a < b))
@@ -89,7 +89,7 @@ def evaluate(
     Raises
     ------
     InputError
-        Where there is no image.
+        If there is no image.
     """
     if not len(labels):
         raise InputError("There is nothing to evaluate: expected labelled images, got none.")
@@ -99,8 +99,8 @@ def evaluate(
     confusion = np.zeros((DIGITS, DIGITS), np.int64)
     np.add.at(confusion, (labels, predictions), 1)
     wrong = np.flatnonzero(~correct)
-    # Of equal confidence, the first image comes first.
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MOST_MISTAKES]
+    # Mistakes of equal confidence stay in order.
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MAX_MISTAKES]
     return Evaluation(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         mistakes=tuple(

@@ -1,1 +1,1 @@
-"""What people read about a job: tables, Markdown, an HTML page, pictures."""
+"""Reports of the jobs: tables, Markdown, an HTML page, and pictures."""

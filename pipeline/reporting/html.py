@@ -1,4 +1,4 @@
-"""The report of a retraining, as one HTML file that needs no network."""
+"""The report of a retraining, as one HTML file without external resources."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
-from pipeline.reporting.pictures import of_retraining
+from pipeline.reporting.pictures import retraining_pictures
+from pipeline.reporting.rows import check_rows, metric_rows
 from pipeline.reporting.text import moment
 from pipeline.training.outcome import Registered, Trained
 
@@ -17,18 +18,18 @@ def retraining_html(outcome: Trained) -> str:
     """Return a page with the outcome, the gate, metrics and pictures, parameters and inputs."""
     candidate, verdict = outcome.candidate, outcome.verdict
     version = outcome.version if isinstance(outcome, Registered) else None
-    metrics = {**candidate.metrics, **verdict.metrics}
     template = _environment().get_template("retraining.html.j2")
     return template.render(
         outcome=outcome.outcome,
         version=version,
         verdict=verdict,
+        checks=check_rows(verdict),
         labelled=outcome.labelled,
         about=_about(outcome),
-        own=_user_images(outcome.labelled, verdict) if outcome.labelled else [],
-        pictures=of_retraining(candidate.history, verdict.validation.candidate),
+        user_images=_user_images(outcome.labelled, verdict) if outcome.labelled else [],
+        pictures=retraining_pictures(candidate.history, verdict.validation.candidate),
         sections=[
-            ("Metrics", [(name, f"{value:.4f}") for name, value in metrics.items()]),
+            ("Metrics", metric_rows(outcome)),
             ("Parameters", list(_flat(candidate.params))),
             ("Inputs, SHA-256", list(candidate.inputs.items())),
             ("Environment", list(version.environment.items()) if version else []),
@@ -68,7 +69,7 @@ def _user_images(collection: Collection, verdict: Verdict) -> _Rows:
         ("trained on", f"{collection.training:,}"),
         ("held out", f"{collection.held_out:,}"),
         ("duplicate files", f"{collection.duplicates:,}"),
-        ("MNIST's own, left out", f"{collection.of_mnist:,}"),
+        ("MNIST images, left out", f"{collection.of_mnist:,}"),
     ]
     if verdict.held_out:
         rows.append(("held-out accuracy", f"{verdict.held_out.candidate.accuracy:.4f}"))
@@ -80,7 +81,7 @@ def _user_images(collection: Collection, verdict: Verdict) -> _Rows:
 
 
 def _flat(params: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield parameters; those nested in a parameter have its name as a prefix."""
+    """Yield parameters; a nested one is named ``outer.inner``."""
     for name, value in params.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

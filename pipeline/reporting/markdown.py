@@ -8,14 +8,15 @@ from pipeline.reporting.pictures import (
     confusion_picture,
     data_uri,
     low_confidence_picture,
-    of_retraining,
+    retraining_pictures,
 )
+from pipeline.reporting.rows import check_rows, digit_rows, error_rows, metric_rows, rate_line
 from pipeline.scoring.outcome import Scoring
 from pipeline.training.outcome import Registered, Trained
 
 
 def ingestion_markdown(data: DataReference) -> str:
-    """Return where the data is, and the digests that were verified."""
+    """Return the files of the data, and the digests that were verified."""
     rows = [(role, f"`{digest}`") for role, digest in data.inputs.items()]
     files = [f"- `{reference.path}`" for reference in (data.train, data.test)]
     return "\n".join(["# MNIST is verified", "", *files, "", *_table(("role", "SHA-256"), rows)])
@@ -27,8 +28,8 @@ def retraining_markdown(outcome: Trained) -> str:
     version = outcome.version if isinstance(outcome, Registered) else None
     subject = f"`{version.reference}`" if version else "the candidate"
     checks = [
-        (check.name, f"{check.figure:.4f}", f"{check.threshold:.4f}", _verdict(check.passed))
-        for check in verdict.checks
+        (row.name, row.figure, row.threshold, row.verdict if row.passed else f"**{row.verdict}**")
+        for row in check_rows(verdict)
     ]
     lines = [
         f"# Retraining: {subject} {outcome.outcome}",
@@ -38,14 +39,11 @@ def retraining_markdown(outcome: Trained) -> str:
     if version:
         lines += ["", f"More about the version: `digits show {version.reference}`."]
     lines += ["", "## The gate", *_table(("check", "figure", "threshold", "verdict"), checks)]
-    pictures = of_retraining(candidate.history, verdict.validation.candidate)
+    pictures = retraining_pictures(candidate.history, verdict.validation.candidate)
     for title, uri in pictures.items():
         lines += ["", f"## {title}", _picture(title, uri)]
-    metrics = [
-        (name, f"{value:.4f}") for name, value in {**candidate.metrics, **verdict.metrics}.items()
-    ]
     params = [(name, f"`{value}`") for name, value in candidate.params.items()]
-    lines += ["", "## Metrics", *_table(("metric", "value"), metrics)]
+    lines += ["", "## Metrics", *_table(("metric", "value"), metric_rows(outcome))]
     lines += ["", "## Parameters", *_table(("parameter", "value"), params)]
     return "\n".join(lines)
 
@@ -53,20 +51,14 @@ def retraining_markdown(outcome: Trained) -> str:
 def scoring_markdown(scoring: Scoring) -> str:
     """Return the counts by digit, by confidence and by error, and the rate."""
     counts = scoring.counts
-    digits = [
-        (digit, f"{count:,}", f"{total / count:.3f}" if count else "")
-        for digit, (count, total) in enumerate(zip(counts.digits, counts.confidence, strict=True))
-    ]
-    done = counts.files - scoring.resumed
     lines = [
         f"# Scored {counts.files:,} files with `{scoring.version.reference}`",
         "",
-        f"{done:,} in {scoring.seconds:.1f} s, {done / scoring.seconds:,.0f} a second"
-        + (f"; {scoring.resumed:,} more were scored before." if scoring.resumed else "."),
+        f"{rate_line(scoring)}.",
         "",
         f"Predictions: `{scoring.path}`. Weights: SHA-256 `{scoring.version.sha256}`.",
         "",
-        *_table(("digit", "images", "mean confidence"), digits),
+        *_table(("digit", "images", "mean confidence"), digit_rows(counts)),
         "",
         "## Confidence",
         _picture("Images by confidence", data_uri(confidence_picture(counts.histogram.tolist()))),
@@ -80,26 +72,28 @@ def scoring_markdown(scoring: Scoring) -> str:
         ]
     if scoring.least_certain:
         sheet = data_uri(low_confidence_picture(scoring.least_certain))
-        lines += ["", "## The least certain", _picture("The least certain images", sheet)]
+        lines += ["", "## Lowest confidence", _picture("Images with the lowest confidence", sheet)]
     if scoring.drift:
-        drifts = [
-            (one.what, f"{one.index:.3f}", f"{one.limit:.3f}", "**far**" if one.is_far else "near")
-            for one in scoring.drift
-        ]
-        lines += ["", f"## Drift since `{scoring.version.reference}` was measured"]
-        lines += _table(("what", "population stability index", "limit", ""), drifts)
+        lines += ["", f"## Drift from the evaluation of `{scoring.version.reference}`"]
+        lines += _drift_table(scoring)
     if counts.errors:
-        errors = [(reason, f"{count:,}") for reason, count in sorted(counts.errors.items())]
-        lines += ["", "## Not scored", *_table(("reason", "files"), errors)]
+        lines += ["", "## Not scored", *_table(("reason", "files"), error_rows(counts))]
     return "\n".join(lines)
+
+
+def _drift_table(scoring: Scoring) -> list[str]:
+    rows = [
+        (
+            *(drift.what, f"{drift.index:.3f}", f"{drift.limit:.3f}"),
+            "**above the limit**" if drift.is_far else "within the limit",
+        )
+        for drift in scoring.drift
+    ]
+    return _table(("what", "population stability index", "limit", "verdict"), rows)
 
 
 def _picture(title: str, uri: str) -> str:
     return f"![{title}]({uri})"
-
-
-def _verdict(passed: bool) -> str:  # noqa: FBT001
-    return "passed" if passed else "**failed**"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -111,5 +105,5 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
 
 
 def _cell(value: object) -> str:
-    # What would end the cell, or the row.
+    # A bar would end the cell, a line break the row.
     return " ".join(str(value).replace("|", "\\|").split())

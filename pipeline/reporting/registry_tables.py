@@ -1,66 +1,31 @@
-"""What the registry answers, as Rich tables and as JSON with the keys of the records."""
+"""Records of the registry as Rich tables."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.reporting.registry_json import PARTS
 from pipeline.reporting.text import card, moment, plain, sparkline
 from pipeline.training.weight_diff import LayerDifference
 from registry import Check, Comparison, Difference, Event, Finding, ModelVersion
 
-_PARTS = ("metrics", "params", "tags", "inputs", "environment")
-
-# Figures in a sparkline.
-_WIDEST = 60
+# Maximum number of bars in a sparkline.
+_MAX_BARS = 60
 
 
-def version_json(version: ModelVersion) -> dict[str, Any]:
-    """Return the record as what JSON can hold, under the same keys."""
-    values = {field.name: getattr(version, field.name) for field in fields(version)}
-    for part in _PARTS:
-        values[part] = dict(values[part])
-    values["gate"] = [asdict(check) for check in version.gate]
-    values["aliases"] = list(version.aliases)
-    values["created_at"] = version.created_at.isoformat()
-    return values
+def versions_table(versions: Sequence[ModelVersion], *, is_search: bool) -> RenderableType:
+    """Return a row for each version.
 
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an event as what JSON can hold, under the same keys."""
-    values = {field.name: getattr(event, field.name) for field in fields(event)}
-    return {**values, "at": event.at.isoformat(), "details": dict(event.details)}
-
-
-def comparison_json(comparison: Comparison, layers: Sequence[LayerDifference]) -> dict[str, Any]:
-    """Return how two versions differ as what JSON can hold."""
-    parts = {
-        part: {
-            difference.name: {
-                "first": difference.first,
-                "second": difference.second,
-                **({"change": difference.change} if part == "metrics" else {}),
-            }
-            for difference in getattr(comparison, part)
-        }
-        for part in _PARTS
-    }
-    return {
-        "first": comparison.first.reference,
-        "second": comparison.second.reference,
-        "same_weights": comparison.same_weights,
-        **parts,
-        "layers": [asdict(layer) for layer in layers],
-    }
-
-
-def versions_table(versions: Sequence[ModelVersion], *, is_all: bool) -> RenderableType:
-    """Return a row for each version; `is_all` says that none was left out by a search."""
+    Parameters
+    ----------
+    versions : sequence of ModelVersion
+    is_search : bool
+        Whether these are the results of a search, which may leave versions out.
+    """
     if not versions:
-        none = "No versions yet. `digits retrain` makes the first." if is_all else "No versions."
+        none = "No versions." if is_search else "No versions yet. `digits retrain` makes the first."
         return Text(none)
     table = Table("version", "aliases", "created (UTC)", box=None, pad_edge=False)
     for heading in ("validation", "test"):
@@ -97,27 +62,27 @@ def version_card(version: ModelVersion) -> RenderableType:
         table.add_row("gate", Text(f"{plain(check)}, {word}", style=style))
     if not version.gate:
         table.add_row("gate", "none recorded")
-    for part in _PARTS:
+    for part in PARTS:
         for name, value in getattr(version, part).items():
             table.add_row(f"{part}.{plain(name)}", _value(value))
     return table
 
 
 def comparison_table(comparison: Comparison, layers: Sequence[LayerDifference]) -> RenderableType:
-    """Return how two versions differ, side by side."""
+    """Return the differences of two versions, side by side."""
     first, second = comparison.first, comparison.second
     table = Table("", first.reference, second.reference, box=None, pad_edge=False)
     table.add_column("change", justify="right")
     table.add_row("created (UTC)", moment(first.created_at), moment(second.created_at), "")
     table.add_row("aliases", ", ".join(first.aliases), ", ".join(second.aliases), "")
     table.add_row("sha256", first.sha256[:12], second.sha256[:12], "")
-    for part in _PARTS:
+    for part in PARTS:
         differences: Sequence[Difference] = getattr(comparison, part)
-        for found in differences:
-            change = found.change if part == "metrics" else None
+        for difference in differences:
+            change = difference.change if part == "metrics" else None
             table.add_row(
-                f"{part}.{plain(found.name)}",
-                *(_side(found, which) for which in ("first", "second")),
+                f"{part}.{plain(difference.name)}",
+                *(_side(value) for value in (difference.first, difference.second)),
                 "" if change is None else f"{change:+.6g}",
             )
     for layer in layers:
@@ -126,7 +91,7 @@ def comparison_table(comparison: Comparison, layers: Sequence[LayerDifference]) 
             "none" if s is None else " × ".join(map(str, s)) for s in (layer.first, layer.second)
         ]
         table.add_row(layer.layer, *shapes, distance)
-    note = "The weights are the same, byte by byte." if comparison.same_weights else ""
+    note = "The weights are identical." if comparison.same_weights else ""
     return Group(table, *([Text(note)] if note else []))
 
 
@@ -140,47 +105,47 @@ def history_table(history: Sequence[Event]) -> RenderableType:
         table.add_row(
             str(event.seq),
             moment(event.at),
-            _happened(event),
+            _event_text(event),
             plain(event.actor or ""),
             event.hash[:12],
-            plain(_why(event)),
+            plain(_reason(event)),
         )
     return table
 
 
 def findings_table(findings: Sequence[Finding]) -> RenderableType:
-    """Return a line for each finding, and what they come to."""
+    """Return a line for each finding, and a verdict."""
     styles = {"error": "red", "warning": "yellow"}
     lines = [Text(plain(finding), style=styles[finding.severity]) for finding in findings]
     errors = sum(finding.severity == "error" for finding in findings)
     verdict = (
-        Text(f"{errors} errors.", style="bold red")
+        Text("1 error." if errors == 1 else f"{errors} errors.", style="bold red")
         if errors
-        else Text("Everything registered is there and as it was registered.", style="green")
+        else Text("Everything is as it was registered.", style="green")
     )
     return Group(*lines, verdict)
 
 
-def _happened(event: Event) -> str:
+def _event_text(event: Event) -> str:
     version = f"{event.name}/{event.number}"
-    where = f"{event.name}@{event.alias}"
-    before = event.details.get("from")
-    came_from = f", from {event.name}/{before}" if before else ""
-    forced = ", forced: its gate had not passed" if event.details.get("forced") else ""
+    alias = f"{event.name}@{event.alias}"
+    previous = event.details.get("from")
+    origin = f", from {event.name}/{previous}" if previous else ""
+    forced = ", forced: its gate was not passed" if event.details.get("forced") else ""
     return {
         "refused": "candidate refused by the gate",
         "registered": f"{version} registered",
         "imported": f"{version} imported",
-        "migrated": f"{version} taken over from an earlier release",
+        "migrated": f"{version} migrated from an earlier release",
         "archived": f"{version} archived",
         "restored": f"{version} restored",
-        "alias_moved": f"{where} is {version}{came_from}{forced}",
-        "alias_rolled_back": f"{where} is {version} again{came_from}{forced}",
-        "alias_removed": f"{where} removed{came_from}",
+        "alias_moved": f"{alias} is {version}{origin}{forced}",
+        "alias_rolled_back": f"{alias} is {version} again{origin}{forced}",
+        "alias_removed": f"{alias} removed{origin}",
     }[event.kind]
 
 
-def _why(event: Event) -> str:
+def _reason(event: Event) -> str:
     if event.kind != "refused":
         return str(event.details.get("reason", ""))
     checks = [Check(**check) for check in event.details["candidate"]["gate"]]
@@ -188,12 +153,12 @@ def _why(event: Event) -> str:
 
 
 def _sparkline(versions: Sequence[ModelVersion]) -> list[RenderableType]:
-    """Return a line of bars, oldest first, where there is something to compare."""
+    """Return a sparkline of the accuracies, oldest first, if there are at least three."""
     figures = [
         version.metrics["validation_accuracy"]
         for version in sorted(versions, key=lambda version: version.created_at)
         if "validation_accuracy" in version.metrics
-    ][-_WIDEST:]
+    ][-_MAX_BARS:]
     if len(figures) < 3:
         return []
     low, high = min(figures), max(figures)
@@ -209,8 +174,7 @@ def _gate(version: ModelVersion) -> str:
     return {True: "passed", False: "failed", None: ""}[version.gate_passed]
 
 
-def _side(difference: Difference, which: str) -> str:
-    value = getattr(difference, which)
+def _side(value: object) -> str:
     return "" if value is None else _value(value)
 
 

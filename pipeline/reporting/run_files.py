@@ -9,19 +9,19 @@ from pipeline.reporting.html import retraining_html
 from pipeline.training.outcome import Registered, Trained
 
 RECORD = "record.json"
-"""File of a run with everything that is known of it, as JSON."""
+"""File of a run with its whole record, as JSON."""
 
 REPORT = "report.html"
-"""File of a run with the same for people, with pictures."""
+"""File of a run with its report for people, with pictures."""
 
 
 def write_run_files(outcome: Trained) -> None:
     """Write ``record.json`` and ``report.html`` to the directory of a run."""
-    # An earlier run may have been killed while it wrote.
-    files.sweep(outcome.directory)
-    with files.replacing(outcome.directory / RECORD) as temporary:
+    # An earlier run may have been killed while it wrote, and left temporary files.
+    files.remove_leftovers(outcome.directory)
+    with files.atomic_write(outcome.directory / RECORD) as temporary:
         temporary.write_text(json.dumps(_record(outcome), indent=2, default=str) + "\n")
-    with files.replacing(outcome.directory / REPORT) as temporary:
+    with files.atomic_write(outcome.directory / REPORT) as temporary:
         temporary.write_text(retraining_html(outcome), encoding="utf-8")
 
 

@@ -11,21 +11,21 @@ from rich.table import Table
 
 _BARS = "▁▂▃▄▅▆▇█"
 
-# Columns where there is no terminal to fit: enough for every line to stay whole.
-_WIDE = 200
+# Columns if the output is not a terminal: wide enough that no line is broken.
+_WIDTH = 200
 
 
 def show(*renderables: RenderableType) -> None:
     """Print to standard output."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = _WIDE
+        console.width = _WIDTH
     console.print(Group(*renderables))
 
 
 def show_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, indent=2))  # noqa: T201 - to be read by programs, as it is
+    print(json.dumps(value, indent=2))  # noqa: T201 - Rich would change the text
 
 
 def card(title: str, style: str = "bold") -> Table:
@@ -37,16 +37,16 @@ def card(title: str, style: str = "bold") -> Table:
 
 
 def moment(value: datetime) -> str:
-    """Return a time for people, in UTC."""
+    """Return a time as text, to the second."""
     return f"{value:%Y-%m-%d %H:%M:%S}"
 
 
 def sparkline(figures: Sequence[float], low: float = 0.0) -> str:
-    """Return a bar for each figure, from `low` to the largest of them."""
+    """Return a bar for each figure, on a scale from `low` to the largest figure."""
     span = (max(figures) - low) or 1.0
     return "".join(_BARS[round((figure - low) / span * (len(_BARS) - 1))] for figure in figures)
 
 
 def plain(value: object) -> str:
-    """Return a text without what a terminal would obey rather than show."""
+    """Return a text without control characters, which a terminal would obey."""
     return "".join(c for c in str(value) if unicodedata.category(c) not in {"Cc", "Cf", "Zl", "Zp"})

@@ -1,4 +1,4 @@
-"""Listing the images of a scoring, and keeping what an earlier run of the same has scored."""
+"""Listing the images of a scoring, and keeping the predictions of an earlier run of the same."""
 
 import json
 import logging
@@ -23,25 +23,28 @@ SHARDS = ".shards"
 
 _RUN = "run.json"
 
-# Images in a shard: some seconds of work for scans, and a file of a hundred kilobytes. A row group
-# of Parquet is never cut.
+# Maximum images of a shard: some seconds of work for scans, and a file of a hundred kilobytes. Row
+# groups of Parquet are not divided.
 _SHARD_SIZE = 5_000
 
 # Version of the shard metadata format.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @stage
 def list_images(
     inputs: Sequence[str], output: Path, version: ModelVersion, options: Options
 ) -> Listing:
-    """List the images in shards; keep the predictions of an earlier run of exactly the same."""
-    files.sweep(output)
+    """List the images in shards, and keep the predictions of an identical earlier run.
+
+    Those of any other run are removed.
+    """
+    files.remove_leftovers(output)
     fresh = output / f"{SHARDS}.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    listing = shards.write(finding.pieces(inputs), fresh, _SHARD_SIZE)
+    listing = shards.write(finding.work_items(inputs), fresh, _SHARD_SIZE)
     now: dict[str, Any] = {
-        "inputs": finding.addresses(inputs),
+        "inputs": finding.absolute_addresses(inputs),
         "model": version.reference,
         "sha256": version.sha256,
         **asdict(options),
@@ -56,18 +59,18 @@ def list_images(
             _log.warning(
                 "Starting over in %s: changed since the last run: %s.", output, ", ".join(changed)
             )
-        # The run file goes first and comes last: predictions never lie beside one they don't match.
+        # Removed first and written last, so predictions are never beside a run file of another run.
         (output / _RUN).unlink(missing_ok=True)
         for part in (output / DATA_SET).glob("part-*.parquet"):
             part.unlink()
         (output / SUMMARY).unlink(missing_ok=True)
         shutil.rmtree(output / SHARDS, ignore_errors=True)
         fresh.rename(output / SHARDS)
-        with files.replacing(output / _RUN) as temporary:
+        with files.atomic_write(output / _RUN) as temporary:
             temporary.write_text(json.dumps(now, indent=2) + "\n")
     shutil.rmtree(fresh, ignore_errors=True)
     (output / DATA_SET).mkdir(exist_ok=True)
-    files.sweep(output / DATA_SET)
+    files.remove_leftovers(output / DATA_SET)
     return listing
 
 
@@ -82,7 +85,7 @@ def unscored_shards(output: Path, listing: Listing) -> list[int]:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text())
+        values = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return values if isinstance(values, dict) else None

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from pipeline.inputs.source import Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
@@ -16,14 +16,14 @@ SUMMARY = "summary.json"
 """File of the output with the counts over all predictions."""
 
 REVIEW = "review.csv"
-"""File of the output with the predictions to review, if that was asked for."""
+"""File of the output with the predictions to review, if a minimum confidence was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How images are scored: with the version, this decides on every row."""
 
-    normalize: Literal["auto", "always", "never"] = "auto"
+    normalize: Normalize = "auto"
     """Which images are normalized: those unlike MNIST's, all, or none."""
     probabilities: bool = False
     """Whether the data set has the probability of each digit."""
@@ -40,12 +40,12 @@ class Scoring:
     counts: PredictionCounts
     """The counts over its rows."""
     drift: tuple[Drift, ...]
-    """Drift from the images the version was measured on; empty if it has no profile."""
+    """Drift from the images that the gate measured the version on; empty if it has no profile."""
     least_certain: tuple[LowConfidence, ...]
     """The least certain predictions, in ascending confidence; at most 24."""
     review: int
-    """How many predictions ``review.csv`` lists."""
+    """Number of predictions in ``review.csv``."""
     resumed: int
-    """How many images an earlier run had scored already."""
+    """Number of images that an earlier run had scored already."""
     seconds: float
     """Wall time of this run."""

@@ -1,4 +1,4 @@
-"""Predictions as a Parquet data set: a file for each shard, which tells what it comes to."""
+"""Predictions as a Parquet data set: one file for each shard, with its counts as metadata."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -30,20 +30,19 @@ _FIELDS = [
 ]
 
 SCHEMA = pa.schema(_FIELDS)
-"""Of every file."""
+"""Schema of every file."""
 
 _PROBABILITIES = pa.field("probabilities", pa.list_(pa.float32(), DIGITS))
 
 WITH_PROBABILITIES = pa.schema([*_FIELDS[:3], _PROBABILITIES, *_FIELDS[3:]])
-"""Of every file, where probabilities were asked for."""
+"""Schema of every file if the data set has probabilities."""
 
-
-REVIEWED = ("path", "prediction", "confidence")
-"""Columns of what a person should look at."""
+REVIEW_COLUMNS = ("path", "prediction", "confidence")
+"""Columns of the list of predictions to review."""
 
 
 def path(directory: Path, shard: int) -> Path:
-    """Return the file of a shard."""
+    """Return the file of a shard's predictions."""
     return directory / f"part-{shard:06}.parquet"
 
 
@@ -58,65 +57,73 @@ def write(
     *,
     with_probabilities: bool,
 ) -> None:
-    """Write a shard: a row for every path, in order.
+    """Write the predictions of a shard: one row for each path, in order.
 
     Parameters
     ----------
+    target : Path
+    version : ModelVersion
+    paths : sequence of str
     reasons : dict of int to str
-        Why files have no prediction, by their places in `paths`.
+        Why images have no prediction, by their indices in `paths`.
     probabilities : ndarray, shape (n, 10)
-        Of the other files, in order.
+        The probabilities of the other images, in order.
+    counts : PredictionCounts
+    least_certain : iterable of LowConfidence
+    with_probabilities : bool
+        Whether the file gets a column of probabilities.
     """
     missing = np.zeros(len(paths), bool)
     missing[list(reasons)] = True
-    scored = ~missing
-    prediction = np.zeros(len(paths), np.uint8)
-    prediction[scored] = probabilities.argmax(axis=1)
-    confidence = np.zeros(len(paths), np.float32)
-    confidence[scored] = probabilities.max(axis=1)
     columns = {
         "path": paths,
-        "prediction": pa.array(prediction, mask=missing),
-        "confidence": pa.array(confidence, mask=missing),
-        "error": _errors(reasons, len(paths)),
+        **_prediction_columns(probabilities, missing),
+        "error": _error_column(reasons, len(paths)),
         "model_name": pa.repeat(version.name, len(paths)),
         "model_version": pa.repeat(version.number, len(paths)),
         "model_sha256": pa.repeat(version.sha256, len(paths)),
     }
-    schema = SCHEMA
-    if with_probabilities:
-        schema = WITH_PROBABILITIES
-        every = np.zeros((len(paths), DIGITS), np.float32)
-        every[scored] = probabilities
-        values = pa.array(every.ravel())
-        columns["probabilities"] = pa.FixedSizeListArray.from_arrays(
-            values, DIGITS, mask=pa.array(missing)
-        )
-    schema = schema.with_metadata(
+    schema = (WITH_PROBABILITIES if with_probabilities else SCHEMA).with_metadata(
         {
             _COUNTS: json.dumps(counts.as_json()),
-            _LEAST_CERTAIN: json.dumps([image.as_json() for image in least_certain]),
+            _LEAST_CERTAIN: json.dumps([prediction.as_json() for prediction in least_certain]),
         }
     )
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-    with files.replacing(target) as temporary:
+    with files.atomic_write(target) as temporary:
         pq.write_table(table, temporary)
 
 
-def _errors(reasons: dict[int, str], count: int) -> Any:
+def _prediction_columns(
+    probabilities: NDArray[np.float32], missing: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return prediction, confidence and probabilities, null for images that are missing."""
+    rows = np.zeros((len(missing), DIGITS), np.float32)
+    rows[~missing] = probabilities
+    return {
+        "prediction": pa.array(rows.argmax(axis=1).astype(np.uint8), mask=missing),
+        "confidence": pa.array(rows.max(axis=1), mask=missing),
+        "probabilities": pa.FixedSizeListArray.from_arrays(
+            pa.array(rows.ravel()), DIGITS, mask=pa.array(missing)
+        ),
+    }
+
+
+def _error_column(reasons: dict[int, str], count: int) -> Any:
     if not reasons:
         return pa.nulls(count, pa.string())
-    return pa.array([reasons.get(place) for place in range(count)], pa.string())
+    return pa.array([reasons.get(index) for index in range(count)], pa.string())
 
 
-def less_certain(part: Path, confidence: float) -> list[tuple[str, int, float]]:
-    """Return path, prediction and confidence of a shard's images of less confidence."""
-    table = pq.read_table(part, columns=list(REVIEWED), filters=pc.field("confidence") < confidence)
-    return list(zip(*(table[name].to_pylist() for name in REVIEWED), strict=True))
+def read_below(part: Path, confidence: float) -> list[tuple[str, int, float]]:
+    """Return path, prediction and confidence of a shard's predictions below a confidence."""
+    below = pc.field("confidence") < confidence
+    table = pq.read_table(part, columns=list(REVIEW_COLUMNS), filters=below)
+    return list(zip(*(table[name].to_pylist() for name in REVIEW_COLUMNS), strict=True))
 
 
-def read_sums(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
-    """Return what a shard comes to, and its least certain images."""
+def read_counts(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
+    """Return the counts of a shard, and its least certain predictions."""
     metadata = pq.read_schema(part).metadata
     least_certain = json.loads(metadata[_LEAST_CERTAIN])
     return PredictionCounts.from_json(json.loads(metadata[_COUNTS])), tuple(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST = 24
+_MAX_PREDICTIONS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +21,33 @@ class LowConfidence:
     confidence: float
     """A fraction in [0, 1]."""
     image: bytes = field(repr=False)
-    """As the network saw it: 784 bytes, row by row, 0 paper, 255 ink."""
+    """The image as the network saw it: 784 bytes, row by row; 0 is paper, 255 is ink."""
 
     def as_json(self) -> list[Any]:
-        """Return what JSON can hold."""
+        """Return values that JSON can represent."""
         pixels = base64.b64encode(self.image).decode()
         return [self.path, self.prediction, self.confidence, pixels]
 
     @classmethod
     def from_json(cls, values: Sequence[Any]) -> "LowConfidence":
-        """Return the image that gave these values."""
+        """Return the prediction that `as_json` returned these values for."""
         path, prediction, confidence, pixels = values
         return cls(path, prediction, confidence, base64.b64decode(pixels))
 
 
-def least_certain(images: Iterable[LowConfidence]) -> tuple[LowConfidence, ...]:
-    """Return the least certain of some images, the very least first; at most 24."""
-    return tuple(heapq.nsmallest(_MOST, images, key=lambda one: (one.confidence, one.path)))
+def least_certain(predictions: Iterable[LowConfidence]) -> tuple[LowConfidence, ...]:
+    """Return the least certain of some predictions, in ascending confidence; at most 24."""
+    return tuple(
+        heapq.nsmallest(
+            _MAX_PREDICTIONS, predictions, key=lambda each: (each.confidence, each.path)
+        )
+    )
 
 
 def least_certain_of(
     paths: Sequence[str], images: NDArray[np.uint8], probabilities: NDArray[np.float32]
 ) -> tuple[LowConfidence, ...]:
-    """Return the least certain of images that were scored.
+    """Return the least certain predictions of some images.
 
     Parameters
     ----------
@@ -52,15 +56,15 @@ def least_certain_of(
     probabilities : ndarray, shape (n, 10)
     """
     confidence = probabilities.max(axis=1)
-    last = min(_MOST, len(confidence)) - 1
-    # Of equal confidence more than these may be there: their paths decide.
+    last = min(_MAX_PREDICTIONS, len(confidence)) - 1
+    # There may be more than these of equal confidence; `least_certain` decides by path.
     limit = np.partition(confidence, last)[last]
     return least_certain(
         LowConfidence(
-            paths[place],
-            int(probabilities[place].argmax()),
-            float(confidence[place]),
-            images[place].tobytes(),
+            paths[index],
+            int(probabilities[index].argmax()),
+            float(confidence[index]),
+            images[index].tobytes(),
         )
-        for place in np.flatnonzero(confidence <= limit).tolist()
+        for index in np.flatnonzero(confidence <= limit).tolist()
     )

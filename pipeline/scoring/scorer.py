@@ -15,7 +15,7 @@ from pipeline.scoring.review import LowConfidence, least_certain, least_certain_
 from pipeline.stages import stage
 from registry import ModelVersion, open_blobs
 
-# Images decoded and scored at once: enough to keep BLAS busy, and little memory.
+# Images that are decoded and scored together: enough to keep BLAS busy, in little memory.
 _BATCH_SIZE = 1024
 
 
@@ -23,7 +23,7 @@ _BATCH_SIZE = 1024
 def score_shard(
     blobs_url: str, version: ModelVersion, output: Path, shard: int, options: Options
 ) -> int:
-    """Score the images of a shard, write their predictions, and return how many there are."""
+    """Score the images of a shard, write their predictions, and return their number."""
     network = load_network(blobs_url, version.sha256)
     counts = PredictionCounts()
     paths: list[str] = []
@@ -60,12 +60,13 @@ def score_shard(
     return len(paths)
 
 
-# A process scores shard after shard with one version.
+# A process scores one shard after another with the same version.
 @lru_cache(maxsize=1)
 def load_network(blobs_url: str, sha256: str) -> NeuralNetwork:
     """Return the network with these weights.
 
-    They come from the blob store itself: a worker on another machine need not reach the database.
+    They are read from the blob store, since a worker on another machine may have no access to the
+    database.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What is to be scored, cut into shards: a list on disk, which need not fit in memory.
+"""Shards: the listed images in groups of a limited size, stored on disk as JSON.
 
-Each shard is a JSON file of sources and, for each, the keys of its pieces: a worker needs nothing
-else to read its images.
+The list need not fit in memory. Each shard is a JSON file of image sources and, for each, the keys
+of its work items: a worker needs nothing else to read the images.
 """
 
 import hashlib
@@ -15,31 +15,31 @@ from typing import Any
 from pipeline import files
 from pipeline.inputs.image_files import ImageFiles
 from pipeline.inputs.parquet_rows import ParquetRows
-from pipeline.inputs.source import Piece, Source
+from pipeline.inputs.source import ImageSource, WorkItem
 
-_KINDS: dict[str, type[ImageFiles | ParquetRows]] = {
-    kind.__name__: kind for kind in (ImageFiles, ParquetRows)
+_SOURCES: dict[str, type[ImageFiles | ParquetRows]] = {
+    source.__name__: source for source in (ImageFiles, ParquetRows)
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What was found."""
+    """The listed images of a scoring."""
 
     sizes: tuple[int, ...]
     """Images in each shard."""
     fingerprint: str
-    """Of the names, sizes and times of all files, in order."""
+    """SHA-256 of the names, sizes and times of all files, in order."""
     labels: str | None
-    """Of the tables of labels beside them, if there are any."""
+    """SHA-256 of the digests of the label tables; None if there are none."""
 
     @property
     def files(self) -> int:
-        """Images in all shards: each is a file, or a row of one."""
+        """Images in all shards; each is a file, or a row of a file."""
         return sum(self.sizes)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what tells it from another."""
+        """Return the values that identify this listing, as JSON can represent them."""
         return {
             "files": self.files,
             "shards": len(self.sizes),
@@ -48,50 +48,50 @@ class Listing:
         }
 
 
-def write(pieces: Iterable[Piece], target: Path, size: int) -> Listing:
-    """Write pieces in shards of a size into `target`.
+def write(items: Iterable[WorkItem], directory: Path, size: int) -> Listing:
+    """Write work items to a directory, in shards of at most `size` images.
 
-    A shard has as many pieces as fit, and at least one: only one alone may be larger.
+    A work item of more images is a shard by itself.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     sizes: list[int] = []
     fingerprint = hashlib.sha256()
-    labels: dict[str, None] = {}
-    for shard in _cut(pieces, size):
+    label_tables: dict[str, None] = {}
+    for shard in _shards(items, size):
         parts = []
-        for source, members in groupby(shard, lambda piece: piece.source):
-            keys = [piece.key for piece in members]
+        for source, members in groupby(shard, lambda item: item.source):
+            keys = [item.key for item in members]
             parts.append([type(source).__name__, asdict(source), keys])
-            if source.labels:
-                labels[source.labels] = None
-        with files.replacing(path(target, len(sizes))) as temporary:
+            if source.label_table_sha256:
+                label_tables[source.label_table_sha256] = None
+        with files.atomic_write(path(directory, len(sizes))) as temporary:
             temporary.write_text(json.dumps(parts))
-        # No name has a NUL, and each stamp has one for each of its parts.
-        fingerprint.update(b"\0".join([piece.stamp for piece in shard]) + b"\0")
-        sizes.append(sum(piece.images for piece in shard))
-    tables = hashlib.sha256("".join(labels).encode()).hexdigest() if labels else None
-    return Listing(tuple(sizes), fingerprint.hexdigest(), tables)
+        # Names have no NUL, and every stamp has the same number of NULs.
+        fingerprint.update(b"\0".join([item.change_stamp for item in shard]) + b"\0")
+        sizes.append(sum(item.images for item in shard))
+    labels = hashlib.sha256("".join(label_tables).encode()).hexdigest() if label_tables else None
+    return Listing(tuple(sizes), fingerprint.hexdigest(), labels)
 
 
-def read(target: Path, number: int) -> list[tuple[Source, Sequence[Any]]]:
-    """Return the sources in a shard, each with the keys of its pieces."""
-    parts = json.loads(path(target, number).read_text())
-    return [(_KINDS[kind](**values), keys) for kind, values, keys in parts]
+def read(directory: Path, shard: int) -> list[tuple[ImageSource, Sequence[Any]]]:
+    """Return the image sources of a shard, each with the keys of its work items."""
+    parts = json.loads(path(directory, shard).read_text())
+    return [(_SOURCES[name](**values), keys) for name, values, keys in parts]
 
 
-def path(target: Path, number: int) -> Path:
+def path(directory: Path, shard: int) -> Path:
     """Return the file of a shard."""
-    return target / f"{number:06}"
+    return directory / f"{shard:06}"
 
 
-def _cut(pieces: Iterable[Piece], size: int) -> Iterator[list[Piece]]:
-    shard: list[Piece] = []
+def _shards(items: Iterable[WorkItem], size: int) -> Iterator[list[WorkItem]]:
+    shard: list[WorkItem] = []
     images = 0
-    for piece in pieces:
-        if shard and images + piece.images > size:
+    for item in items:
+        if shard and images + item.images > size:
             yield shard
             shard, images = [], 0
-        shard.append(piece)
-        images += piece.images
+        shard.append(item)
+        images += item.images
     if shard:
         yield shard

@@ -1,4 +1,4 @@
-"""The summary of a scoring: counts over all shards, drift, and what to review."""
+"""The summary of a scoring: counts over all shards, drift, and predictions to review."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 @stage
-def summarise(
+def summarize(
     version: ModelVersion,
     output: Path,
     listing: Listing,
@@ -30,21 +30,26 @@ def summarise(
     resumed: int,
     started: float,
 ) -> Scoring:
-    """Add up what the shards come to, and list what a person should look at.
+    """Add up the counts of the shards, and list the predictions that a person should review.
 
     Parameters
     ----------
+    version : ModelVersion
+    output : Path
+    listing : Listing
+    min_confidence : float, optional
+        Predictions with less confidence are listed in ``review.csv``.
     resumed : int
-        Images that an earlier run had scored already.
+        Number of images that an earlier run had scored already.
     started : float
-        When this run began, in seconds since 1970.
+        Time at which this run began, in seconds since 1970.
     """
     counts = PredictionCounts()
     parts = [predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes))]
     uncertain: tuple[LowConfidence, ...] = ()
     for part in parts:
-        of_shard, least = predictions.read_sums(part)
-        counts += of_shard
+        shard_counts, least = predictions.read_counts(part)
+        counts += shard_counts
         uncertain = least_certain((*uncertain, *least))
     review = 0
     if min_confidence is None:
@@ -61,7 +66,7 @@ def summarise(
         resumed=resumed,
         seconds=max(time.time() - started, 1e-3),
     )
-    with files.replacing(output / SUMMARY) as temporary:
+    with files.atomic_write(output / SUMMARY) as temporary:
         temporary.write_text(json.dumps(_summary(scoring), indent=2) + "\n")
     return scoring
 
@@ -84,33 +89,33 @@ def _summary(scoring: Scoring) -> dict[str, Any]:
 
 
 def _drift(version: ModelVersion, counts: PredictionCounts) -> list[Drift]:
-    """Compare what was scored with what the version was measured on, and warn where it is far."""
+    """Compare the predictions with the version's profile, and warn if they are far from it."""
     profile = from_text(version.tags.get(PROFILE, ""))
-    found = [] if profile is None else drift(profile_of(counts), profile)
-    for one in found:
-        if one.is_far:
+    drifts = [] if profile is None else drift(profile_of(counts), profile)
+    for each in drifts:
+        if each.is_far:
             _log.warning(
-                "The %s of these images are far from those that %s was measured on: population "
-                "stability index %.2f, where %.2f is much.",
-                one.what,
+                "Drift in %s: these images differ from those that %s was measured on; population "
+                "stability index %.2f, limit %.2f.",
+                each.what,
                 version.reference,
-                one.index,
-                one.limit,
+                each.index,
+                each.limit,
             )
-    return found
+    return drifts
 
 
 def _list_for_review(parts: Sequence[Path], target: Path, min_confidence: float) -> int:
-    """Write the predictions that are less certain to a table; return how many."""
+    """Write the predictions below a confidence to a CSV file; return their number."""
     count = 0
     with (
-        files.replacing(target) as temporary,
+        files.atomic_write(target) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(predictions.REVIEWED)
+        table.writerow(predictions.REVIEW_COLUMNS)
         for part in parts:
-            rows = predictions.less_certain(part, min_confidence)
+            rows = predictions.read_below(part, min_confidence)
             table.writerows(rows)
             count += len(rows)
     return count

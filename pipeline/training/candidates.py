@@ -37,7 +37,7 @@ def save_candidate(
     """Write a trained network to a directory, weights first."""
     weights = network.to_bytes()
     path = directory / _WEIGHTS
-    with files.replacing(path) as temporary:
+    with files.atomic_write(path) as temporary:
         temporary.write_bytes(weights)
     candidate = Candidate(
         path=path,
@@ -48,7 +48,7 @@ def save_candidate(
         inputs=inputs,
         history=tuple(network.history),
     )
-    with files.replacing(directory / _RECORD) as temporary:
+    with files.atomic_write(directory / _RECORD) as temporary:
         temporary.write_text(json.dumps({**asdict(candidate), "path": str(path)}))
     return candidate
 

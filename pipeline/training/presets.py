@@ -21,7 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_COMMON,
         "sizes": (784, 256, 128, 10),
         "epochs": 10,
-        # In so few epochs a network learns more from images that are easier.
+        # In few epochs a network learns more from less distorted images.
         "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
     },
     "standard": {
@@ -34,7 +34,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_COMMON,
         "sizes": (784, 1536, 1024, 512, 10),
         "epochs": 300,
-        # In so many epochs a network memorizes even distorted images.
+        # In many epochs a network memorizes even distorted images.
         "dropout": 0.15,
         "l2": 0.5,
         "distortion": Distortion(),
@@ -43,5 +43,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def network_params(preset: str, seed: int) -> dict[str, Any]:
-    """Return the parameters of the network that a preset trains, as values JSON can hold."""
+    """Return the parameters of the network that a preset trains, as JSON-compatible values."""
     return NeuralNetwork(**PRESETS[preset], seed=seed).get_params()

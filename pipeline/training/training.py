@@ -44,7 +44,7 @@ def train(
     Raises
     ------
     DamagedDataError
-        If a Parquet file does not hold what it should.
+        If a Parquet file is missing or damaged.
     nn.DivergedError
         If the loss is not finite. No candidate is written.
     """

@@ -61,14 +61,14 @@ def begin_run(work: Path, thresholds: Thresholds, proposed: str | None) -> str:
             _log.info("Resuming run %s.", earlier["run_id"])
             return str(earlier["run_id"])
     run_id = proposed or str(uuid.uuid4())
-    with files.replacing(path) as temporary:
+    with files.atomic_write(path) as temporary:
         temporary.write_text(json.dumps({"run_id": run_id, "gate": gate}))
     return run_id
 
 
 def remove_abandoned(unfinished: Path) -> None:
     """Remove what killed runs left long ago."""
-    files.sweep(unfinished)
+    files.remove_leftovers(unfinished)
     for work in unfinished.iterdir():
         if work.is_dir() and time.time() - work.stat().st_mtime > _ABANDONED_AFTER:
-            files.remove(work)
+            files.remove_directory(work)

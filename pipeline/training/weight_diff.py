@@ -14,10 +14,11 @@ class LayerDifference:
     layer: str
     """``weights.1``, ``biases.1``, …"""
     first: tuple[int, ...] | None
-    """Its shape; None where a network has no such layer."""
+    """Shape of the layer in the first network; None if it has no such layer."""
     second: tuple[int, ...] | None
+    """Shape of the layer in the second network; None if it has no such layer."""
     distance: float | None
-    """The norm of the difference as a share of the first's norm; None where shapes differ."""
+    """Norm of the difference divided by the norm of the first; None if the shapes differ."""
 
 
 def differing_layers(first: bytes, second: bytes) -> list[LayerDifference]:
@@ -26,20 +27,20 @@ def differing_layers(first: bytes, second: bytes) -> list[LayerDifference]:
     Raises
     ------
     nn.WeightsError
-        Where one of them is not a network's weights.
+        If the bytes are not the weights of a network.
     """
     networks = [_layers(NeuralNetwork.from_bytes(data)) for data in (first, second)]
-    found = []
+    differences = []
     for name in networks[0] | networks[1]:
         a, b = (layers.get(name) for layers in networks)
         if a is None or b is None or a.shape != b.shape:
             first_shape, second_shape = (None if x is None else x.shape for x in (a, b))
-            found.append(LayerDifference(name, first_shape, second_shape, None))
+            differences.append(LayerDifference(name, first_shape, second_shape, None))
         elif not np.array_equal(a, b):
             norm = float(np.linalg.norm(a))
             distance = float(np.linalg.norm(b - a)) / norm if norm else float("inf")
-            found.append(LayerDifference(name, a.shape, b.shape, distance))
-    return found
+            differences.append(LayerDifference(name, a.shape, b.shape, distance))
+    return differences
 
 
 def _layers(network: NeuralNetwork) -> dict[str, np.ndarray]:

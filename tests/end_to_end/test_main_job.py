@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import ingest
 from pipeline.data.mnist import MNIST
-from pipeline.errors import NoSourceLeftError
+from pipeline.errors import NoMirrorLeftError
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def environment(tmp_path_factory):
         patch.setenv("DIGITS_HOME", str(home))
         try:
             ingest()
-        except NoSourceLeftError as error:
+        except NoMirrorLeftError as error:
             pytest.skip(f"No source of MNIST can be reached from here. {error}")
         yield dict(os.environ)
 

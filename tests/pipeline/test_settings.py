@@ -7,7 +7,7 @@ from pipeline.models import full_reference
 from pipeline.settings import MIRRORS
 
 
-def test_everything_is_under_home_where_nothing_else_is_said(home):
+def test_everything_is_under_home_by_default(home):
     settings = load_settings()
     assert settings.home == home
     assert settings.registry_url == f"sqlite:///{home}/registry.db"

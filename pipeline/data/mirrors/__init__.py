@@ -1,5 +1,5 @@
-"""Where a data set comes from: mirrors in order, then the package index."""
+"""Mirrors of a data set: those of the settings in order, then the package index."""
 
-from pipeline.data.mirrors.chain import Chain, Source, sources_of
+from pipeline.data.mirrors.chain import Chain, Mirror, mirrors_of
 
-__all__ = ["Chain", "Source", "sources_of"]
+__all__ = ["Chain", "Mirror", "mirrors_of"]

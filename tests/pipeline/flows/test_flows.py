@@ -1,4 +1,4 @@
-"""The jobs as Prefect runs them: with a real server, and with none set up."""
+"""The jobs as Prefect flows: with a real server, and without one."""
 
 import base64
 import os
@@ -82,7 +82,7 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
     assert not (home / "prefect").exists()
 
 
-def test_progress_that_no_server_takes_is_one_warning():
+def test_progress_without_a_reachable_server_is_one_warning():
     script = (
         "import warnings; from pipeline.flows.progress_artifacts import ProgressArtifact;"
         "warnings.simplefilter('ignore'); listener = ProgressArtifact('progress');"
@@ -93,7 +93,7 @@ def test_progress_that_no_server_takes_is_one_warning():
         [sys.executable, "-c", script], env=nobody, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("told of no more progress") == 1
+    assert ended.stderr.count("Progress is no longer sent") == 1
 
 
 def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home):
@@ -113,8 +113,8 @@ def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home)
     assert failed == ["validation_accuracy"]
 
 
-def test_a_network_that_is_down_for_a_while_is_waited_for(on_server, ask, monkeypatch):
-    """The mirror's own attempts run out; Prefect's retry of the task finds it healed."""
+def test_a_task_is_retried_while_the_network_is_down(on_server, ask, monkeypatch):
+    """The attempts of the download run out; Prefect's retry of the task succeeds."""
     files = {f"{file.name}.gz": gzipped(file) for file in SAMPLE.files}
     down = web_mirror.at_first(5, web_mirror.always(503))
     with web_mirror.mirror(files, down) as mirror:
@@ -147,11 +147,11 @@ def _task_runs(ask, run_id, count):
         time.sleep(0.5)
 
 
-def test_a_failure_that_will_not_heal_is_not_retried_and_is_one_message(on_server, ask, tmp_path):
+def test_a_permanent_failure_is_one_message_and_not_retried(on_server, ask, tmp_path):
     seen = {run["id"] for run in ask("flow_runs")}
     ended = on_server(*RETRAIN, DIGITS_MIRRORS=str(tmp_path / "gone"))
     assert ended.status == 1
-    assert "Error: No source delivers train-images-idx3-ubyte:" in ended.err
+    assert "Error: No mirror delivers train-images-idx3-ubyte:" in ended.err
     assert "Traceback" not in ended.err
     (run,) = [run for run in ask("flow_runs") if run["id"] not in seen]
     assert run["state_name"] == "Failed"
@@ -171,7 +171,7 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     (artifact,) = ask("artifacts", key="scoring")
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]
     assert "| not an image | 1 |" in artifact["data"]
-    assert re.search(r"31 in \d+\.\d s, [\d,]+ a second", artifact["data"])
+    assert re.search(r"31 files in \d+\.\d s \([\d,]+ a second\)", artifact["data"])
     pictures = _pictures(artifact["data"])
     assert list(pictures) == ["Images by confidence", "Confusion matrix"]
     # Whole, as the server gave them back.
@@ -184,8 +184,8 @@ def _pictures(markdown):
     return {title: base64.b64decode(encoded, validate=True) for title, encoded in found}
 
 
-def test_with_no_server_set_up_a_flow_runs_all_the_same(digits_apart, home):
-    """Everything it leaves is under DIGITS_HOME, Prefect's own files included."""
+def test_a_flow_runs_without_a_server(digits_apart, home):
+    """All files, including Prefect's, are under DIGITS_HOME."""
     user = home.parent / "user"
     user.mkdir()
     ended = digits_apart(*RETRAIN, HOME=str(user))
@@ -196,10 +196,10 @@ def test_with_no_server_set_up_a_flow_runs_all_the_same(digits_apart, home):
     assert [path for path in user.rglob("*") if path.is_file()] == []
 
 
-def test_serve_runs_the_jobs_on_their_schedules_and_stops_when_told(
+def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
     start_digits, ask, server, nothing_deployed, home, tmp_path
 ):
-    """Each run in a process of its own, as Prefect has it; what is under way is cancelled."""
+    """Each run has its own process; runs that have not ended are cancelled."""
     inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
     inbox.mkdir()
     process = start_digits(
@@ -249,14 +249,14 @@ def test_serve_runs_the_jobs_on_their_schedules_and_stops_when_told(
 
 
 def _automations(server):
-    """Those that watch for dead runs."""
+    """The automations for dead runs."""
     answer = requests.post(f"{server}/automations/filter", json={"sort": "NAME_ASC"}, timeout=30)
     answer.raise_for_status()
     return [found for found in answer.json() if found["name"] == "digits: runs whose process died"]
 
 
-def test_dead_runs_are_watched_for_by_one_automation_that_knows_our_ends(server, home):
-    """It is there once, and takes a refusal for an end."""
+def test_one_automation_marks_dead_runs_and_knows_our_final_states(server, home):
+    """It is created once, and a refusal counts as an end."""
     program = (
         "from pipeline.flows.deployments import mark_dead_runs; mark_dead_runs(); mark_dead_runs()"
     )
@@ -269,9 +269,11 @@ def test_dead_runs_are_watched_for_by_one_automation_that_knows_our_ends(server,
     ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
     assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
     assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
+    (action,) = automation["actions"]
+    assert (action["state"], action["message"]) == ("CRASHED", "No heartbeat for 9 minutes.")
 
 
-def test_an_inbox_that_was_not_set_is_not_the_directory_that_a_run_is_in(home):
+def test_an_empty_inbox_parameter_is_not_the_working_directory(home):
     program = "from pipeline.flows import flows; flows.score_inbox.validate_parameters({!r})"
     parameters = {"inbox": "", "outbox": "/outbox"}
     command = [sys.executable, "-c", program.format(parameters)]
@@ -281,8 +283,45 @@ def test_an_inbox_that_was_not_set_is_not_the_directory_that_a_run_is_in(home):
     assert "expected an absolute path" in ended.stderr
 
 
+UNKNOWN_TASK_RUNNER = (
+    "DIGITS_TASK_RUNNER: expected threads, processes, dask or dask://HOST:PORT, got 'bogus'."
+)
+
+
+def test_an_unknown_task_runner_concerns_only_the_flows_that_use_one(on_server, ask, tmp_path):
+    """Ingestion and retraining work; a scoring is one message, on the server too."""
+    bogus = {"DIGITS_TASK_RUNNER": "bogus"}
+    assert on_server("ingest", **bogus).status == 0
+    ended = on_server(*RETRAIN, **bogus)
+    assert (ended.status, "mnist/1 promoted" in ended.out) == (0, True), ended.err
+    assert on_server("sample", "--count", "3", "--output", tmp_path / "in").status == 0
+    score = ("score", tmp_path / "in", "--output", tmp_path / "out")
+    ended = on_server(*score, **bogus)
+    assert (ended.status, ended.err) == (2, f"Error: {UNKNOWN_TASK_RUNNER}\n")
+    assert on_server(*score, "--direct", **bogus).status == 0
+
+
+def test_an_unknown_task_runner_fails_a_scoring_run_with_one_message(server, ask, home, tmp_path):
+    """Also a run that a schedule starts, which no command line has checked."""
+    program = (
+        "import sys; from pathlib import Path; from pipeline.flows import flows;"
+        "flows.score([sys.argv[1]], Path(sys.argv[1]) / 'out')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "PREFECT_API_URL": server, "DIGITS_TASK_RUNNER": "bogus"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"SettingsError: {UNKNOWN_TASK_RUNNER}" in ended.stderr
+    (run,) = [run for run in ask("flow_runs") if str(tmp_path) in str(run["parameters"])]
+    assert (run["state_name"], UNKNOWN_TASK_RUNNER in run["state"]["message"]) == ("Failed", True)
+
+
 def _event(server, name, run_id):
-    """The event of a name that a run gave."""
+    """The event with this name that a run emitted."""
     deadline = time.monotonic() + 30
     query = {
         "event": {"name": [name]},
@@ -306,7 +345,7 @@ def _ask_for_a_run(server, deployment, **parameters):
 
 
 def _deployments(ask):
-    """Ours by the name of their flow, once all are there."""
+    """The deployments by the name of their flow; None until there are three."""
     flows = {flow["id"]: flow["name"] for flow in ask("flows")}
     found = {flows[deployment["flow_id"]]: deployment for deployment in ask("deployments")}
     return found if len(found) == 3 else None
@@ -326,8 +365,8 @@ def _wait(process, look):
     return found
 
 
-def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free_port, home):
-    port = str(free_port + 1)
+def test_serve_starts_a_server_if_there_is_none(start_digits, home):
+    port = str(free_port())
     process = start_digits("serve", "--port", port)
 
     def served():
@@ -351,13 +390,13 @@ def test_serve_starts_a_server_of_its_own_where_there_is_none(start_digits, free
         requests.get(f"http://127.0.0.1:{port}/api/health", timeout=5)
 
 
-def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_path):
+def test_serve_refuses_invalid_options(digits_apart, server, free_port, tmp_path):
     ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
-    assert ended.status == 1
+    assert ended.status == 2
     assert "Error: cron: expected five fields" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path)
     assert ended.status == 2
-    assert "--inbox and --outbox go together" in ended.err
+    assert "--inbox and --outbox must be given together" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path / "none", "--outbox", tmp_path / "out")
     assert ended.status == 1
     assert "expected a directory as the inbox, got nothing there" in ended.err
@@ -366,25 +405,25 @@ def test_serve_tells_what_it_cannot_use(digits_apart, server, free_port, tmp_pat
     assert f"Error: Port {free_port} is taken." in ended.err
 
 
-def test_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
-    from pipeline.flows.environment import prepare
+def test_there_is_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
+    from pipeline.flows.environment import set_defaults
     from pipeline.settings import load_settings
 
     for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
         monkeypatch.delenv(name, raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", dict(os.environ))
-        prepare(load_settings(), console_level="INFO")
+        set_defaults(load_settings(), console_level="INFO")
         assert os.environ["DO_NOT_TRACK"] == "1"
         assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
-        prepare(load_settings(), console_level="INFO")
+        set_defaults(load_settings(), console_level="INFO")
         assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
 
 
 def test_prefect_is_not_imported_by_the_tests_themselves():
-    """So that no setting of this process decides what the flows above see."""
+    """Otherwise settings of this process could reach the flows above."""
     assert "prefect" not in sys.modules
 
 
@@ -409,7 +448,7 @@ def dask_cluster(server, home):
 def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
     start_digits, digits_apart, server, dask_cluster, tmp_path
 ):
-    """Every file has its row, once, and the same as without Prefect."""
+    """Every file has one row, equal to that of a run without Prefect."""
     address, workers = dask_cluster
     assert digits_apart(*RETRAIN, "--direct").status == 0
     assert digits_apart("sample", "--count", "100", "--output", tmp_path / "sample").status == 0

@@ -1,4 +1,4 @@
-"""Labels that contradict what networks are sure of."""
+"""Labels that contradict confident predictions."""
 
 import numpy as np
 import pytest
@@ -16,30 +16,34 @@ from pipeline.settings import Thresholds
 DIGITS = np.arange(10, dtype=np.uint8)
 
 
-def _sure_of(digits, confidence=0.99):
-    """Probabilities of a network that takes images for these digits."""
+def _confident_of(digits, confidence=0.99):
+    """Return the probabilities of a network that confidently predicts these digits."""
     probabilities = np.full((len(digits), 10), (1 - confidence) / 9, np.float32)
     probabilities[np.arange(len(digits)), digits] = confidence
     return probabilities
 
 
-def test_the_digit_is_the_one_that_is_seen():
-    """Not the one that is on the label."""
-    seen = np.repeat(DIGITS, 50)
-    labels = seen.copy()
+def test_shares_are_by_predicted_digit():
+    """Not by label."""
+    predicted = np.repeat(DIGITS, 50)
+    labels = predicted.copy()
     labels[7 * 50 : 7 * 50 + 10] = 1
-    shares = contradicted(labels, [_sure_of(seen), _sure_of(seen)])
+    shares = contradicted(labels, [_confident_of(predicted), _confident_of(predicted)])
     assert shares[7] == proportion_lower_bound(10, 50, confidence=0.99) > 0.08
     assert np.flatnonzero(shares).tolist() == [7]
 
 
-@pytest.mark.parametrize("other", ["in doubt", "sure of another digit"])
+@pytest.mark.parametrize("other", ["not confident", "confident of another digit"])
 def test_a_label_is_contradicted_by_all_networks_or_by_none(other):
-    seen = np.repeat(DIGITS, 50)
-    labels = np.roll(seen, 1)
-    doubts = _sure_of(seen, 0.89) if other == "in doubt" else _sure_of((seen + 1) % 10)
-    assert any(contradicted(labels, [_sure_of(seen)]))
-    assert not any(contradicted(labels, [_sure_of(seen), doubts]))
+    predicted = np.repeat(DIGITS, 50)
+    labels = np.roll(predicted, 1)
+    doubts = (
+        _confident_of(predicted, 0.89)
+        if other == "not confident"
+        else _confident_of((predicted + 1) % 10)
+    )
+    assert any(contradicted(labels, [_confident_of(predicted)]))
+    assert not any(contradicted(labels, [_confident_of(predicted), doubts]))
 
 
 @pytest.mark.parametrize("poisoned", [None, 4])
@@ -53,7 +57,7 @@ def test_the_gate_names_the_digit_whose_labels_are_wrong(home, sources, tmp_path
         given_label = 9 if label == poisoned and number % 2 else label
         path = tmp_path / "own" / str(given_label) / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Hardly another image, but one that is not MNIST's.
+        # Almost the same image, but not one of MNIST.
         path.write_bytes(png(np.maximum(image, np.eye(28, dtype=np.uint8))))
     data = ingest()
     own = collect(tmp_path / "own", data, tmp_path / "kept")

@@ -1,4 +1,4 @@
-"""The gate: each check passes at its threshold, fails beyond it, and says which digit."""
+"""The gate: each check passes at its threshold, fails beyond it, and names the digit."""
 
 import math
 
@@ -46,12 +46,12 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
-    """A file of weights that know some of the digits."""
+    """The weights of a network that knows some of the digits."""
     from pipeline.data import parquet
 
     examples = parquet.read(data.train.path, data.train.split)
-    places, _ = training_and_validation(examples.labels)
-    network = _network(epochs=30).fit(examples.images[places], examples.labels[places])
+    indices, _ = training_and_validation(examples.labels)
+    network = _network(epochs=30).fit(examples.images[indices], examples.labels[indices])
     path = tmp_path_factory.mktemp("weights") / "candidate.safetensors"
     path.write_bytes(network.to_bytes())
     return path
@@ -62,11 +62,11 @@ def _judged(data, path, thresholds, champion=None, blobs="", labelled=None):
 
 
 def _check(verdict, name):
-    (found,) = (check for check in verdict.checks if check.name == name)
-    return found
+    (check,) = (check for check in verdict.checks if check.name == name)
+    return check
 
 
-def test_a_first_candidate_is_held_against_the_thresholds_alone(data, trained):
+def test_a_first_candidate_is_only_held_against_thresholds(data, trained):
     verdict = _judged(data, trained, LENIENT)
     names = [check.name for check in verdict.checks]
     assert verdict.passed
@@ -101,7 +101,7 @@ def test_a_check_passes_at_its_threshold_and_fails_beyond(data, trained, name, t
     [("recall_of_", "min_recall"), ("calibration_error_of_", "max_calibration_error_of_digit")],
 )
 def test_the_digits_that_fail_are_named(data, trained, prefix, threshold):
-    """One that passes stands for all that do; of those that fail, each is named."""
+    """If all pass, only the closest is named; if some fail, each of them is named."""
     lenient = _judged(data, trained, LENIENT)
     (nearest,) = (check for check in lenient.checks if check.name.startswith(prefix))
     strict = 1.0 if prefix == "recall_of_" else 0.0
@@ -115,8 +115,8 @@ def test_the_digits_that_fail_are_named(data, trained, prefix, threshold):
     assert nearest.figure == (min if strict else max)(failed.values())
 
 
-def test_a_digit_whose_labels_were_confused_shows_in_its_calibration():
-    """Recall stays 1; the probability that is given to the digit does not."""
+def test_confused_labels_of_a_digit_show_in_its_calibration_error():
+    """Recall stays 1, but the mean probability of the digit drops."""
     labels = np.repeat(np.arange(10), 50).astype(np.uint8)
     probabilities = np.full((500, 10), 0.001, np.float32)
     probabilities[np.arange(500), labels] = 0.991
@@ -169,7 +169,7 @@ def test_a_candidate_is_held_against_the_champion_on_the_same_images(data, train
     assert _check(same, "mcnemar_p").figure == 1
 
 
-def test_the_gate_is_set_in_one_place(home, monkeypatch):
+def test_the_thresholds_come_from_the_environment(home, monkeypatch):
     assert load_settings().gate == Thresholds()
     monkeypatch.setenv("DIGITS_GATE__MIN_RECALL", "0.95")
     assert load_settings().gate == Thresholds(min_recall=0.95)

@@ -1,4 +1,4 @@
-"""What can be scored: real files, Parquet and objects, alone and in any mixture."""
+"""Inputs: real files, Parquet and objects, alone and in any combination."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ from nn import NeuralNetwork
 from pipeline import Settings, open_registry, score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
-from pipeline.inputs.globbing import EVERYTHING, Pattern, cut, walk
+from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
 from pipeline.processes import spawned_map
 from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
@@ -71,18 +71,18 @@ def s3():
 
 @pytest.fixture
 def bucket(s3):
-    """A new place in the bucket."""
+    """A new prefix in the bucket."""
     return Bucket(s3, f"in {uuid.uuid4().hex}")
 
 
 class Bucket:
-    """A place in a bucket: its address without credentials, and a way to fill it."""
+    """A prefix in a bucket: its address without credentials, and a way to put objects."""
 
-    def __init__(self, server, place):
+    def __init__(self, server, prefix):
         self.options = f"?scheme=http&endpoint_override={server.host}&region=us-east-1"
-        self.shown = f"s3://{server.bucket}/{place}"
+        self.shown = f"s3://{server.bucket}/{prefix}"
         self._fs, _ = fs.FileSystem.from_uri(server.address("x"))
-        self._path = f"{server.bucket}/{place}"
+        self._path = f"{server.bucket}/{prefix}"
 
     def address(self, name=""):
         return f"{self.shown}{name}{self.options}"
@@ -117,7 +117,7 @@ def _paths(output):
     return [row["path"] for row in _rows(output)]
 
 
-# Paths, patterns, and what is shown of them.
+# Paths and patterns, and the paths in the results.
 
 
 def test_paths_are_relative_to_the_only_directory_and_otherwise_as_they_were_given(here):
@@ -142,7 +142,7 @@ def test_paths_are_relative_to_the_only_directory_and_otherwise_as_they_were_giv
     assert paths("4.png", "*.png") == ["4.png", "4.png"]
 
 
-def test_a_name_that_looks_like_a_pattern_is_a_name_where_it_is_there(here):
+def test_a_name_that_looks_like_a_pattern_is_a_name_if_it_exists(here):
     _put(here / "[1]" / "*.png", 0)
     _put(here / "1" / "2.png", 0)
     score("[1]", here / "out")
@@ -161,7 +161,7 @@ PARTS = st.sampled_from(["*", "?", "a", "[ab]", "**", "*.png", "a*", ".*", "*b*"
 )
 @settings(max_examples=25)
 def test_a_pattern_finds_what_the_standard_library_does(files, pattern):
-    """Of the files, and each once."""
+    """Files only, each once."""
     import glob
 
     with tempfile.TemporaryDirectory() as name:
@@ -186,8 +186,8 @@ def test_a_pattern_finds_what_the_standard_library_does(files, pattern):
 
 
 def test_a_pattern_is_cut_where_it_begins():
-    assert cut("/scans/2026-*/*.png") == ("/scans", "2026-*/*.png")
-    assert cut("/*.png") == ("/", "*.png")
+    assert split_pattern("/scans/2026-*/*.png") == ("/scans", "2026-*/*.png")
+    assert split_pattern("/*.png") == ("/", "*.png")
 
 
 def test_links_to_directories_are_followed_where_a_pattern_names_them(here, tmp_path):
@@ -205,7 +205,7 @@ def test_links_to_directories_are_followed_where_a_pattern_names_them(here, tmp_
         assert _paths(here / "out") == paths
 
 
-def test_links_lead_out_of_no_directory_however_many_there_are(here, tmp_path):
+def test_links_out_of_a_directory_are_refused_however_many_inputs_there_are(here, tmp_path):
     _put(tmp_path / "outside.png", 0)
     _put(here / "a" / "1.png", 0)
     _put(here / "b" / "1.png", 0)
@@ -218,7 +218,7 @@ def test_links_lead_out_of_no_directory_however_many_there_are(here, tmp_path):
         "b/out.png": "link out of the directory",
         "b/beside.png": "link out of the directory",
     }
-    # A file that is named is meant.
+    # A link that is named itself is followed.
     assert score("b/out.png", here / "out").counts.errors == {}
 
 
@@ -288,7 +288,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_every_kind_of_column_is_read_wherever_its_rows_are(here, network, kind):
-    """Under whatever name, beside others; where images are larger they are made like MNIST's."""
+    """Whatever its name, and beside other columns; larger images are normalized."""
     table = {"key": pa.array(range(7)), "pixels": COLUMNS[kind], "label": pa.array(LABELS[:7])}
     _table(here / "some.parquet", table, row_group_size=3)
     done = score("some.parquet", here / "out")
@@ -325,16 +325,16 @@ def test_rows_with_a_bad_image_have_a_reason(here):
     ]
 
 
-def test_pixels_that_are_not_like_mnists_are_made_so_as_those_of_files_are(here):
+def test_pixels_in_columns_are_normalized_as_those_of_files(here):
     """Dark on light, moved, and as they are: the same predictions as of PNG files."""
     images = np.concatenate([255 - IMAGES[:20], np.roll(IMAGES[:20], 3, axis=2), IMAGES[:20]])
     _table(here / "some.parquet", {"image": _tensors(images)})
     for number, image in enumerate(images):
         (here / "in").mkdir(exist_ok=True)
         (here / "in" / f"{number:02}.png").write_bytes(png(image))
-    for way in ("auto", "always", "never"):
-        score("some.parquet", here / "rows", options=Options(way))
-        score("in", here / "files", options=Options(way))
+    for normalize in ("auto", "always", "never"):
+        score("some.parquet", here / "rows", options=Options(normalize))
+        score("in", here / "files", options=Options(normalize))
         rows, files = (
             [(row["prediction"], row["error"]) for row in _rows(here / each)]
             for each in ("rows", "files")
@@ -342,7 +342,7 @@ def test_pixels_that_are_not_like_mnists_are_made_so_as_those_of_files_are(here)
         assert rows == files
 
 
-def test_labels_that_are_no_digits_are_not_known(here):
+def test_labels_that_are_not_digits_are_unknown(here):
     for column, known in (
         (pa.array([3, None, -1, 10, 9]), 2),
         (pa.array([3, None, 255, 10, 9], pa.uint8()), 2),
@@ -352,7 +352,7 @@ def test_labels_that_are_no_digits_are_not_known(here):
         assert score("some.parquet", here / "out").counts.labelled == known
 
 
-def test_a_directory_with_image_files_is_one_of_images(here):
+def test_a_directory_with_image_files_stands_for_these_alone(here):
     _put(here / "in" / "1.png", 0)
     _table(here / "in" / "other.parquet", {"a": pa.array([1])})
     score("in", here / "in" / "out")
@@ -419,8 +419,8 @@ def test_an_object_that_is_gone_has_a_reason(here, bucket):
     assert [row["error"] for row in _rows(here / "out")] == ["cannot be opened", None]
 
 
-def test_a_store_that_gives_no_answer_is_an_error_and_no_rows(here):
-    """What cannot be reached now is scored another time."""
+def test_a_store_that_does_not_answer_is_an_error_and_writes_no_rows(here):
+    """The images may be scored later."""
     with web_mirror.mirror({}, web_mirror.always(400)) as mirror:
         options = f"scheme=http&region=us-east-1&endpoint_override={urlsplit(mirror.url).netloc}"
         with pytest.raises(InputError, match=r"b/x: cannot be read .*run it again"):
@@ -445,7 +445,7 @@ def test_other_processes_score_every_kind(here, bucket, monkeypatch):
     assert _rows(here / "together") == _rows(here / "alone")
 
 
-# Mixtures.
+# Combinations.
 
 
 def _directory(root, name, count, alone):
@@ -475,7 +475,7 @@ def _set(root, name, count, alone):
 
 @st.composite
 def mixtures(draw):
-    """Kinds of inputs, each with how many images there are in it; None for objects."""
+    """Types of inputs, each with its number of images; None stands for objects."""
     kind = st.sampled_from([_directory, _file, _pattern, _parquet, _set, None])
     return draw(st.lists(st.tuples(kind, st.integers(1, 7)), min_size=1, max_size=5))
 
@@ -485,13 +485,13 @@ def mixtures(draw):
 def test_rows_are_the_images_of_any_mixture_in_order_even_after_a_kill(
     here, s3, mixture, shard, killed_at
 ):
-    """Each once, in the order of the inputs; and a run goes on where it was killed."""
+    """Each once, in the order of the inputs; a killed run is resumed."""
     for left in here.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     inputs, expected = [], []
-    for place, (make, count) in enumerate(mixture):
+    for index, (make, count) in enumerate(mixture):
         if make:
-            name, paths = make(here, f"in-{place}", count, alone=len(mixture) == 1)
+            name, paths = make(here, f"in-{index}", count, alone=len(mixture) == 1)
         else:
             bucket = Bucket(s3, uuid.uuid4().hex)
             for number in range(count):
@@ -502,8 +502,8 @@ def test_rows_are_the_images_of_any_mixture_in_order_even_after_a_kill(
     scored = []
 
     def killed(stage, calls):
-        for place, call in enumerate(calls):
-            if place == killed_at:
+        for index, call in enumerate(calls):
+            if index == killed_at:
                 raise KeyboardInterrupt
             scored.append(stage(*call))
             yield scored[-1]
@@ -518,7 +518,7 @@ def test_rows_are_the_images_of_any_mixture_in_order_even_after_a_kill(
     assert (done.counts.files, done.counts.errors) == (len(expected), {})
 
 
-def test_other_inputs_are_scored_anew_and_told(here, caplog):
+def test_a_run_with_other_inputs_starts_over_with_a_warning(here, caplog):
     _put(here / "a" / "1.png", 1)
     _put(here / "b" / "2.png", 2)
     _table(here / "c.parquet", {"image": _tensors(IMAGES[:4])})
@@ -530,10 +530,10 @@ def test_other_inputs_are_scored_anew_and_told(here, caplog):
     _table(here / "c.parquet", {"image": _tensors(IMAGES[1:5])})
     os.utime(here / "c.parquet", (1, 1))
     assert score(["a", "b", "c.parquet"], here / "out").resumed == 0
-    assert "changed since: fingerprint." in caplog.text
+    assert "changed since the last run: fingerprint." in caplog.text
 
 
-# What cannot be scored at all.
+# Inputs that cannot be scored.
 
 
 def _bad_page(path):
@@ -542,7 +542,7 @@ def _bad_page(path):
     path.write_bytes(data)
 
 
-def test_what_has_nothing_to_score_is_one_clear_error(here, bucket):
+def test_an_input_without_images_is_one_clear_error(here, bucket):
     _put(here / "a" / "1.png", 1)
     (here / "empty").mkdir()
     _table(here / "none.parquet", {"a": pa.array([1]), "b": pa.array(["x"])})
@@ -580,14 +580,14 @@ def test_what_has_nothing_to_score_is_one_clear_error(here, bucket):
         score([], here / "out")
 
 
-def test_a_password_is_not_taken_from_an_address_nor_told(here, s3):
+def test_a_password_in_an_address_is_refused_and_not_shown(here, s3):
     with pytest.raises(InputError, match="has a password: expected credentials in the env") as told:
         score(s3.address("x").replace("secret", "pass-word-1234"), here / "out")
     assert "pass-word-1234" not in str(told.value)
     assert not (here / "out").exists()
 
 
-def test_a_damaged_page_stops_the_run_and_what_was_scored_stays(here, monkeypatch):
+def test_a_damaged_page_stops_the_run_and_predictions_so_far_stay(here, monkeypatch):
     monkeypatch.setattr("pipeline.scoring.listing._SHARD_SIZE", 1)
     _put(here / "a" / "1.png", 1)
     good = _table(here / "b.parquet", {"image": _tensors(IMAGES)}).read_bytes()
@@ -599,7 +599,7 @@ def test_a_damaged_page_stops_the_run_and_what_was_scored_stays(here, monkeypatc
     assert score(["a", "b.parquet"], here / "out").counts.files == 121
 
 
-def test_a_file_that_changes_meanwhile_is_told(here):
+def test_a_file_that_changes_during_the_run_is_an_error(here):
     path = _table(here / "b.parquet", {"image": _tensors(IMAGES)})
 
     def spread(stage, calls):
@@ -616,7 +616,7 @@ def test_a_file_that_changes_meanwhile_is_told(here):
 
 def test_the_output_must_not_become_part_of_a_parquet_data_set(here):
     _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES[:3])})
-    with pytest.raises(OutputError, match="expected a place outside of the Parquet data set in"):
+    with pytest.raises(OutputError, match="expected a directory outside the Parquet data set in"):
         score("in", here / "in" / "out")
     assert not (here / "in" / "out").exists()
     score("in/a.parquet", here / "in" / "out")
@@ -631,7 +631,7 @@ def test_the_command_takes_many_inputs(digits, here):
     ended = digits("score", "a", "b.parquet", "a/*.png", "--output", "out", "--direct")
     assert ended.status == 0
     assert "11 files in" in ended.out
-    assert "of 9 labelled images right" in ended.out
+    assert "of 9 labelled images correct" in ended.out
     run = json.loads((here / "out" / "run.json").read_text())
     assert run["inputs"] == [f"{here}/a", f"{here}/b.parquet", f"{here}/a/*.png"]
     ended = digits("score", "a", "c", "--output", "out", "--direct")

@@ -1,4 +1,4 @@
-"""Scoring what is dropped into a directory, each file once."""
+"""The inbox: each file is scored once."""
 
 import itertools
 import json
@@ -103,9 +103,7 @@ def test_files_are_moved_and_have_their_rows_beside_them(champion, inbox, outbox
     assert left == {"notes.txt", ".d.png", ".hidden", ".hidden/e.png", "monday"}
 
 
-def test_what_was_scored_is_not_scored_again_and_a_name_that_comes_again_is(
-    champion, inbox, outbox
-):
+def test_a_file_is_scored_once_and_a_new_file_of_the_same_name_again(champion, inbox, outbox):
     scanner = Scanner(inbox)
     assert score_inbox(inbox, outbox, settle=0) == []
     assert _batches(outbox) == []
@@ -117,8 +115,8 @@ def test_what_was_scored_is_not_scored_again_and_a_name_that_comes_again_is(
     assert Counter(_scored(outbox)) == Counter(scanner.dropped)
 
 
-def test_a_file_that_is_being_written_is_left_until_it_is_whole(champion, inbox, outbox):
-    """Whatever its time says: the writer's clock is not ours."""
+def test_a_file_stays_in_the_inbox_until_it_is_complete(champion, inbox, outbox):
+    """Its modification time does not matter: the writer's clock may differ from ours."""
     content = png(np.full((28, 28), 200, np.uint8))
     ended = threading.Event()
 
@@ -148,7 +146,7 @@ def test_a_file_that_is_being_written_is_left_until_it_is_whole(champion, inbox,
     assert row["error"] != "truncated image"
 
 
-def test_where_nothing_can_be_scored_nothing_is_taken(home, inbox, outbox):
+def test_without_a_champion_the_files_stay_in_the_inbox(home, inbox, outbox):
     Scanner(inbox).drop("a.png")
     with pytest.raises(NotFoundError):
         score_inbox(inbox, outbox, settle=0)
@@ -167,7 +165,7 @@ def test_where_nothing_can_be_scored_nothing_is_taken(home, inbox, outbox):
         ("in", "/dev/shm", OutputError, "expected an outbox on the file system of the inbox"),
     ],
 )
-def test_places_that_cannot_be_used_are_told(
+def test_an_inbox_or_outbox_that_cannot_be_used_is_an_error(
     champion, tmp_path, inbox_is, outbox_is, error, message
 ):
     other = Path("/dev/shm")

@@ -55,7 +55,7 @@ def test_every_night_ends_by_itself_and_history_says_why(own, digits, tmp_path):
     own.contradict(3, 3, 5)
     status, outcome, err = night()
     assert (status, outcome) == (0, "mnist/2 promoted")
-    assert "One image, labels 3, 5, left out" in err
+    assert "An image with the labels 3, 5 is left out" in err
 
     own.add(5, 300, 1.0)
     assert night()[:2] == (0, "mnist/3 promoted")

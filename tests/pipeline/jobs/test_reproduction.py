@@ -1,4 +1,4 @@
-"""Reproduction: the same bits again, or what differs."""
+"""Reproduction: bit-identical weights, or a report of what differs."""
 
 import shutil
 
@@ -53,8 +53,8 @@ def test_a_version_is_reproduced_to_the_bit_whatever_the_preset_is_now(brief, mo
     assert [path.name for path in load_settings().unfinished.iterdir()] == [".lock"]
 
 
-def test_what_differs_is_told(brief, monkeypatch, home, digits):
-    """Here the code is another, which does not know the right learning rate."""
+def test_differences_are_reported(brief, monkeypatch, home, digits):
+    """The code has changed, and trains with another learning rate."""
     _retrain()
     right = reproduction.network_params_of
     monkeypatch.setattr(
@@ -70,7 +70,7 @@ def test_what_differs_is_told(brief, monkeypatch, home, digits):
     assert done.environment == {"code": (done.version.code_version, "0.2.0+other")}
     ended = digits("reproduce", "1")
     assert ended.status == 1
-    assert "mnist/1: not the same weights" in ended.out
+    assert "mnist/1: different weights" in ended.out
     assert f"{done.version.code_version}, now 0.2.0+other" in ended.out
     assert "weights.1" in ended.out
 
@@ -83,30 +83,34 @@ def test_lost_weights_are_reproduced_too(brief, home, digits):
     assert "mnist/1: bit-identical" in ended.out
 
 
-def test_own_images_are_found_where_they_were_kept_or_where_they_are(brief, home, tmp_path):
+def test_labelled_images_are_found_in_the_home_or_where_the_user_says(brief, home, tmp_path):
     own = _own(tmp_path / "own")
     version = _retrain(labelled=str(own))
     assert reproduce("1").is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
-    with pytest.raises(LineageError, match=r"labelled images .*, got none here\. Say with --lab"):
+    with pytest.raises(
+        LineageError, match=r"labelled images .*, got none\. Name their directory with --lab"
+    ):
         reproduce("1")
     assert reproduce("1", labelled=str(own)).is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
     (own / "0" / "0.png").unlink()
-    with pytest.raises(LineageError, match="got others"):
+    with pytest.raises(LineageError, match="got other images"):
         reproduce("1", labelled=str(own))
 
 
-def test_what_no_retraining_made_cannot_be_reproduced(brief, home, version):
+def test_a_version_without_lineage_cannot_be_reproduced(brief, home, version):
     with pytest.raises(LineageError, match=r"mnist/1 was trained on other data.*: test_images"):
         reproduce("1")
     with open_registry() as registry:
         registry.register("mnist", b"weights", RunRecord(params={"colour": "red"}))
-    with pytest.raises(LineageError, match=r"mnist/2: expected the parameters of its network"):
+    with pytest.raises(
+        LineageError, match=r"mnist/2: expected the recorded parameters of its network"
+    ):
         reproduce("2")
 
 
-def test_a_reproduction_that_was_stopped_goes_on(brief, home, monkeypatch):
+def test_a_reproduction_that_was_stopped_resumes(brief, home, monkeypatch):
     from pipeline.training import training
 
     _retrain()

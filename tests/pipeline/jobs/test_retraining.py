@@ -16,7 +16,7 @@ from nn import DivergedError, NeuralNetwork, expected_calibration_error
 from pipeline import files, open_registry, retrain
 from pipeline.data import parquet
 from pipeline.data.splits import training_and_validation
-from pipeline.errors import InvalidParameterError, NoSourceLeftError
+from pipeline.errors import InvalidParameterError, NoMirrorLeftError
 from pipeline.images.encoding import png
 from pipeline.jobs.ingestion import ingest
 from pipeline.settings import load_settings
@@ -339,7 +339,7 @@ def test_a_training_that_diverges_registers_nothing(home, monkeypatch):
 
 def test_without_a_source_nothing_is_registered(home, monkeypatch, tmp_path):
     monkeypatch.setenv("DIGITS_MIRRORS", str(tmp_path / "gone"))
-    with pytest.raises(NoSourceLeftError):
+    with pytest.raises(NoMirrorLeftError):
         _retrain()
     assert not (home / "registry.db").exists()
 

@@ -1,4 +1,4 @@
-"""Drift: far where it is, and not by chance."""
+"""Drift: found if there is any, and hardly ever by chance."""
 
 import json
 
@@ -23,7 +23,7 @@ def _of(shares, size, rng):
 
 
 @given(COUNTS, COUNTS)
-def test_the_index_is_not_negative_and_symmetric_and_zero_of_the_same(a, b):
+def test_the_index_is_symmetric_not_negative_and_zero_without_drift(a, b):
     first, second = {"predictions": a}, {"predictions": b}
     (there,), (back,) = drift(first, second), drift(second, first)
     assert there.index == pytest.approx(back.index)
@@ -32,16 +32,16 @@ def test_the_index_is_not_negative_and_symmetric_and_zero_of_the_same(a, b):
     assert there.limit >= 0.25
 
 
-def test_the_index_is_the_sum_that_is_written_down():
-    """With half an image more in each bin."""
+def test_the_index_equals_its_formula():
+    """With half an image added to each bin."""
     (one,) = drift({"ink": [9, 19]}, {"ink": [29, 9]})
     p, q = np.array([9.5, 19.5]) / 29, np.array([29.5, 9.5]) / 39
     assert one.index == pytest.approx(float(((p - q) * np.log(p / q)).sum()))
 
 
 @pytest.mark.parametrize("size", [20, 100, 1000])
-def test_chance_alone_is_hardly_ever_far(size):
-    """One batch in a thousand may be; of four hundred, three would be a sign of more."""
+def test_without_drift_the_limit_is_hardly_ever_exceeded(size):
+    """One batch in a thousand may exceed it; three of four hundred would be too many."""
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.full(10, 5.0))
     profile = _of(shares, 5000, rng)
@@ -57,13 +57,13 @@ def test_another_population_is_far(size):
     assert drift(_of(postcodes, size, rng), profile)[0].is_far
 
 
-def test_of_nothing_there_is_no_drift():
+def test_an_empty_batch_has_no_drift():
     empty = profile_of(PredictionCounts())
     assert drift(empty, empty) == []
 
 
 @given(st.text(max_size=30) | st.sampled_from(["[]", "null", '{"ink":[1]}', "{}"]))
-def test_what_is_no_profile_is_none(text):
+def test_a_text_that_is_not_a_profile_gives_none(text):
     assert from_text(text) is None
 
 
@@ -80,13 +80,13 @@ def test_a_profile_survives_its_text():
 def test_ink_is_counted_by_the_mean_pixel():
     images = np.zeros((3, 28, 28), np.uint8)
     images[1] = 255
-    images[2] = 36  # 0.141 of 1
+    images[2] = 36  # ink 0.141
     counts = PredictionCounts()
     counts.add(images, np.eye(10, dtype=np.float32)[:3], np.full(3, -1, np.int8))
     assert np.flatnonzero(counts.ink).tolist() == [0, 6, 11]
 
 
-def test_a_batch_is_compared_with_what_its_version_was_measured_on(
+def test_a_batch_is_compared_with_the_profile_of_its_version(
     sources, home, monkeypatch, tmp_path, caplog
 ):
     monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 8})
@@ -108,13 +108,13 @@ def test_a_batch_is_compared_with_what_its_version_was_measured_on(
     far = score(tmp_path / "far", tmp_path / "far-scores", options=None)
     (ink,) = (one for one in far.drift if one.what == "ink")
     assert ink.is_far
-    assert f"The ink of these images are far from those that {version.reference}" in caplog.text
+    assert f"Drift in ink: these images differ from those that {version.reference}" in caplog.text
     summary = json.loads((tmp_path / "far-scores" / "summary.json").read_text())
     assert summary["drift"]["ink"] == {"index": ink.index, "limit": ink.limit, "is_far": True}
     assert summary["per_second"] > 0
 
 
-def test_of_a_version_without_a_profile_nothing_is_said(home, version, tmp_path):
+def test_a_version_without_a_profile_has_no_drift(home, version, tmp_path):
     (tmp_path / "a.png").write_bytes(png(np.eye(28, dtype=np.uint8) * 255))
     scored = score(tmp_path / "a.png", tmp_path / "scores")
     assert scored.drift == ()

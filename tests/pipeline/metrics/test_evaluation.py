@@ -1,4 +1,4 @@
-"""What a network makes of images whose labels are known."""
+"""The evaluation of predictions on images with labels."""
 
 import pickle
 
@@ -10,7 +10,7 @@ from pipeline.metrics.evaluation import evaluate
 
 
 def _evaluate(labels, predictions, confidence):
-    """Image number n is grey n all over."""
+    """Evaluate predictions; all pixels of image number n are n."""
     n = len(labels)
     probabilities = np.empty((n, 10), np.float32)
     probabilities[:] = (1 - np.array(confidence, np.float32)[:, None]) / 9
@@ -19,7 +19,7 @@ def _evaluate(labels, predictions, confidence):
     return evaluate(probabilities, images, np.array(labels, np.uint8), "image {}".format)
 
 
-def test_the_counts_are_those_of_the_predictions():
+def test_the_confusion_matrix_counts_labels_and_predictions():
     done = _evaluate([0, 0, 3, 3, 3], [0, 6, 3, 5, 5], [0.9, 0.5, 0.8, 0.7, 0.6])
     expected = np.zeros((10, 10), int)
     expected[0, 0] = expected[0, 6] = expected[3, 3] = 1
@@ -40,7 +40,7 @@ def test_the_worst_mistakes_come_first_with_their_images():
     assert done.mistakes[0].image == bytes([2]) * 784
 
 
-def test_of_many_mistakes_the_worst_are_kept():
+def test_only_the_worst_of_many_mistakes_are_kept():
     rng = np.random.default_rng(0)
     confidence = rng.permutation(np.linspace(0.2, 0.9, 250))
     done = _evaluate([1] * 250, [7] * 250, confidence)
@@ -56,6 +56,6 @@ def test_an_evaluation_crosses_processes_and_is_small():
     assert len(sent) < 25_000
 
 
-def test_no_image_is_told():
+def test_no_image_is_an_error():
     with pytest.raises(InputError, match="expected labelled images, got none"):
         _evaluate([], [], [])

@@ -17,10 +17,10 @@ from pipeline.metrics.significance import (
 
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_mcnemar_is_the_tail_of_a_fair_coin(worse, better):
-    """Counted out, in whole numbers."""
+    """By counting all outcomes, in integers."""
     tosses = worse + better
-    ways = sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1))
-    expected = float(Fraction(ways, 2**tosses))
+    outcomes = sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1))
+    expected = float(Fraction(outcomes, 2**tosses))
     assert mcnemar(worse, better) == pytest.approx(expected, rel=1e-9)
 
 
@@ -32,7 +32,7 @@ def test_mcnemar_is_a_probability_and_1_if_nothing_is_worse(worse, better):
 
 
 @given(st.integers(1, 100).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
-def test_at_the_lower_bound_so_many_or_more_come_once_in_a_hundred(counted):
+def test_at_the_lower_bound_the_count_or_more_has_a_probability_of_one_percent(counted):
     """In exact arithmetic."""
     count, total = counted
     share = Fraction(proportion_lower_bound(count, total, confidence=0.99))
@@ -41,12 +41,12 @@ def test_at_the_lower_bound_so_many_or_more_come_once_in_a_hundred(counted):
     assert float(1 - fewer) == pytest.approx(0.01, rel=1e-6)
 
 
-def test_a_count_of_none_shows_no_share():
+def test_the_lower_bound_of_a_count_of_0_is_0():
     assert proportion_lower_bound(0, 1000, confidence=0.99) == 0
     assert proportion_lower_bound(0, 0, confidence=0.99) == 0
 
 
-def test_one_of_one_proves_nothing_and_many_do():
+def test_one_of_one_proves_little_and_many_prove_much():
     assert proportion_lower_bound(1, 1, confidence=0.99) == pytest.approx(0.01)
     assert proportion_lower_bound(3_000, 30_000, confidence=0.99) == pytest.approx(0.1, rel=0.05)
 

@@ -1,4 +1,4 @@
-"""Pictures are well-formed, show what they are given, and are the same bytes for the same."""
+"""Pictures are well-formed and show their data, and equal data give equal bytes."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def _mistake(image=b"\x00" * 784):
         lambda: confidence_picture([0] * 18 + [1, 10_000_000]),
     ],
 )
-def test_an_svg_picture_is_whole_and_asks_for_nothing_else(draw):
+def test_an_svg_picture_is_well_formed_and_refers_to_nothing_outside(draw):
     drawn = draw()
     root = ET.fromstring(drawn)
     assert root.tag == SVG + "svg"
@@ -59,19 +59,19 @@ def test_an_svg_picture_is_whole_and_asks_for_nothing_else(draw):
 
 
 def _points(drawn):
-    """The number of points drawn of training and of validation, in both curves."""
+    """The number of points for training and for validation, in both panels."""
     marks = [use.get("style", "") for use in ET.fromstring(drawn).iter(SVG + "use")]
     return [sum(colour in mark for mark in marks) for colour in ("#b0743a", "#1f5fa8")]
 
 
-def test_a_curve_has_a_point_for_every_epoch_that_has_the_figure():
+def test_a_curve_has_a_point_for_each_epoch_with_a_value():
     # And one of each for the legend.
     assert _points(learning_curves([_epoch(n) for n in range(1, 21)])) == [42, 42]
     assert _points(learning_curves([_epoch(n, None) for n in range(1, 21)])) == [42, 0]
     assert _points(learning_curves([_epoch(1), _epoch(2, 1.0)])) == [6, 5]
 
 
-def test_the_images_on_the_sheet_are_ink_on_paper_and_in_order():
+def test_the_images_on_the_sheet_are_dark_on_white_and_in_order():
     dark, light = _mistake(b"\xff" * 784), _mistake()
     pixels = cv2.imdecode(
         np.frombuffer(mistakes_picture([dark, light]), np.uint8), cv2.IMREAD_GRAYSCALE
@@ -81,7 +81,7 @@ def test_the_images_on_the_sheet_are_ink_on_paper_and_in_order():
     assert (first, second) == (0, 255)
 
 
-def test_equal_figures_give_equal_bytes_in_any_process_whatever_the_user_has_set(tmp_path):
+def test_equal_data_give_equal_bytes_in_any_process_and_with_any_user_style(tmp_path):
     script = (
         "import sys; from pipeline.reporting.pictures import *;"
         "sys.stdout.buffer.write(confusion_picture([[5, 1], [2, 3]]))"
@@ -100,7 +100,7 @@ def test_matplotlib_is_imported_only_to_draw():
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-def test_the_fonts_found_are_kept_with_our_files(home, tmp_path):
+def test_the_list_of_fonts_is_kept_under_our_home(home, tmp_path):
     user = tmp_path / "user"
     user.mkdir()
     script = "from pipeline.reporting.pictures import *; confidence_picture([1] * 20)"

@@ -1,0 +1,74 @@
+"""How a command ends if it fails: the message, a hint at what to do next, and the exit status."""
+
+import os
+
+FAILED = 1
+WRONG_USAGE = 2
+REFUSED = 3
+
+
+def is_expected(error: Exception) -> bool:
+    """Return whether an error is one of those that the packages raise on purpose."""
+    from nn import NetworkError
+    from pipeline.errors import PipelineError
+    from registry import RegistryError
+
+    return isinstance(error, NetworkError | PipelineError | RegistryError | OSError)
+
+
+def exit_status(error: Exception) -> int:
+    """Return the exit status of an expected error.
+
+    An argument that is outside its domain is wrong usage, and so is an environment variable that
+    cannot be used, whichever package finds out.
+    """
+    import nn
+    import pipeline.errors
+    import registry
+
+    if isinstance(error, registry.GateError):
+        return REFUSED
+    if isinstance(error, registry.NewerRegistryError):
+        return FAILED
+    wrong_usage = (
+        nn.InvalidParameterError,
+        pipeline.errors.InvalidParameterError,
+        pipeline.errors.SettingsError,
+        registry.InvalidArgumentError,
+        registry.UnsupportedError,
+    )
+    return WRONG_USAGE if isinstance(error, wrong_usage) else FAILED
+
+
+def message(error: Exception) -> str:
+    """Return the message of an expected error, and on a second line the hint, if there is one."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}."
+    hint = _hint(error)
+    return f"{error}\n{hint}" if hint else str(error)
+
+
+def _hint(error: Exception) -> str | None:
+    """Return which command helps after an error of the registry, which knows no commands."""
+    import registry
+
+    if isinstance(error, registry.GateError):
+        return (
+            f"`digits show {error.reference}` shows its gate; "
+            "`digits promote --force` makes an exception."
+        )
+    # The first class that fits counts, so a subclass stands before its base class.
+    hints: dict[type[Exception], str] = {
+        registry.NotFoundError: "`digits versions` lists the versions and their aliases.",
+        registry.AliasMovedError: "`digits history` lists the moves of an alias.",
+        registry.ArchivedError: "`digits archive --undo` restores a version.",
+        registry.CollisionError: "`digits export MODEL/NUMBER FILE` exports a single version.",
+        registry.BlobError: "`digits verify` lists all weights that are missing or damaged.",
+        registry.DamagedHistoryError: "`digits verify` lists what was edited or lost.",
+        registry.ArchiveError: "`digits export` writes the files that can be imported.",
+        registry.NewerRegistryError: "`pip install --upgrade digits-pipeline` upgrades digits.",
+        registry.UnsupportedError: (
+            "DIGITS_REGISTRY_URL names the database, and DIGITS_BLOBS_URL the blob store."
+        ),
+    }
+    return next((hint for kind, hint in hints.items() if isinstance(error, kind)), None)

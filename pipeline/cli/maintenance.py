@@ -1,0 +1,70 @@
+"""The commands that look after a registry: verify and gc."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.failures import FAILED
+from pipeline.cli.options import Json
+
+app = typer.Typer()
+
+# Hours in ten years.
+_MAX_HOURS = 10 * 365 * 24
+
+
+@app.command(epilog="Example: digits verify")
+def verify(
+    *,
+    reference: Annotated[
+        str | None, typer.Argument(metavar="[REF]", help="Verify only this version.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Verify the database, the history and the weights.
+
+    The exit status is 1 if anything registered is wrong or lost; warnings leave it at 0.
+    """
+    from dataclasses import asdict
+
+    from pipeline.models import full_reference, open_registry
+    from pipeline.reporting.registry_tables import findings_table
+    from pipeline.reporting.text import show, show_json
+
+    with open_registry() as registry:
+        findings = list(registry.verify(None if reference is None else full_reference(reference)))
+    if json:
+        show_json([asdict(finding) for finding in findings])
+    else:
+        show(findings_table(findings))
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: digits gc --dry-run")
+def gc(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed.")] = False,
+    hours: Annotated[
+        float,
+        typer.Option(min=0, max=_MAX_HOURS, help="Keep what is younger, in hours."),
+    ] = 1.0,
+    json: Json = False,
+) -> None:
+    """Remove weights that no version refers to, and temporary files that killed runs left."""
+    from dataclasses import asdict
+
+    from pipeline.models import open_registry
+    from pipeline.reporting.text import show_json
+
+    with open_registry() as registry:
+        result = registry.gc(grace=timedelta(hours=hours), dry_run=dry_run)
+    if json:
+        show_json(asdict(result))
+    else:
+        verb = "Would remove" if dry_run else "Removed"
+        typer.echo(
+            f"{verb} {result.blobs:,} blobs and {result.temporary_files:,} temporary files, "
+            f"{result.size:,} bytes."
+        )

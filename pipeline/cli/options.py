@@ -1,0 +1,38 @@
+"""The options and arguments that several commands share."""
+
+from typing import Annotated, Literal
+
+import typer
+
+# The names are written here once more, and held equal by a test, because the modules that define
+# them import NumPy and more, which `digits --help` does not need.
+PresetName = Literal["quick", "standard", "best"]
+NormalizeName = Literal["auto", "always", "never"]
+
+Preset = Annotated[PresetName, typer.Option(help="Size and length of the training.")]
+MinAccuracy = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="The gate's minimum accuracy on the validation split; by default "
+        "DIGITS_GATE__MIN_ACCURACY, or 0.97.",
+    ),
+]
+LabelledImages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INPUT",
+        help="Your own labelled images, which join MNIST: directories 0 to 9, a directory with "
+        "a labels.csv, or Parquet; also s3://bucket/prefix.",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]
+Direct = Annotated[bool, typer.Option("--direct", help="Run without Prefect; this starts faster.")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reference = Annotated[
+    str, typer.Argument(metavar="REF", help="A version: mnist@champion, mnist/7, @champion or 7.")
+]
+Alias = Annotated[str, typer.Option(help="The alias to move.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="The registered model.")]

@@ -1,0 +1,69 @@
+"""Running a job: in this process without Prefect, or as a Prefect flow."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+_T = TypeVar("_T")
+
+# The flows that map a stage over shards. Only these use the task runner of the settings.
+_FLOWS_WITH_TASK_RUNNER = frozenset({"score"})
+
+
+def call(job: Callable[..., _T], *args: Any, **parameters: Any) -> _T:
+    """Call a function that runs a job, and show its progress."""
+    from pipeline.cli.progress_display import show_progress
+
+    with show_progress():
+        return job(*args, **parameters)
+
+
+def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
+    """Run a job as the flow of that name, and show its progress.
+
+    The flow runs against the user's Prefect server. If there is none, a temporary one is started.
+    """
+    # Prefect would print the traceback of every failure. `main` prints one message instead.
+    settings = prepare_prefect(console_level="CRITICAL")
+    from pipeline.flows.environment import has_server, require_task_runner
+    from pipeline.flows.server import free_port, prefect_server
+
+    with_task_runner = name in _FLOWS_WITH_TASK_RUNNER
+    if with_task_runner:
+        require_task_runner(settings)
+    with contextlib.ExitStack() as stack:
+        if not has_server():
+            typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
+            if with_task_runner and settings.task_runner != "threads":
+                # Otherwise each worker would start a temporary server of its own.
+                log = settings.home / "prefect-server.log"
+                address = stack.enter_context(prefect_server(free_port(), log))
+                os.environ["PREFECT_API_URL"] = address
+                stack.callback(_send_logs)
+        from pipeline.flows import flows
+
+        return call(getattr(flows, name), *args, **parameters)
+
+
+def prepare_prefect(*, console_level: str) -> "Settings":
+    """Set up Prefect, before it is imported, and return the settings."""
+    from pipeline.flows.environment import set_defaults
+    from pipeline.settings import load_settings
+
+    settings = load_settings()
+    set_defaults(settings, console_level=console_level)
+    return settings
+
+
+def _send_logs() -> None:
+    """Send the log records that Prefect has buffered, while the server still runs."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            handler.flush()

@@ -1,0 +1,114 @@
+"""The command that serves the scheduled jobs."""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli import running
+from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
+
+app = typer.Typer()
+
+# Seconds in ten years.
+_MAX_INTERVAL = 10 * 365 * 86_400
+
+Interval = Annotated[
+    float,
+    typer.Option(
+        min=1, max=_MAX_INTERVAL, help="Seconds from one look into the inbox to the next."
+    ),
+]
+
+
+@app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
+def serve(
+    *,
+    cron: Annotated[str, typer.Option(help="When to retrain: five fields, in UTC.")] = "0 3 * * *",
+    ingest_cron: Annotated[
+        str, typer.Option(help="When to verify the data: five fields, in UTC.")
+    ] = "0 2 * * *",
+    inbox: Annotated[
+        Path | None, typer.Option(help="Directory whose new images are scored.")
+    ] = None,
+    outbox: Annotated[
+        Path | None,
+        typer.Option(help="Directory for the images and their scores; on the inbox's disk."),
+    ] = None,
+    every: Interval = 60,
+    preset: Preset = "standard",
+    min_accuracy: MinAccuracy = None,
+    seed: Seed = 0,
+    labelled: LabelledImages = None,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the server, if one is started.")
+    ] = 4200,
+) -> None:
+    """Serve the jobs: retrain and verify the data on schedules, and score an inbox.
+
+    Runs until it is stopped. If PREFECT_API_URL names no server, one is started on this machine,
+    and stopped at the end.
+    """
+    if (inbox is None) != (outbox is None):
+        raise typer.BadParameter("--inbox and --outbox must be given together.")
+    if labelled is not None and "://" not in labelled:
+        # A run of a deployment has its own working directory.
+        labelled = str(Path(labelled).absolute())
+    parameters = {
+        "preset": preset,
+        "min_accuracy": min_accuracy,
+        "seed": seed,
+        "labelled": labelled,
+    }
+    boxes = None
+    if inbox and outbox:
+        from pipeline.jobs.inbox import prepare_boxes
+
+        boxes = dict(zip(("inbox", "outbox"), prepare_boxes(inbox, outbox), strict=True))
+    _serve(cron, parameters, ingest_cron=ingest_cron, inbox=boxes, every=every, port=port)
+
+
+def _serve(
+    cron: str,
+    parameters: dict[str, Any],
+    *,
+    ingest_cron: str,
+    inbox: dict[str, Any] | None,
+    every: float,
+    port: int,
+) -> None:
+    """Serve the deployments, with a Prefect server of this process if there is no other."""
+    settings = running.prepare_prefect(console_level="INFO")
+    from pipeline.flows.environment import has_server, require_task_runner
+    from pipeline.flows.server import prefect_server
+
+    if inbox:
+        require_task_runner(settings)
+    is_stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal is_stopping
+        is_stopping = True
+        sys.exit(0)
+
+    # Until Prefect handles the signal itself. A server that was started here is stopped either way.
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with contextlib.ExitStack() as stack:
+            if not has_server():
+                typer.echo("Starting a Prefect server.", err=True)
+                log = settings.home / "prefect-server.log"
+                address = stack.enter_context(prefect_server(port, log))
+                os.environ["PREFECT_API_URL"] = address
+                typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+            from pipeline.flows.deployments import serve as serve_deployments
+
+            serve_deployments(cron, parameters, ingest_cron=ingest_cron, inbox=inbox, every=every)
+    except Exception:
+        # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
+        if not is_stopping:
+            raise

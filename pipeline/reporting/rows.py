@@ -1,0 +1,57 @@
+"""The rows that tables, Markdown and HTML share: figures, formatted once."""
+
+from typing import NamedTuple
+
+from pipeline.gate.judging import Verdict
+from pipeline.metrics.counts import PredictionCounts
+from pipeline.scoring.outcome import Scoring
+from pipeline.training.outcome import Trained
+
+
+class CheckRow(NamedTuple):
+    """A check of the gate."""
+
+    name: str
+    figure: str
+    threshold: str
+    passed: bool
+
+    @property
+    def verdict(self) -> str:
+        """``passed`` or ``failed``."""
+        return "passed" if self.passed else "failed"
+
+
+def check_rows(verdict: Verdict) -> list[CheckRow]:
+    """Return a row for each check of the gate."""
+    return [
+        CheckRow(check.name, f"{check.figure:.4f}", f"{check.threshold:.4f}", check.passed)
+        for check in verdict.checks
+    ]
+
+
+def metric_rows(outcome: Trained) -> list[tuple[str, str]]:
+    """Return name and value of each metric of the training and the gate."""
+    metrics = {**outcome.candidate.metrics, **outcome.verdict.metrics}
+    return [(name, f"{value:.4f}") for name, value in metrics.items()]
+
+
+def digit_rows(counts: PredictionCounts) -> list[tuple[str, str, str]]:
+    """Return each digit with its number of predictions and their mean confidence."""
+    return [
+        (str(digit), f"{count:,}", f"{total / count:.3f}" if count else "")
+        for digit, (count, total) in enumerate(zip(counts.digits, counts.confidence, strict=True))
+    ]
+
+
+def error_rows(counts: PredictionCounts) -> list[tuple[str, str]]:
+    """Return each reason for a missing prediction with its number of files."""
+    return [(reason, f"{count:,}") for reason, count in sorted(counts.errors.items())]
+
+
+def rate_line(scoring: Scoring) -> str:
+    """Return how many files were scored in this run, and how fast."""
+    done = scoring.counts.files - scoring.resumed
+    rate = done / scoring.seconds
+    resumed = f", {scoring.resumed:,} more were scored before" if scoring.resumed else ""
+    return f"{done:,} files in {scoring.seconds:.1f} s ({rate:,.0f} a second){resumed}"
