@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from registry import schema, validation
 from registry.errors import InvalidArgumentError
-from registry.records import Check, ModelVersion, Origin, RunRecord
+from registry.records import DAMAGED, Check, ModelVersion, Origin, RunRecord
 from registry.references import Reference
-from registry.times import to_datetime, to_microseconds
+from registry.times import MAX_TIME, to_datetime, to_microseconds
 
 Document = dict[str, Any]
 
@@ -170,6 +170,17 @@ def to_origin(document: Mapping[str, Any] | None) -> Origin | None:
     if document is None:
         return None
     return Origin(**{**document, "created_at": to_datetime(document["created_at"])})
+
+
+def to_damaged_version(
+    name: str, number: int, aliases: str | None, sha256: str, created_at: int
+) -> ModelVersion:
+    """Return what is left of a version whose document was edited or lost."""
+    nothing = to_document(RunRecord())
+    # The time may have been edited as well.
+    created_at = min(max(created_at, 0), MAX_TIME)
+    rest = {"sha256": sha256, "size": 0, "created_at": created_at, "created_by": None}
+    return to_model_version(name, number, DAMAGED, aliases, None, None, {**nothing, **rest})
 
 
 def to_checks(documents: Sequence[Mapping[str, Any]]) -> list[Check]:

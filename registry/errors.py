@@ -6,6 +6,7 @@
     ├── InvalidArgumentError       a name, reference, metric, … is outside its domain
     │   └── FilterError            `where` or `order_by` has a syntax error
     ├── NotFoundError              no such model, version or alias
+    │   └── NoRegistryError        no registry at this place, and none was to be created
     ├── ConflictError              the state of the registry forbids it; nothing was changed
     │   ├── IdempotencyConflictError   the key was used before, for other weights
     │   ├── AliasMovedError        another client moved the alias first
@@ -96,6 +97,17 @@ class NotFoundError(RegistryError, LookupError):
     def __init__(self, reference: str, message: str | None = None) -> None:
         super().__init__(message or f"There is no {reference} in the registry.")
         self.reference = reference
+
+
+class NoRegistryError(NotFoundError):
+    """There is no registry at this place, and none was to be created."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            address,
+            f"There is no registry at {address}. Check the address; registering a version or "
+            "importing one creates a registry.",
+        )
 
 
 class ConflictError(RegistryError):

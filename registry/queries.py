@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import events, schema
-from registry.documents import to_model_version
+from registry.documents import to_damaged_version, to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
 from registry.filters import Condition, Order, to_sql
-from registry.records import Alias, ModelVersion
+from registry.records import DAMAGED, Alias, ModelVersion
 from registry.references import LATEST, Reference
 from registry.times import to_datetime
 
@@ -76,10 +76,11 @@ def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
             _versions.number,
             _versions.state,
             _versions.blob_sha256,
-            _events.body,
+            _versions.created_at,
             _ALIASES,
             _versions.tags,
             _versions.description,
+            _events.body,
         )
         .select_from(schema.versions)
         .join(schema.models, schema.models.c.id == _versions.model_id)
@@ -197,6 +198,20 @@ def read_versions(
     ------
     DamagedHistoryError
     """
+    versions = list_versions(connection, query, values)
+    for version in versions:
+        if version.state == DAMAGED:
+            raise DamagedHistoryError(
+                f"The record of {version.reference} was edited or lost. Verify the registry to see "
+                "what changed, and restore the database from a backup."
+            )
+    return versions
+
+
+def list_versions(
+    connection: Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
+) -> list[ModelVersion]:
+    """Run a query made by `select_versions`; a record that cannot be read is listed as damaged."""
     return [_to_version(*row) for row in connection.execute(query, values)]
 
 
@@ -205,22 +220,20 @@ def _to_version(
     number: int,
     state: str,
     sha256: str,
-    body: str | None,
+    created_at: int,
     aliases: str | None,
     tags: str | None,
     description: str | None,
+    body: str | None,
 ) -> ModelVersion:
     try:
         document = events.parse_body(body or "")["version"]
         version = to_model_version(name, number, state, aliases, tags, description, document)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, DamagedHistoryError):
         version = None
-    if version is None or version.sha256 != sha256:
-        raise DamagedHistoryError(
-            f"The record of {name}/{number} was edited or lost. Verify the registry to see what "
-            "changed, and restore the database from a backup."
-        )
-    return version
+    if version is not None and version.sha256 == sha256:
+        return version
+    return to_damaged_version(name, number, aliases, sha256, created_at)
 
 
 def read_page(
@@ -255,7 +268,7 @@ def read_page(
         last = sa.tuple_(*_sort_key_of(connection, after, sort_columns, order))
         query = query.where(sort_key < last if descending else sort_key > last)
     sort = [column.desc() if descending else column.asc() for column in sort_columns]
-    return read_versions(connection, query.order_by(*sort).limit(limit))
+    return list_versions(connection, query.order_by(*sort).limit(limit))
 
 
 def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElement[Any]]:

@@ -11,6 +11,7 @@ Param = str | int | float | bool | None | list[int]
 
 READY = "ready"
 ARCHIVED = "archived"
+DAMAGED = "damaged"
 CHAMPION = "champion"
 
 
@@ -84,7 +85,8 @@ class ModelVersion:
     number: int
     """Version number, counted from 1 and never reused."""
     state: str
-    """``ready`` or ``archived`` (kept, but no alias may point at it)."""
+    """``ready``; ``archived`` (kept, but no alias may point at it); or, in a list, ``damaged``: its
+    record was edited or lost, and the fields of the record are empty."""
     sha256: str
     """SHA-256 of the weights."""
     size: int

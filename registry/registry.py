@@ -75,26 +75,31 @@ class Registry:
     Parameters
     ----------
     url : str
-        ``sqlite:///PATH`` or ``postgresql+psycopg://USER@HOST/DATABASE``. Tables are created if
-        there are none.
+        ``sqlite:///PATH`` or ``postgresql+psycopg://USER@HOST/DATABASE``. In PATH, a question mark
+        is written ``%3F``. A relative path is resolved now, and so is one of `blobs`. A SQLite file
+        that the user may only read is opened for reading.
     blobs : str
         Where the weights are: a directory (a path or ``file://``), or an address that pyarrow.fs
         supports, such as ``s3://BUCKET/PREFIX``.
     actor : str, optional
         Who makes the changes, for the history.
+    create : bool, optional
+        Create the registry if there is none, which is the default.
 
     Raises
     ------
+    NoRegistryError
+        If there is no registry and none is to be created.
     UnsupportedError
         If this release cannot use this kind of database or blob store.
     UnavailableError
         If they cannot be read or written. Every method may raise it.
     """
 
-    def __init__(self, url: str, blobs: str, *, actor: str = "") -> None:
+    def __init__(self, url: str, blobs: str, *, actor: str = "", create: bool = True) -> None:
         self._actor = validation.text("actor", actor, schema.NAME_LIMIT)
         self._blobs = open_blobs(blobs)
-        self._database = open_database(url)
+        self._database = open_database(url, create=create)
 
     def __enter__(self) -> Self:
         return self
@@ -234,7 +239,8 @@ class Registry:
     ) -> list[ModelVersion]:
         """Return the versions of one model or of all models, newest first.
 
-        The list is empty if there is no such model.
+        The list is empty if there is no such model. A version whose record was edited or lost has
+        the state ``damaged``; everything else refuses it.
 
         Parameters
         ----------

@@ -21,7 +21,8 @@ class DirectoryBlobs(Blobs):
     """Weights in a directory. Files are in ``tmp`` until they are complete."""
 
     def __init__(self, root: str) -> None:
-        self._root = Path(root)
+        # Resolved once: the working directory may change while the store is open.
+        self._root = Path(root).absolute()
         self._tmp = self._root / "tmp"
         self._owners = self._root / "registries"
 

@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import URL, Connection, Engine
 
 from registry import schema
-from registry.errors import NewerRegistryError, RegistryError, UnavailableError
+from registry.errors import NewerRegistryError, NoRegistryError, RegistryError, UnavailableError
 from registry.records import Finding
 
 
@@ -73,22 +73,30 @@ class Database(ABC):
         """Forget the connections of the parent process after a fork, without closing them."""
         self._engine.dispose(close=False)
 
-    def _open(self) -> None:
+    def _open(self, *, create: bool) -> None:
         try:
-            self._read_or_upgrade()
+            self._read_or_upgrade(create=create)
         except BaseException:
             # The caller gets no object that could be closed later.
             self.close()
             raise
 
-    def _read_or_upgrade(self) -> None:
+    def _read_or_upgrade(self, *, create: bool) -> None:
         with self.read() as connection:
             version = schema_version(connection)
+        if version is None and not create:
+            raise NoRegistryError(self.address)
         if version is None or version < schema.VERSION:
             with self._upgrading() as connection:
                 # Another process may have upgraded it while this one waited.
                 version = _upgrade(connection)
         if version > schema.VERSION:
+            raise NewerRegistryError(version, schema.VERSION)
+
+    def _require_schema(self, connection: Connection) -> None:
+        """Raise an error if a newer release has migrated the registry since it was opened."""
+        version = connection.scalars(_SCHEMA_VERSION).one()
+        if version != schema.VERSION:
             raise NewerRegistryError(version, schema.VERSION)
 
     @contextlib.contextmanager
@@ -103,6 +111,9 @@ class Database(ABC):
         except (exc.TimeoutError, OSError) as error:
             raise UnavailableError(f"The registry {self.address} failed: {error}.") from error
 
+
+# Built once, because SQLAlchemy takes longer to build it than to run it.
+_SCHEMA_VERSION = sa.select(schema.meta.c.schema_version)
 
 _open_databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
 
@@ -119,7 +130,7 @@ def schema_version(connection: Connection) -> int | None:
     """Return the schema version of a registry; None if it has no tables yet."""
     if not sa.inspect(connection).has_table("meta"):
         return None
-    return connection.scalar(sa.select(schema.meta.c.schema_version))
+    return connection.scalar(_SCHEMA_VERSION)
 
 
 def _upgrade(connection: Connection) -> int:

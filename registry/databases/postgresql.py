@@ -39,7 +39,7 @@ class PostgreSQL(Database):
     advisory lock, which `write_exclusively` takes exclusively.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, create: bool) -> None:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         if url.drivername != "postgresql+psycopg":
@@ -61,7 +61,7 @@ class PostgreSQL(Database):
             ) from None
         super().__init__(url, engine)
         self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
-        self._open()
+        self._open(create=create)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -74,6 +74,7 @@ class PostgreSQL(Database):
         """Open a write transaction."""
         with self._translate_errors(), self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_WRITERS)))
+            self._require_schema(connection)
             yield connection
 
     @contextlib.contextmanager
@@ -81,6 +82,7 @@ class PostgreSQL(Database):
         """Open a write transaction that excludes all other writers."""
         with self._translate_errors(), self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
+            self._require_schema(connection)
             yield connection
 
     def take_statistics(self, connection: Connection) -> None:
@@ -94,4 +96,6 @@ class PostgreSQL(Database):
     def _upgrading(self) -> Iterator[Connection]:
         with self._translate_errors(), self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES)))
+            # Writers look at the schema once they have this lock.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection

@@ -5,6 +5,7 @@ import fcntl
 import functools
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,8 +18,14 @@ from sqlalchemy.engine import URL, Connection
 
 from registry import schema
 from registry.databases.base import Database, schema_version
+from registry.databases.read_only_file import ReadOnlyFile, is_read_only
 from registry.durability import atomic_write
-from registry.errors import UnavailableError, UnsupportedError, without_secrets
+from registry.errors import (
+    NoRegistryError,
+    UnavailableError,
+    UnsupportedError,
+    without_secrets,
+)
 from registry.records import Finding
 
 _log = logging.getLogger(__name__)
@@ -45,9 +52,12 @@ class SQLite(Database):
     at once. A transaction that starts by reading could not be promoted after another one has
     written: it would fail with "database is locked", whatever the time-out. The lock file is fair,
     unlike SQLite's sleeping and retrying, so the waits of many writers stay short.
+
+    If the user may not write the file or its directory, the registry is opened for reading, and no
+    file is created beside it.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, create: bool) -> None:
         is_file = url.database not in {None, "", ":memory:"} and not url.query and not url.host
         if url.get_backend_name() != "sqlite" or not is_file:
             shown = without_secrets(url.render_as_string()) + ("?…" if url.query else "")
@@ -55,19 +65,19 @@ class SQLite(Database):
                 "registry URL: expected a SQLite file, sqlite:///PATH, or "
                 f"postgresql+psycopg://USER@HOST/DATABASE, got {shown!r}."
             )
-        self._path = Path(str(url.database))
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UnavailableError(
-                f"The registry cannot be created at {self._path} ({error.strerror})."
-            ) from None
+        # Resolved once: the working directory may change while the registry is open.
+        self._path = Path(_decoded(str(url.database))).absolute()
+        if not create and not self._path.exists():
+            raise NoRegistryError(str(self._path))
+        _make_parent(self._path)
         _refuse_network(self._path.parent)
-        super().__init__(url, sa.create_engine(url))
-        event.listen(self._engine, "connect", _configure)
+        self._reader = ReadOnlyFile(self._path) if is_read_only(self._path) else None
+        super().__init__(url, self._create_engine())
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        self._open()
+        self._identity: tuple[int, int] | None = None
+        self._open(create=create)
+        self._identity = self._current_identity()
 
     @property
     def address(self) -> str:
@@ -77,14 +87,24 @@ class SQLite(Database):
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read-only snapshot transaction."""
-        with self._translate_errors(), self._engine.begin() as connection:
-            yield connection
+        with self._translate_errors():
+            self._require_same_file()
+            with self._engine.begin() as connection:
+                yield connection
+            if self._reader is not None:
+                self._reader.require_unchanged()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a write transaction."""
-        with self._translate_errors(), self._locked(), self._writer.begin() as connection:
-            yield connection
+        with self._translate_errors(), self._locked():
+            self._require_same_file()
+            with self._writer.begin() as connection:
+                self._require_schema(connection)
+                yield connection
+                # What is committed to a file that was moved away is lost, so it must not be
+                # acknowledged.
+                self._require_same_file()
 
     # SQLite allows only one writer at a time.
     write_exclusively = write
@@ -140,8 +160,42 @@ class SQLite(Database):
             connection.exec_driver_sql("VACUUM INTO ?", (str(temporary),))
         _log.warning("The registry is migrated to a new schema. A backup is kept in %s.", backup)
 
+    def _create_engine(self) -> sa.Engine:
+        url = URL.create("sqlite", database=str(self._path))
+        if self._reader is not None:
+            # Each transaction decides again how the file can be read.
+            engine = sa.create_engine(url, creator=self._reader.connect, poolclass=sa.NullPool)
+            event.listen(engine, "connect", _configure)
+        else:
+            engine = sa.create_engine(url)
+            event.listen(engine, "connect", _configure_writable)
+        return engine
+
+    def _current_identity(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_dev, status.st_ino
+
+    def _require_same_file(self) -> None:
+        """Raise an error if the path no longer leads to the file that was opened."""
+        if self._identity is None:
+            return
+        try:
+            if self._current_identity() == self._identity:
+                return
+        except FileNotFoundError:
+            pass
+        raise UnavailableError(
+            f"{self._path} was moved, removed or replaced while the registry was open. Nothing was "
+            "changed. Close the registry and open it again."
+        )
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        if self._reader is not None:
+            raise UnavailableError(
+                f"The registry {self._path} can only be read: you may not write to the file or "
+                "its directory. Nothing was changed."
+            )
         with open(f"{self._path}.lock", "a") as handle:  # noqa: PTH123 - a suffix on a name
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -168,15 +222,33 @@ def _file_system(directory: Path) -> str | None:
     return None
 
 
+def _decoded(path: str) -> str:
+    """Return a path of an address, in which a question mark is written ``%3F``."""
+    return re.sub("%(25)?3F", lambda match: "%3F" if match[1] else "?", path)
+
+
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"The registry cannot be created at {path} ({error.strerror})."
+        ) from None
+
+
+def _configure_writable(connection: Any, record: Any) -> None:
+    _configure(connection, record)
+    _change_to_wal(connection)
+    # NORMAL can lose a committed transaction on power loss, so a number would be assigned twice.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
 def _configure(connection: Any, _record: Any) -> None:
     # Python's sqlite3 must not begin transactions by itself: `_begin` does.
     connection.isolation_level = None
     connection.text_factory = _TEXT
     # The time-out comes first, because the change to WAL may already have to wait.
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}")
-    _change_to_wal(connection)
-    # NORMAL can lose a committed transaction on power loss, so a number would be assigned twice.
-    connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     # As PostgreSQL does.

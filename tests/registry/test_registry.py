@@ -147,7 +147,8 @@ def test_an_idempotency_key_with_other_weights_is_a_conflict(registry):
 def test_equal_weights_are_stored_once(registry, tmp_path):
     for _ in range(3):
         registry.register("mnist", WEIGHTS)
-    assert [p for p in (tmp_path / "blobs").rglob("*") if p.is_file()] == [_blob(tmp_path)]
+    stored = (tmp_path / "blobs" / "sha256").rglob("*")
+    assert [path for path in stored if path.is_file()] == [_blob(tmp_path)]
 
 
 @pytest.mark.parametrize(
