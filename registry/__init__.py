@@ -10,6 +10,7 @@ Weights are opaque bytes to it.
 from registry.blobs import open_blobs
 from registry.errors import (
     AliasMovedError,
+    ApprovalError,
     ArchivedError,
     ArchiveError,
     BlobError,
@@ -25,6 +26,7 @@ from registry.errors import (
     NewerRegistryError,
     NoRegistryError,
     NotFoundError,
+    ProtectedAliasError,
     RegistryError,
     SharedStoreError,
     UnavailableError,
@@ -43,6 +45,7 @@ from registry.records import (
     ImportResult,
     ModelVersion,
     Origin,
+    Proposal,
     RegisteredModel,
     RunRecord,
 )
@@ -51,6 +54,7 @@ from registry.registry import Registry
 __all__ = [
     "Alias",
     "AliasMovedError",
+    "ApprovalError",
     "ArchiveError",
     "ArchivedError",
     "BlobError",
@@ -76,6 +80,8 @@ __all__ = [
     "NoRegistryError",
     "NotFoundError",
     "Origin",
+    "Proposal",
+    "ProtectedAliasError",
     "RegisteredModel",
     "Registry",
     "RegistryError",

@@ -4,7 +4,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import events, schema
-from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
+from registry.errors import (
+    AliasMovedError,
+    ArchivedError,
+    GateError,
+    NotFoundError,
+    ProtectedAliasError,
+)
+from registry.protection import move_protected, required_approvals
 from registry.queries import find_alias, model_id_of
 from registry.records import ARCHIVED, CHAMPION, Alias, ModelVersion
 from registry.references import LATEST
@@ -47,8 +54,55 @@ def move(
     """
     current = find_alias(connection, version.name, alias)
     _require_expected(f"{version.name}@{alias}", expected, current)
-    _require_ready(version, alias, needs_gate=needs_gate)
-    entry = events.append(
+    require_ready(version, alias, needs_gate=needs_gate)
+    _require_unprotected(connection, model_id, f"{version.name}@{alias}")
+    entry = _append_move(
+        connection, model_id, version, alias, current, kind=kind, reason=reason, actor=actor
+    )
+    target = {"number": version.number, "generation": entry.seq, "moved_at": entry.at}
+    if current:
+        connection.execute(sa.update(schema.aliases).where(_is(model_id, alias)).values(target))
+    else:
+        row = {"model_id": model_id, "alias": alias, **target}
+        connection.execute(sa.insert(schema.aliases).values(row))
+
+
+def move_approved(
+    connection: Connection, model_id: int, version: ModelVersion, alias: str, *, actor: str
+) -> None:
+    """Point a protected alias at a version that was approved.
+
+    Raises
+    ------
+    ProtectedAliasError
+        If the database role may not do that.
+    """
+    current = find_alias(connection, version.name, alias)
+    entry = _append_move(
+        connection, model_id, version, alias, current, kind=events.ALIAS_MOVED, actor=actor
+    )
+    move_protected(
+        connection,
+        model_id,
+        alias,
+        number=version.number,
+        generation=entry.seq,
+        moved_at=entry.at,
+    )
+
+
+def _append_move(
+    connection: Connection,
+    model_id: int,
+    version: ModelVersion,
+    alias: str,
+    current: Alias | None,
+    *,
+    kind: str,
+    reason: str | None = None,
+    actor: str,
+) -> events.Entry:
+    return events.append(
         connection,
         model_id,
         kind,
@@ -62,12 +116,15 @@ def move(
         number=version.number,
         alias=alias,
     )
-    target = {"number": version.number, "generation": entry.seq, "moved_at": entry.at}
-    if current:
-        connection.execute(sa.update(schema.aliases).where(_is(model_id, alias)).values(target))
-    else:
-        row = {"model_id": model_id, "alias": alias, **target}
-        connection.execute(sa.insert(schema.aliases).values(row))
+
+
+def _require_unprotected(connection: Connection, model_id: int, reference: str) -> None:
+    needed = required_approvals(connection, model_id, reference.partition("@")[2])
+    if needed:
+        raise ProtectedAliasError(
+            f"{reference} is protected: propose a version, and it moves after {needed} "
+            f"{'approval' if needed == 1 else 'approvals'} by others."
+        )
 
 
 def _require_expected(alias: str, expected: int | None, current: Alias | None) -> None:
@@ -86,7 +143,14 @@ def _require_expected(alias: str, expected: int | None, current: Alias | None) -
     )
 
 
-def _require_ready(version: ModelVersion, alias: str, *, needs_gate: bool) -> None:
+def require_ready(version: ModelVersion, alias: str, *, needs_gate: bool) -> None:
+    """Check that an alias can point at a version.
+
+    Raises
+    ------
+    ArchivedError
+    GateError
+    """
     if version.state == ARCHIVED:
         raise ArchivedError(
             f"{version.reference} is archived. Restore it before {alias} can point at it."
@@ -108,6 +172,7 @@ def delete(connection: Connection, model_id: int, reference: str, *, actor: str)
     current = find_alias(connection, name, alias)
     if current is None:
         raise NotFoundError(reference)
+    _require_unprotected(connection, model_id, reference)
     events.append(
         connection,
         model_id,

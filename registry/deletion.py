@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import aliases, documents, events, schema
+from registry.approvals import read_proposals
 from registry.blobs import Blobs
 from registry.databases import Database
 from registry.errors import VersionInUseError
@@ -100,7 +101,7 @@ def _candidates(connection: Connection, model_id: int) -> list[Candidate]:
 
 def _uses(connection: Connection, model_id: int, name: str) -> dict[int, str]:
     """Return why versions cannot be deleted, by number."""
-    uses = {}
+    uses: dict[int, str] = {}
     columns = schema.aliases.c
     query = sa.select(columns.alias, columns.number).where(columns.model_id == model_id)
     current = connection.execute(query.order_by(columns.alias)).all()
@@ -108,6 +109,10 @@ def _uses(connection: Connection, model_id: int, name: str) -> dict[int, str]:
         previous = aliases.previous_number(connection, model_id, alias)
         if previous is not None:
             uses[previous] = f"the version that a rollback of {name}@{alias} returns to"
+    for proposal in read_proposals(connection, model_id, name):
+        number = Reference.parse(proposal.version).number
+        assert number is not None
+        uses[number] = f"proposed for {name}@{proposal.alias}"
     for alias, number in current:
         uses[number] = f"{name}@{alias}"
     return uses

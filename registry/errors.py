@@ -12,6 +12,8 @@
     │   ├── AliasMovedError        another client moved the alias first
     │   ├── GateError              only a version that passed its gate can become champion
     │   ├── ArchivedError          an alias cannot point at an archived version
+    │   ├── ProtectedAliasError    a protected alias moves only after others have approved
+    │   ├── ApprovalError          whoever proposed or approved a version cannot approve it
     │   ├── VersionInUseError      a version that is in use cannot be deleted
     │   ├── SharedStoreError       other registries use the blob store
     │   └── CollisionError         an import holds another version of the same number
@@ -186,6 +188,14 @@ class GateError(ConflictError):
 
 class ArchivedError(ConflictError):
     """An alias cannot point at an archived version."""
+
+
+class ProtectedAliasError(ConflictError):
+    """A protected alias moves only after others have approved."""
+
+
+class ApprovalError(ConflictError):
+    """Whoever proposed or approved a version cannot approve it."""
 
 
 class VersionInUseError(ConflictError):

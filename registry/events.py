@@ -33,15 +33,21 @@ DELETED = "deleted"
 TAGGED = "tagged"
 DESCRIBED = "described"
 MODEL_DESCRIBED = "model_described"
+PROTECTED = "protected"
+UNPROTECTED = "unprotected"
+PROPOSED = "proposed"
+APPROVED = "approved"
 
 # The first event of a version is one of these.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
 ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
+PROTECTION_KINDS = frozenset((PROTECTED, UNPROTECTED, PROPOSED, APPROVED))
 # Events without a version number: a removed alias points at none, a refused candidate has none.
-NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED, MODEL_DESCRIBED))
+NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED, MODEL_DESCRIBED, PROTECTED, UNPROTECTED))
 KINDS = (
     VERSION_KINDS
     | ALIAS_KINDS
+    | PROTECTION_KINDS
     | {ARCHIVED, RESTORED, REFUSED, DELETED, TAGGED, DESCRIBED, MODEL_DESCRIBED}
 )
 
@@ -113,8 +119,14 @@ class Replay:
         Description of the model.
     aliases : dict of str to Entry
         For each alias, the event of its last move.
+    protected : dict of str to int
+        For each protected alias, the number of approvals that its moves need.
+    proposals : dict of (str, int) to Entry
+        For each open proposal, given by alias and version number, its event.
+    approvals : dict of (str, int) to list of Entry
+        For each open proposal, the events that approve it.
     unreadable : list of int
-        `seq` of the registrations whose document cannot be read.
+        `seq` of the events whose body cannot be read.
     """
 
     def __init__(self, chain: Iterable[Entry]) -> None:
@@ -124,6 +136,9 @@ class Replay:
         self.annotations: dict[int, Annotations] = {}
         self.description: str | None = None
         self.aliases: dict[str, Entry] = {}
+        self.protected: dict[str, int] = {}
+        self.proposals: dict[tuple[str, int], Entry] = {}
+        self.approvals: dict[tuple[str, int], list[Entry]] = {}
         self.unreadable: list[int] = []
         for entry in chain:
             if entry.kind in VERSION_KINDS:
@@ -139,10 +154,14 @@ class Replay:
                 self.documents.pop(entry.number, None)
                 self.archived.discard(entry.number)
                 self.annotations.pop(entry.number, None)
+            elif entry.kind in PROTECTION_KINDS and entry.alias is not None:
+                self._protect(entry, entry.alias)
             elif entry.kind == ALIAS_REMOVED and entry.alias is not None:
                 self.aliases.pop(entry.alias, None)
+                self._close_proposals(entry.alias)
             elif entry.alias is not None:
                 self.aliases[entry.alias] = entry
+                self._close_proposals(entry.alias)
 
     @property
     def numbers(self) -> set[int]:
@@ -173,6 +192,25 @@ class Replay:
             current = self.annotations_of(entry.number)
             description = body.get("description")
             self.annotations[entry.number] = current._replace(description=description)
+
+    def _protect(self, entry: Entry, alias: str) -> None:
+        if entry.kind == UNPROTECTED:
+            self.protected.pop(alias, None)
+            self._close_proposals(alias)
+        elif entry.kind == PROTECTED:
+            try:
+                self.protected[alias] = parse_body(entry.body)["approvals"]
+            except (KeyError, DamagedHistoryError):
+                self.unreadable.append(entry.seq)
+        elif entry.kind == PROPOSED and entry.number is not None:
+            self.proposals[alias, entry.number] = entry
+        elif entry.number is not None:
+            self.approvals.setdefault((alias, entry.number), []).append(entry)
+
+    def _close_proposals(self, alias: str) -> None:
+        for proposal in [key for key in self.proposals if key[0] == alias]:
+            del self.proposals[proposal]
+            self.approvals.pop(proposal, None)
 
     def _add_version(self, entry: Entry) -> None:
         try:
@@ -259,6 +297,11 @@ def parse_body(body: str) -> dict[str, Any]:
             "registry to see which event, and restore the database from a backup."
         )
     return content
+
+
+def approved_by(entry: Entry) -> str:
+    """Return who approved: a database role on PostgreSQL, elsewhere the actor."""
+    return str(parse_body(entry.body).get("by"))
 
 
 def chain_problems(name: str, chain: Iterable[Entry], *, head: str, length: int) -> Iterator[str]:

@@ -14,6 +14,9 @@ ARCHIVED = "archived"
 DAMAGED = "damaged"
 CHAMPION = "champion"
 
+MAX_APPROVALS = 100
+"""The highest number of approvals that an alias can need."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -182,6 +185,28 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A version that is proposed for a protected alias."""
+
+    version: str
+    """Reference of the version."""
+    alias: str
+    proposed_by: str
+    proposed_at: datetime
+    """In UTC."""
+    reason: str | None
+    approved_by: tuple[str, ...]
+    """Who has approved it."""
+    approvals_needed: int
+    """How many approvals the alias needs to move."""
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether there are enough approvals, so that the alias was moved."""
+        return len(self.approved_by) >= self.approvals_needed
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One entry in the append-only history of a model."""
 
@@ -194,10 +219,11 @@ class Event:
     actor: str | None
     """Who did it."""
     kind: str
-    """``registered``, ``imported``, ``migrated``, ``alias_moved``, ``alias_rolled_back``,
-    ``alias_removed``, ``archived``, ``restored``, ``deleted``, ``tagged``, ``described``,
-    ``model_described``, or ``refused`` (a candidate that failed its gate and did not become a
-    version)."""
+    """Of a version: ``registered``, ``imported``, ``migrated``, ``archived``, ``restored``,
+    ``tagged``, ``described``, or ``deleted``. Of an alias: ``alias_moved``,
+    ``alias_rolled_back``, ``alias_removed``, ``protected``, ``unprotected``, ``proposed``, or
+    ``approved``. Of the model: ``model_described``, or ``refused`` (a candidate that failed its
+    gate and did not become a version)."""
     alias: str | None
     number: int | None
     """Number of the version."""

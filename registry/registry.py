@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import aliases, annotations, events, registration, schema, validation
+from registry import aliases, annotations, events, protection, registration, schema, validation
+from registry import approvals as four_eyes
 from registry.archives import export_versions, import_versions
 from registry.blobs import open_blobs
 from registry.comparison import compare
@@ -43,6 +44,7 @@ from registry.queries import (
 from registry.records import (
     ARCHIVED,
     CHAMPION,
+    MAX_APPROVALS,
     READY,
     Alias,
     Comparison,
@@ -52,6 +54,7 @@ from registry.records import (
     GCResult,
     ImportResult,
     ModelVersion,
+    Proposal,
     RegisteredModel,
     RunRecord,
 )
@@ -457,6 +460,133 @@ class Registry:
                 actor=self._actor,
             )
             return require_version(connection, reference)
+
+    def protect(self, name: str, alias: str, approvals: int = 1) -> None:
+        """Protect an alias: it moves only after others have approved what somebody proposed.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        alias : str
+        approvals : int, optional
+            How many others have to approve.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        ProtectedAliasError
+            On PostgreSQL, if the database role does not own the tables.
+        """
+        settable_alias(alias)
+        validation.count("approvals", approvals)
+        if approvals > MAX_APPROVALS:
+            raise InvalidArgumentError("approvals", f"at most {MAX_APPROVALS}", approvals)
+        with self._database.write() as connection, protection.translated_errors(alias):
+            model_id = lock_model(connection, model_name(name))
+            four_eyes.protect(connection, model_id, alias, approvals, actor=self._actor)
+
+    def unprotect(self, name: str, alias: str) -> None:
+        """Remove the protection of an alias, and the proposals for it.
+
+        Raises
+        ------
+        NotFoundError
+            If it is not protected.
+        ProtectedAliasError
+            On PostgreSQL, if the database role does not own the tables.
+        """
+        alias_name(alias)
+        with self._database.write() as connection, protection.translated_errors(alias):
+            model_id = lock_model(connection, model_name(name))
+            four_eyes.unprotect(connection, model_id, f"{name}@{alias}", actor=self._actor)
+
+    def propose(
+        self, reference: str, alias: str, *, force: bool = False, reason: str | None = None
+    ) -> Proposal:
+        """Propose a version for a protected alias; return the proposal.
+
+        A version that is proposed already stays as it was proposed first.
+
+        Parameters
+        ----------
+        reference : str
+        alias : str
+        force : bool, optional
+            Propose a version for ``champion`` that did not pass its gate.
+        reason : str, optional
+            Why, for the history.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or the alias is not protected.
+        InvalidArgumentError
+            If the registry was opened without an actor.
+        ArchivedError, GateError
+        """
+        validation.optional_text("reason", reason)
+        with self._locked(reference) as (connection, model_id, version):
+            return four_eyes.propose(
+                connection,
+                model_id,
+                version,
+                alias_name(alias),
+                force=force,
+                reason=reason,
+                actor=self._actor,
+            )
+
+    def approve(self, reference: str, alias: str, *, reason: str | None = None) -> Proposal:
+        """Approve a proposed version; return the proposal.
+
+        The last approval that is needed moves the alias, and makes other proposals void.
+
+        Parameters
+        ----------
+        reference : str
+        alias : str
+        reason : str, optional
+            Why, for the history.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or it is not proposed for the alias.
+        InvalidArgumentError
+            If the registry was opened without an actor.
+        ApprovalError
+            If the same person proposed or approved it.
+        ProtectedAliasError
+            On PostgreSQL, if the database role may not approve.
+        ArchivedError, GateError
+        MissingBlobError, DamagedBlobError
+        """
+        validation.optional_text("reason", reason)
+        # The alias may move: its weights have to be there.
+        self.load(reference)
+        with self._locked(reference) as (connection, model_id, version):
+            return four_eyes.approve(
+                connection,
+                model_id,
+                version,
+                alias_name(alias),
+                reason=reason,
+                actor=self._actor,
+            )
+
+    def proposals(self, name: str) -> list[Proposal]:
+        """Return the open proposals for the protected aliases of a model, oldest first.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        """
+        model_name(name)
+        with self._database.read() as connection:
+            return four_eyes.read_proposals(connection, require_model(connection, name), name)
 
     def tag(self, reference: str, tags: Mapping[str, str]) -> ModelVersion:
         """Set tags of a version after its registration; return the version.

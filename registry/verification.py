@@ -87,6 +87,7 @@ def _model_findings(
             yield Finding("error", f"{model.name}/{number}", text)
         yield from _row_findings(model, replay)
         yield from _alias_findings(connection, model, replay)
+        yield from _protection_findings(connection, model, replay)
 
 
 def _row_findings(model: sa.Row[Any], replay: events.Replay) -> Iterator[Finding]:
@@ -166,6 +167,29 @@ def _alias_findings(
                 f"but its last event says {_alias_text(expected.get(alias))}"
             )
             yield Finding("error", f"{model.name}@{alias}", text)
+
+
+def _protection_findings(
+    connection: Connection, model: sa.Row[Any], replay: events.Replay
+) -> Iterator[Finding]:
+    protected, approvals = schema.protected_aliases.c, schema.approvals.c
+    rows = connection.execute(
+        sa.select(protected.alias, protected.approvals).where(protected.model_id == model.id)
+    )
+    if dict(map(tuple, rows)) != replay.protected:
+        yield Finding("error", model.name, "its protected aliases differ from its events")
+    stored = connection.execute(
+        sa.select(approvals.alias, approvals.number, approvals.actor).where(
+            approvals.model_id == model.id
+        )
+    )
+    expected = {
+        (alias, number, events.approved_by(entry))
+        for (alias, number), entries in replay.approvals.items()
+        for entry in entries
+    }
+    if set(map(tuple, stored)) != expected:
+        yield Finding("error", model.name, "its approvals differ from its events")
 
 
 def _alias_text(target: tuple[int | None, int, int] | None) -> str:

@@ -162,6 +162,18 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
                 moved_at=entry.at,
             )
         )
+    for alias, needed in replay.protected.items():
+        row = {"model_id": model_id, "alias": alias, "approvals": needed}
+        connection.execute(sa.insert(schema.protected_aliases).values(row))
+    for (alias, number), entries in replay.approvals.items():
+        for entry in entries:
+            row = {"model_id": model_id, "alias": alias, "number": number, "at": entry.at}
+            reason = events.parse_body(entry.body).get("reason")
+            connection.execute(
+                sa.insert(schema.approvals).values(
+                    actor=events.approved_by(entry), reason=reason, **row
+                )
+            )
 
 
 def _add_versions(

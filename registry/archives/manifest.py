@@ -14,7 +14,7 @@ from registry import documents, events, schema, validation
 from registry.documents import Document, canonical_json
 from registry.errors import ArchiveError, DamagedHistoryError, InvalidArgumentError
 from registry.events import Entry, Replay
-from registry.records import RunRecord
+from registry.records import MAX_APPROVALS, RunRecord
 from registry.references import MAX_NUMBER, alias_name, model_name
 from registry.times import MAX_TIME
 
@@ -93,7 +93,7 @@ def _parse_entry(fields: Any) -> Entry:
     for value, expected in zip(entry, _ENTRY_TYPES, strict=True):
         if not isinstance(value, expected) or isinstance(value, bool):
             raise ArchiveError(f"The export is damaged: event {entry.seq!r} has a wrong type.")
-    is_of_alias = entry.kind in events.ALIAS_KINDS
+    is_of_alias = entry.kind in events.ALIAS_KINDS | events.PROTECTION_KINDS
     has_number = entry.kind not in events.NUMBERLESS_KINDS
     if (
         not 1 <= entry.seq < 1 << 31
@@ -131,6 +131,13 @@ def _validate(manifest: Manifest) -> None:
         documents.to_tags(annotations.tags or {})
         validation.optional_text("description", annotations.description)
     validation.optional_text("description", manifest.replay.description)
+    for needed in manifest.replay.protected.values():
+        if type(needed) is not int or not 1 <= needed <= MAX_APPROVALS:
+            raise InvalidArgumentError("approvals", "a whole number", needed)
+    for approvals in manifest.replay.approvals.values():
+        for entry in approvals:
+            validation.text("approver", events.approved_by(entry), schema.NAME_LIMIT)
+            validation.optional_text("reason", events.parse_body(entry.body).get("reason"))
     problems += _contradictions(manifest)
     if problems:
         raise ArchiveError(f"The export is damaged: {'; '.join(problems[:5])}.")

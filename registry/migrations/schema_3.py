@@ -10,6 +10,8 @@ import uuid
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from registry.protection import create_protection
+
 _CHANGES = (
     "models RENAME COLUMN next_version TO next_number",
     "models RENAME COLUMN event_head TO head_hash",
@@ -48,3 +50,4 @@ def upgrade(op: Operations) -> None:
         sa.CheckConstraint("length(actor) <= 250", name="actor_length"),
         sa.CheckConstraint("length(reason) <= 2000", name="reason_length"),
     )
+    create_protection(op.get_bind())
