@@ -7,6 +7,7 @@ Weights are opaque bytes to it.
 >>> registry.register("mnist", b"weights", RunRecord(metrics={"accuracy": 0.98}))
 """
 
+from registry.archives import verify_export
 from registry.blobs import open_blobs
 from registry.errors import (
     AliasMovedError,
@@ -22,6 +23,7 @@ from registry.errors import (
     GateError,
     IdempotencyConflictError,
     InvalidArgumentError,
+    KeyFileError,
     MissingBlobError,
     NewerRegistryError,
     NoRegistryError,
@@ -74,6 +76,7 @@ __all__ = [
     "IdempotencyConflictError",
     "ImportResult",
     "InvalidArgumentError",
+    "KeyFileError",
     "MissingBlobError",
     "ModelVersion",
     "NewerRegistryError",
@@ -91,4 +94,5 @@ __all__ = [
     "UnsupportedError",
     "VersionInUseError",
     "open_blobs",
+    "verify_export",
 ]

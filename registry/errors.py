@@ -4,6 +4,7 @@
 
     RegistryError
     ├── InvalidArgumentError       a name, reference, metric, … is outside its domain
+    │   ├── KeyFileError           a file of keys cannot be used
     │   └── FilterError            `where` or `order_by` has a syntax error
     ├── NotFoundError              no such model, version or alias
     │   └── NoRegistryError        no registry at this place, and none was to be created
@@ -58,6 +59,16 @@ class InvalidArgumentError(RegistryError, ValueError):
         self.name = name
         self.expected = expected
         self.got = got
+
+
+class KeyFileError(InvalidArgumentError):
+    """A file of keys cannot be used."""
+
+    def __init__(self, file: str, expected: str) -> None:
+        RegistryError.__init__(self, f"{file}: expected {expected}.")
+        self.name = "key"
+        self.expected = expected
+        self.got = file
 
 
 class FilterError(InvalidArgumentError):

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -72,10 +72,17 @@ class Entry(NamedTuple):
     body: str
     prev_hash: str
     hash: str
+    signature: str | None = None
+    key_id: str | None = None
+
+    @property
+    def unsigned(self) -> tuple[Any, ...]:
+        """The fields that every event has, from `seq` to `hash`."""
+        return self[:9]
 
     def expected_hash(self, name: str) -> str:
         """Return the hash of an event of this model with this content."""
-        content = canonical_json([name, *self[:-1]])
+        content = canonical_json([name, *self.unsigned[:-1]])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def event(self, name: str) -> Event:
@@ -95,10 +102,35 @@ class Entry(NamedTuple):
             number=self.number,
             details=MappingProxyType(parse_body(self.body)),
             hash=self.hash,
+            signature=self.signature,
+            key_id=self.key_id,
         )
 
 
 NO_ANNOTATIONS = Annotations()
+
+
+class EventSigner(Protocol):
+    """A key that signs events."""
+
+    key_id: str
+
+    def sign(self, event_hash: str) -> str:
+        """Return the signature of the hash of an event, in hexadecimal."""
+
+
+class Author(str):
+    """The name of who makes changes, with the key that signs their events."""
+
+    __slots__ = ("key",)
+
+    key: EventSigner | None
+
+    def __new__(cls, name: str, key: EventSigner | None = None) -> Self:
+        """Return the name with a key."""
+        author = super().__new__(cls, name)
+        author.key = key
+        return author
 
 
 class Replay:
@@ -260,8 +292,11 @@ def append(
     name, seq, prev_hash, last = connection.execute(_TAKE_SEQ, {"model_id": model_id}).one()
     # Clocks differ between machines and can be set back; the order of the chain is what counts.
     at = max(at, last)
-    entry = Entry(seq, at, actor, kind, alias, number, canonical_json(body), prev_hash, "")
+    entry = Entry(seq, at, str(actor), kind, alias, number, canonical_json(body), prev_hash, "")
     entry = entry._replace(hash=entry.expected_hash(name))
+    if isinstance(actor, Author) and actor.key is not None:
+        signature = actor.key.sign(entry.hash)
+        entry = entry._replace(signature=signature, key_id=actor.key.key_id)
     connection.execute(_INSERT, {"model_id": model_id, **entry._asdict()})
     connection.execute(_SET_HEAD, {"model_id": model_id, "head": entry.hash, "last": at})
     return entry

@@ -232,6 +232,10 @@ class Event:
     alias has ``from``, its previous version, and ``reason`` if one was given."""
     hash: str
     """SHA-256 of this event and of the previous event's hash."""
+    signature: str | None = None
+    """Ed25519 signature of the hash, in hexadecimal; None if it is not signed."""
+    key_id: str | None = None
+    """SHA-256 fingerprint of the key that signed it, in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ from registry.verification import verify
 if TYPE_CHECKING:
     import pyarrow
 
+    from registry.signing import TrustedKeys
+
 _NOTHING = RunRecord()
 
 
@@ -88,6 +90,8 @@ class Registry:
         Who makes the changes, for the history.
     create : bool, optional
         Create the registry if there is none, which is the default.
+    signing_key : str or Path, optional
+        File of the private key that signs the events, as ``ssh-keygen -t ed25519`` makes it.
 
     Raises
     ------
@@ -99,8 +103,19 @@ class Registry:
         If they cannot be read or written. Every method may raise it.
     """
 
-    def __init__(self, url: str, blobs: str, *, actor: str = "", create: bool = True) -> None:
-        self._actor = validation.text("actor", actor, schema.NAME_LIMIT)
+    def __init__(
+        self,
+        url: str,
+        blobs: str,
+        *,
+        actor: str = "",
+        create: bool = True,
+        signing_key: str | Path | None = None,
+    ) -> None:
+        name = validation.text("actor", actor, schema.NAME_LIMIT)
+        self._actor = events.Author(
+            name, None if signing_key is None else _signing_key(signing_key)
+        )
         self._blobs = open_blobs(blobs)
         self._database = open_database(url, create=create)
 
@@ -772,7 +787,9 @@ class Registry:
             require_model(connection, name)
             return [events.Entry._make(row).event(name) for row in connection.execute(query)]
 
-    def verify(self, reference: str | None = None) -> Iterator[Finding]:
+    def verify(
+        self, reference: str | None = None, *, keys: str | Path | None = None
+    ) -> Iterator[Finding]:
         """Yield the problems of one version, or of the whole registry.
 
         The database, the chain of events of every model, and every blob are checked, and whether
@@ -783,11 +800,16 @@ class Registry:
         ----------
         reference : str, optional
             Check only this version and the chain of its model.
+        keys : str or Path, optional
+            File of public keys, a line ``ssh-ed25519 KEY NAME`` for each person. Every event, or
+            every event about the version, must be signed by the person that it names.
 
         Raises
         ------
         NotFoundError
+        KeyFileError
         """
+        trusted = None if keys is None else _trusted_keys(keys)
         parsed = None if reference is None else Reference.parse(reference)
         if parsed is not None and parsed.alias is not None:
             with self._database.read() as connection:
@@ -795,7 +817,7 @@ class Registry:
             if number is None:
                 raise NotFoundError(str(parsed))
             parsed = Reference(parsed.name, None, number)
-        return verify(self._database, self._blobs, parsed)
+        return verify(self._database, self._blobs, parsed, trusted)
 
     def gc(
         self,
@@ -933,3 +955,16 @@ class Registry:
                     number=version.number,
                 )
             return require_version(connection, parsed)
+
+
+def _signing_key(file: str | Path) -> events.EventSigner:
+    # Most registries need no cryptography, which takes a while to import.
+    from registry.signing import SigningKey
+
+    return SigningKey.read(file)
+
+
+def _trusted_keys(file: str | Path) -> "TrustedKeys":
+    from registry.signing import TrustedKeys
+
+    return TrustedKeys(file)

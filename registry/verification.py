@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,14 +16,22 @@ from registry.queries import model_id_of
 from registry.records import Finding
 from registry.references import Reference
 
+if TYPE_CHECKING:
+    from registry.signing import TrustedKeys
+
 # Seconds. A registration in progress has stored its weights, but not yet its version.
 _GRACE = 3600.0
 
 _versions = schema.versions.c
 
 
-def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Iterator[Finding]:
-    """Yield the problems of one version, or of the whole registry if there is no reference."""
+def verify(
+    database: Database, blobs: Blobs, reference: Reference | None, keys: "TrustedKeys | None"
+) -> Iterator[Finding]:
+    """Yield the problems of one version, or of the whole registry if there is no reference.
+
+    With keys, also the events that none of them signed.
+    """
     if reference is None:
         yield from database.findings()
     with database.read() as connection:
@@ -33,6 +41,9 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
             query = query.where(schema.models.c.name == reference.name)
         for model in connection.execute(query).all():
             yield from _model_findings(connection, model, reference)
+            if keys is not None:
+                number = None if reference is None else reference.number
+                yield from _signature_findings(connection, model, number, keys)
         digests = sa.select(_versions.blob_sha256).distinct().order_by(_versions.blob_sha256)
         if reference is not None:
             digests = digests.where(
@@ -88,6 +99,16 @@ def _model_findings(
         yield from _row_findings(model, replay)
         yield from _alias_findings(connection, model, replay)
         yield from _protection_findings(connection, model, replay)
+
+
+def _signature_findings(
+    connection: Connection, model: sa.Row[Any], number: int | None, keys: "TrustedKeys"
+) -> Iterator[Finding]:
+    """Yield the events of one version, or of the whole model, that no trusted key signed."""
+    conditions = [] if number is None else [schema.events.c.number == number]
+    subject = model.name if number is None else f"{model.name}/{number}"
+    for text in keys.problems(events.read_chain(connection, model.id, *conditions)):
+        yield Finding("error", subject, text)
 
 
 def _row_findings(model: sa.Row[Any], replay: events.Replay) -> Iterator[Finding]:

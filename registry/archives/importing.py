@@ -186,7 +186,11 @@ def _add_versions(
     models, replay = schema.models, manifest.replay
     for number in numbers:
         _, document = replay.documents[number]
-        source = [entry for entry in manifest.chain if entry.number == number]
+        source = [
+            entry if entry.signature is not None else entry.unsigned
+            for entry in manifest.chain
+            if entry.number == number
+        ]
         body = {"version": document, "source": source}
         entry = events.append(
             connection, model_id, events.IMPORTED, body, at=now(), actor=actor, number=number

@@ -22,7 +22,10 @@ FORMAT = "digits-registry-export"
 FORMAT_VERSION = 1
 
 _MAX_SIZE = (1 << 62) - 1
-_ENTRY_TYPES = (int, int, str, str, str | None, int | None, str, str, str)
+_ENTRY_TYPES = (
+    *(int, int, str, str, str | None, int | None, str, str, str),
+    *(str | None, str | None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,10 @@ class Manifest:
             "format_version": FORMAT_VERSION,
             "model": self.name,
             "complete": self.complete,
-            "events": self.chain,
+            # Unsigned events are written as earlier releases write them.
+            "events": [
+                entry if entry.signature is not None else entry.unsigned for entry in self.chain
+            ],
         }
         return json.dumps(content).encode()
 
@@ -107,6 +113,12 @@ def _parse_entry(fields: Any) -> Entry:
     validation.text("actor", entry.actor, schema.NAME_LIMIT)
     if entry.alias is not None:
         alias_name(entry.alias)
+    for name, value, length in (
+        ("signature", entry.signature, 128),
+        ("key_id", entry.key_id, 64),
+    ):
+        if value is not None:
+            validation.text(name, value, length)
     events.parse_body(entry.body)
     return entry
 

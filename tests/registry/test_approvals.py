@@ -355,13 +355,14 @@ def test_each_statement_alone_moves_no_protected_alias(attack):
             assert attack.seen() == attack.champion, statement
 
 
-def test_a_role_without_the_right_is_told_so(attack):
-    attack.owner.propose("m/2", "champion")
+def test_a_role_without_the_right_is_told_so(postgresql, tmp_path):
+    attack = _Attack(postgresql, tmp_path)
     with Registry(attack.address, attack.blobs, actor="mallory") as registry:
         with pytest.raises(ProtectedAliasError, match="EXECUTE on digits_approve"):
             registry.approve("m/2", "champion")
         with pytest.raises(ProtectedAliasError, match="Only the owner of the tables"):
             registry.unprotect("m", "champion")
+    attack.close()
 
 
 def test_without_the_protection_the_same_role_moves_it(postgresql, tmp_path):

@@ -14,11 +14,13 @@ from registry_contents import FAILED, PASSED
 
 from registry import (
     AliasMovedError,
+    ApprovalError,
     ArchivedError,
     CollisionError,
     GateError,
     IdempotencyConflictError,
     NotFoundError,
+    ProtectedAliasError,
     Registry,
     RunRecord,
     VersionInUseError,
@@ -62,7 +64,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def open_again(self):
         if hasattr(self, "registry"):
             self.registry.close()
-        self.registry = Registry(self.url, f"{self.directory}/blobs")
+        self.registry = Registry(self.url, f"{self.directory}/blobs", actor="ann")
 
     @rule(
         name=NAMES,
@@ -92,8 +94,9 @@ class RegistryMachine(RuleBasedStateMachine):
         version = register()
         if number is None:
             kept = {"parent": None, **details, "weights": weights, "state": "ready"}
-            self.versions[name].append(kept)
             self.events[name] += 1
+            kept |= {"description": None, "origin": None, "event": self.events[name]}
+            self.versions[name].append(kept)
             number = len(self.versions[name])
             if key is not None:
                 self.keys[name, key] = number
@@ -182,6 +185,78 @@ class RegistryMachine(RuleBasedStateMachine):
         self.events[name] += version["state"] != state
         version["state"] = state
         assert change(f"{name}/{number}").state == state
+
+    @rule(name=NAMES, number=NUMBERS, tags=TAGS, description=st.none() | st.just("text"))
+    def annotate(self, name, number, tags, description):
+        reference = f"{name}/{number}"
+        if not self._is_there(name, number):
+            for change in (
+                lambda: self.registry.tag(reference, tags),
+                lambda: self.registry.describe(reference, description),
+            ):
+                with pytest.raises(NotFoundError):
+                    change()
+            return
+        version = self.versions[name][number - 1]
+        for after in ({**version["tags"], **tags}, tags):
+            self.events[name] += after != version["tags"]
+            version["tags"] = after
+        self.registry.tag(reference, tags)
+        gone = set(self.registry.get(reference).tags) - set(tags)
+        self.registry.untag(reference, *gone)
+        self.events[name] += description != version["description"]
+        version["description"] = description
+        assert self.registry.describe(reference, description).description == description
+
+    @rule(name=NAMES, number=NUMBERS)
+    def copy(self, name, number):
+        """To the other model, once."""
+        other = {"a": "b", "b": "a"}[name]
+        if not self._is_there(name, number):
+            with pytest.raises(NotFoundError):
+                self.registry.copy(f"{name}/{number}", name=other)
+            return
+        source = self.versions[name][number - 1]
+        # A copy of a copy comes from where the first one came from.
+        origin = source["origin"] or self.registry.history(name)[-source["event"]].hash
+        key = f"copy:{origin}"
+        copied = self.registry.copy(f"{name}/{number}", name=other)
+        if (other, key) not in self.keys:
+            kept = {**source, "parent": None, "state": "ready", "origin": origin}
+            self.events[other] += 1
+            kept["event"] = self.events[other]
+            self.versions[other].append(kept)
+            self.keys[other, key] = len(self.versions[other])
+            self.events[other] += kept["description"] is not None
+        elif self.versions[other][self.keys[other, key] - 1]["description"] is None:
+            self.versions[other][self.keys[other, key] - 1]["description"] = source["description"]
+            self.events[other] += source["description"] is not None
+        assert copied.number == self.keys[other, key]
+
+    @rule(name=NAMES, alias=ALIASES, number=NUMBERS)
+    def four_eyes(self, name, alias, number):
+        """A protected alias moves by two people, and by nobody alone."""
+        if not self.versions[name]:
+            return
+        self.registry.protect(name, alias)
+        self.events[name] += 1
+        error = self._refusal(name, alias, number, wrong=False, force=False)
+        proposal = (f"{name}/{number}", alias)
+        with pytest.raises(error or ProtectedAliasError):
+            self.registry.set_alias(name, alias, number)
+        if error is not None:
+            with pytest.raises(error):
+                self.registry.propose(*proposal)
+        else:
+            self.registry.propose(*proposal)
+            with pytest.raises(ApprovalError):
+                self.registry.approve(*proposal)
+            with Registry(self.url, f"{self.directory}/blobs", actor="bob") as other:
+                assert other.approve(*proposal).is_approved
+            self.events[name] += 2
+            self._moved(name, alias, [*self.been.get((name, alias), []), number])
+        self.registry.unprotect(name, alias)
+        self.events[name] += 1
 
     @rule(name=NAMES, number=NUMBERS)
     def delete(self, name, number):
@@ -314,6 +389,8 @@ class RegistryMachine(RuleBasedStateMachine):
                 assert (version.tags, version.metrics) == (kept["tags"], kept["metrics"])
                 assert (version.gate, version.parent) == (kept["gate"], kept["parent"])
                 assert version.state == kept["state"]
+                assert version.description == kept["description"]
+                assert (version.origin and version.origin.event) == kept["origin"]
                 assert version.aliases == tuple(
                     sorted(
                         alias
