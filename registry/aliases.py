@@ -5,21 +5,11 @@ from sqlalchemy.engine import Connection
 
 from registry import events, schema
 from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
-from registry.queries import find_alias, model_id_of
+from registry.queries import find_alias
 from registry.records import ARCHIVED, CHAMPION, Alias, ModelVersion
 from registry.times import now
 
 _events = schema.events.c
-
-
-def number_at(connection: Connection, name: str, alias: str, at: int) -> int | None:
-    """Return the version number that an alias pointed at; None if it was not set at that time."""
-    return connection.scalar(
-        sa.select(_events.number)
-        .where(_events.model_id == model_id_of(name), _events.alias == alias, _events.at <= at)
-        .order_by(_events.seq.desc())
-        .limit(1)
-    )
 
 
 def move(

@@ -189,26 +189,49 @@ def read_page(
     NotFoundError
         If there is no version `after`, or it has no position in the order.
     """
-    sort_columns = _sort_columns(name, order)
     query = select_versions()
     if name is not None:
         query = query.where(_versions.model_id == model_id_of(name))
     if condition is not None:
         query = query.where(to_sql(condition))
-    query = _join_metric(query, order)
-    descending = order is None or order.descending
-    if after is not None:
-        sort_key = sa.tuple_(*sort_columns)
-        last = sa.tuple_(*_sort_key_of(connection, after, sort_columns, order))
-        query = query.where(sort_key < last if descending else sort_key > last)
-    sort = [column.desc() if descending else column.asc() for column in sort_columns]
-    return list_versions(connection, query.order_by(*sort).limit(limit))
-
-
-def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order is None:
-        return [_versions.id if name is None else _versions.number]
+        query = _newest_first(connection, query, after)
+    else:
+        query = _sorted(connection, query, order, after)
+    return list_versions(connection, query.limit(limit))
+
+
+def _newest_first(
+    connection: Connection, query: sa.Select[Any], after: Reference | None
+) -> sa.Select[Any]:
+    """Sort versions by model, and by number within a model.
+
+    Rows and times would not do: a version can be imported later, or from a registry whose clock
+    was wrong.
+    """
+    name, number = schema.models.c.name, _versions.number
+    if after is not None:
+        require_version(connection, after)
+        is_older = sa.and_(name == after.name, number < after.number)
+        query = query.where(sa.or_(name > after.name, is_older))
+    return query.order_by(name, number.desc())
+
+
+def _sorted(
+    connection: Connection, query: sa.Select[Any], order: Order, after: Reference | None
+) -> sa.Select[Any]:
+    """Sort versions by a field."""
+    columns = _sort_columns(order)
+    query = _join_metric(query, order)
+    if after is not None:
+        sort_key = sa.tuple_(*columns)
+        last = sa.tuple_(*_sort_key_of(connection, after, columns, order))
+        query = query.where(sort_key < last if order.descending else sort_key > last)
+    return query.order_by(*(c.desc() if order.descending else c.asc() for c in columns))
+
+
+def _sort_columns(order: Order) -> list[sa.ColumnElement[Any]]:
+    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order.field.attribute == "metrics":
         return [_metrics.c.value, _metrics.c.version_id]
     if order.field.attribute == "created_at":
@@ -216,9 +239,9 @@ def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElemen
     return [_versions.number, _versions.id]
 
 
-def _join_metric(query: sa.Select[Any], order: Order | None) -> sa.Select[Any]:
+def _join_metric(query: sa.Select[Any], order: Order) -> sa.Select[Any]:
     """Join the metric that versions are sorted by, if it is one."""
-    if order is None or order.field.attribute != "metrics":
+    if order.field.attribute != "metrics":
         return query
     is_metric = sa.and_(_metrics.c.version_id == _versions.id, _metrics.c.name == order.field.key)
     return query.join(_metrics, is_metric)
@@ -228,7 +251,7 @@ def _sort_key_of(
     connection: Connection,
     reference: Reference,
     columns: list[sa.ColumnElement[Any]],
-    order: Order | None,
+    order: Order,
 ) -> list[sa.BindParameter[Any]]:
     """Return the sort key of a version."""
     query = _join_metric(sa.select(*columns).select_from(schema.versions), order)
@@ -239,7 +262,7 @@ def _sort_key_of(
         )
     ).one_or_none()
     if row is None:
-        if order is not None and order.field.attribute == "metrics":
+        if order.field.attribute == "metrics":
             message = (
                 f"There is no {reference} with the metric {order.field.key} to continue after."
             )

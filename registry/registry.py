@@ -18,6 +18,7 @@ from registry.documents import to_document
 from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
 from registry.filters import parse_condition, parse_order
 from registry.garbage_collection import collect_garbage
+from registry.past import find_version_at
 from registry.queries import (
     find_alias,
     find_latest,
@@ -177,7 +178,8 @@ class Registry:
         reference : str
             ``name@alias`` or ``name/number``.
         at : datetime, optional
-            Time at which the alias is looked up, with a time zone; now by default.
+            Return the version, its state and its aliases as they were at this time, which has a
+            time zone; now by default.
 
         Raises
         ------
@@ -186,15 +188,17 @@ class Registry:
         NotFoundError
         """
         parsed = Reference.parse(reference)
+        microseconds = None if at is None else to_microseconds(at)
         with self._database.read() as connection:
-            if parsed.alias is not None and at is not None:
-                microseconds = to_microseconds(at)
-                number = aliases.number_at(connection, parsed.name, parsed.alias, microseconds)
-                parsed = Reference(parsed.name, None, number)
-            version = find_version(connection, parsed)
-        if version is None:
+            if microseconds is None:
+                version = find_version(connection, parsed)
+            else:
+                version = find_version_at(connection, parsed, microseconds)
+        if version is not None:
+            return version
+        if at is None:
             raise NotFoundError(reference)
-        return version
+        raise NotFoundError(reference, f"There was no {reference} in the registry at {at}.")
 
     def latest(self, name: str) -> ModelVersion:
         """Return the version of a model with the highest number.
@@ -219,7 +223,7 @@ class Registry:
         limit: int | None = None,
         after: str | ModelVersion | None = None,
     ) -> list[ModelVersion]:
-        """Return the versions of one model or of all models, newest first.
+        """Return the versions of one model, newest first; or of all models, by name of the model.
 
         The list is empty if there is no such model. A version whose record was edited or lost has
         the state ``damaged``; everything else refuses it.
