@@ -335,11 +335,16 @@ class Registry:
             If the alias is ``champion`` and the version did not pass its gate.
         ArchivedError
             If the version is archived.
+        MissingBlobError, DamagedBlobError
+            If its weights are missing or damaged.
         """
         alias_name(alias)
         if reason is not None:
             validation.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
+        # Before the transaction, since they may come from far away. They cannot be removed
+        # meanwhile: the version refers to them.
+        self.load(str(reference))
         generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
@@ -370,33 +375,66 @@ class Registry:
             model_id = lock_model(connection, name)
             aliases.delete(connection, model_id, f"{name}@{alias}", actor=self._actor)
 
-    def rollback(self, name: str, alias: str = CHAMPION) -> ModelVersion:
+    def rollback(
+        self,
+        name: str,
+        alias: str = CHAMPION,
+        *,
+        to: int | None = None,
+        expected: Alias | int | None = None,
+        reason: str | None = None,
+    ) -> ModelVersion:
         """Point an alias back at its previous version; return the version.
 
         Repeated, it goes back one version further each time. The gate is not checked again; if the
         version had not passed it, the history records that it was forced.
 
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        alias : str, optional
+        to : int, optional
+            Number of an earlier version of the alias to go back to.
+        expected : Alias or int, optional
+            The alias as `alias` returned it, or its generation. The rollback fails if another
+            client has moved the alias since: of two rollbacks at once only one goes back.
+        reason : str, optional
+            Why, for the history.
+
         Raises
         ------
         NotFoundError
-            If the alias has no previous version.
+            If the alias has no previous version, or never pointed at `to`.
+        AliasMovedError
+            If its generation is not the expected one.
         ArchivedError
             If the previous version is archived.
+        MissingBlobError, DamagedBlobError
+            If its weights are missing or damaged. The alias stays as it was.
         """
         model_name(name)
         alias_name(alias)
+        if reason is not None:
+            validation.text("reason", reason)
+        generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
-            number = aliases.previous_number(connection, model_id, f"{name}@{alias}")
-            reference = Reference(name, None, number)
+            aliases.require_generation(connection, f"{name}@{alias}", generation)
+            reference = Reference(
+                name, None, aliases.rollback_number(connection, model_id, f"{name}@{alias}", to)
+            )
+            version = require_version(connection, reference)
+            self._blobs.get(version.sha256)
             aliases.move(
                 connection,
                 model_id,
-                require_version(connection, reference),
+                version,
                 alias,
                 kind=events.ALIAS_ROLLED_BACK,
-                expected=None,
+                expected=generation,
                 needs_gate=False,
+                reason=reason,
                 actor=self._actor,
             )
             return require_version(connection, reference)
