@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,8 +12,9 @@ from registry.archives.archive_file import open_archive
 from registry.archives.manifest import Manifest
 from registry.blobs import Blobs
 from registry.databases import Database
-from registry.documents import Document
+from registry.documents import Document, canonical_json
 from registry.errors import CollisionError, UnavailableError
+from registry.events import Entry
 from registry.queries import lock_model, model_id_of
 from registry.records import ImportResult
 from registry.times import now
@@ -71,11 +73,18 @@ class _Plan:
         if collisions:
             raise CollisionError(_references(manifest.name, collisions))
         self.added = sorted(imported.keys() - stored.keys())
-        self.adds_whole_model = manifest.complete and not stored
+        # Without events there are no refused candidates either, whose events would collide.
+        self.adds_whole_model = manifest.complete and not _has_events(connection, manifest.name)
         self.result = ImportResult(
             added=_references(manifest.name, self.added),
             present=_references(manifest.name, sorted(imported.keys() & stored.keys())),
         )
+
+
+def _has_events(connection: Connection, name: str) -> bool:
+    columns = schema.events.c
+    query = sa.select(columns.seq).where(columns.model_id == model_id_of(name)).limit(1)
+    return connection.scalar(query) is not None
 
 
 def _references(name: str, numbers: Iterable[int]) -> tuple[str, ...]:
@@ -107,7 +116,7 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
         sa.update(schema.models)
         .where(schema.models.c.id == model_id)
         .values(
-            next_number=max(replay.documents) + 1,
+            next_number=max(replay.documents, default=0) + 1,
             next_event=last.seq + 1,
             head_hash=last.hash,
             event_at=last.at,
@@ -128,6 +137,19 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
         )
 
 
+def _embedded(entry: Entry) -> list[Any]:
+    """Return an event as the body of another one holds it.
+
+    Its own body becomes an object. As a text, its quotes would be escaped, so a version that goes
+    from registry to registry would double its record each time.
+    """
+    content = events.parse_body(entry.body)
+    fields: dict[str, Any] = entry._asdict()
+    if canonical_json(content) == entry.body:
+        fields["body"] = content
+    return list(fields.values())
+
+
 def _add_versions(
     connection: Connection, model_id: int, manifest: Manifest, numbers: Iterable[int], actor: str
 ) -> None:
@@ -138,7 +160,7 @@ def _add_versions(
     models, replay = schema.models, manifest.replay
     for number in numbers:
         _, document = replay.documents[number]
-        source = [entry for entry in manifest.chain if entry.number == number]
+        source = [_embedded(entry) for entry in manifest.chain if entry.number == number]
         body = {"version": document, "source": source}
         entry = events.append(
             connection, model_id, events.IMPORTED, body, at=now(), actor=actor, number=number
