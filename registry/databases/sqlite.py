@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection
 
 from registry import schema
-from registry.databases.base import Database, schema_version
+from registry.databases.base import Database
 from registry.databases.read_only_file import ReadOnlyFile, is_read_only
 from registry.durability import atomic_write
 from registry.errors import (
@@ -140,10 +140,13 @@ class SQLite(Database):
             with self._writer.begin() as connection:
                 yield connection
 
+    def _has_table(self, connection: Connection, name: str) -> bool:
+        return sa.inspect(connection).has_table(name)
+
     def _back_up(self) -> None:
         """Back up a registry of an earlier schema before it is migrated."""
         with self._engine.connect() as connection:
-            version = schema_version(connection)
+            version = self._schema_version(connection)
         if version is None or version >= schema.VERSION:
             return
         backup = self._path.with_name(f"{self._path.name}.schema-{version}")
