@@ -195,26 +195,28 @@ def read_page(
     if condition is not None:
         query = query.where(to_sql(condition))
     if order is None:
-        query = _newest_first(connection, query, after)
+        query = _newest_first(connection, query, name, after)
     else:
         query = _sorted(connection, query, order, after)
     return list_versions(connection, query.limit(limit))
 
 
 def _newest_first(
-    connection: Connection, query: sa.Select[Any], after: Reference | None
+    connection: Connection, query: sa.Select[Any], name: str | None, after: Reference | None
 ) -> sa.Select[Any]:
-    """Sort versions by model, and by number within a model.
+    """Sort the versions of one model by number, and those of all models by model and number.
 
     Rows and times would not do: a version can be imported later, or from a registry whose clock
     was wrong.
     """
-    name, number = schema.models.c.name, _versions.number
+    model, number = schema.models.c.name, _versions.number
     if after is not None:
         require_version(connection, after)
-        is_older = sa.and_(name == after.name, number < after.number)
-        query = query.where(sa.or_(name > after.name, is_older))
-    return query.order_by(name, number.desc())
+        is_older = number < after.number
+        if name is None:
+            is_older = sa.or_(model > after.name, sa.and_(model == after.name, is_older))
+        query = query.where(is_older)
+    return query.order_by(*([model] if name is None else []), number.desc())
 
 
 def _sorted(

@@ -342,9 +342,9 @@ class Registry:
         if reason is not None:
             validation.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
-        # Before the transaction, since they may come from far away. They cannot be removed
+        # Before the transaction, because weights may come from far away. They cannot be removed
         # meanwhile: the version refers to them.
-        self.load(str(reference))
+        self._require_weights(reference)
         generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
@@ -587,6 +587,13 @@ class Registry:
             If other versions have these numbers. Nothing is imported.
         """
         return import_versions(self._database, self._blobs, file, actor=self._actor)
+
+    def _require_weights(self, reference: Reference) -> None:
+        """Raise an error if the weights of a version, if there is one, cannot be trusted."""
+        with self._database.read() as connection:
+            version = find_version(connection, reference)
+        if version is not None:
+            self._blobs.get(version.sha256)
 
     def _set_state(self, reference: str, state: str, kind: str) -> ModelVersion:
         parsed = Reference.parse(self.get(reference).reference)
