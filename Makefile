@@ -1,39 +1,48 @@
 # Needs Python 3.11 or later, make, and a package index.
 PYTHON ?= python3
-BIN := .venv/bin
+VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# Another Python than the default has an environment of its own, such as .venv-3.13.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(VERSION))
+BIN := $(VENV)/bin
 BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test torture check lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining clean
+.PHONY: run test test-busy torture check lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining clean
 
 # The main job: retrain, then score a directory of images.
-run: .venv/run
+run: $(VENV)/run
 	$(BIN)/digits retrain --preset quick
 	$(BIN)/digits versions
 	$(BIN)/digits sample --count 1000 --output run/sample
 	$(BIN)/digits score run/sample --output run/scores
 
-test: .venv/dev
+test: $(VENV)/dev
 	$(BIN)/python -m pytest
+
+# The tests beside six busy processes. Each of them ends when this shell ends, however it ends.
+BUSY := import os; parent = os.getppid(); any(os.getppid() != parent for _ in iter(int, 1))
+
+test-busy: $(VENV)/dev
+	@for _ in 1 2 3 4 5 6; do $(BIN)/python -c '$(BUSY)' & done; $(BIN)/python -m pytest
 
 # The full torture tests, of which `make test` runs a sample. Registry: many writers, kill -9 at
 # every system call, full disks, flipped bits. Retraining and inbox: kill -9. Images: 50,000 damaged
 # files. Takes half an hour. Without strace, PostgreSQL or root (to mount a small disk), parts are
 # skipped.
-torture: .venv/dev
+torture: $(VENV)/dev
 	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
-		tests/registry/torture tests/pipeline/torture tests/pipeline/test_inbox.py
+		tests/registry/torture tests/pipeline/torture tests/pipeline/jobs/test_inbox.py
 
-check: .venv/dev
+check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # Start-up times, and the cost of mirrors that are down.
-bench: .venv/dev
-	$(BIN)/python benchmarks/startup.py
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks.startup
 
 # The network against PyTorch, scikit-learn and the book: speed, memory and accuracy. Takes half an
 # hour. The figures are meaningful only if the machine has nothing else to do.
@@ -49,26 +58,26 @@ bench-nn-best: .venv-bench/made
 
 # The registry against MLflow's, and with a million versions. Takes ten minutes and 2 GB of disk.
 # MLflow needs another SQLAlchemy, so it has an environment of its own.
-bench-registry: .venv/dev .venv-bench-mlflow/made
+bench-registry: $(VENV)/dev .venv-bench-mlflow/made
 	$(BIN)/python -m benchmarks.registry.against_mlflow $(BENCH_MLFLOW)/python
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.registry.scale
 
 # Scoring against a bare loop and against PyTorch, its memory, and the accuracy on scans of the
 # champion under DIGITS_HOME. Takes five minutes.
 bench-scoring: .venv-bench/made
-	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring
-	$(BENCH)/python -m benchmarks.scoring_parquet
+	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring.speed
+	$(BENCH)/python -m benchmarks.scoring.parquet
 
 # The time of a retraining beside its training, poisoned labels, and 24 nights of labelled images
 # that drift. Uses MNIST under DIGITS_HOME. Takes a quarter of an hour.
-bench-retraining: .venv/dev
-	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining
-	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.nights
+bench-retraining: $(VENV)/dev
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining.overhead
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining.nights
 
 # The locks list all transitive dependencies, so pip resolves nothing.
-.venv/run .venv/dev: .venv/%: requirements/%.txt pyproject.toml
+$(VENV)/run $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digits needs Python 3.11 or later; set PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement $<
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
@@ -98,5 +107,5 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-bench .venv-bench-mlflow .venv-lock run dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-3.* .venv-bench .venv-bench-mlflow .venv-lock run dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

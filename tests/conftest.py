@@ -1,12 +1,11 @@
 """What every test stands on: a home of its own, and no source but those it names."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from homes import use_home
 from hypothesis import settings as hypothesis_settings
-from mnist_sample import SAMPLE
 
 from pipeline.settings import Settings, load_settings
 
@@ -26,12 +25,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, in one of the two processes, the tests of a file, and those of Prefect.
 
-    Before xdist looks: it reads the marks in the same hook.
+    Those of Prefect begin, since they are the longest, and wait much: beside them the other process
+    has all others. Before xdist looks: it reads the marks in the same hook.
     """
     for item in items:
-        shares_server = "server" in getattr(item, "fixturenames", ())
-        group = "prefect" if shares_server else str(item.path)
+        group = "prefect" if _shares_server(item) else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_shares_server, reverse=True)
+
+
+def _shares_server(item: pytest.Item) -> bool:
+    return "server" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -71,16 +75,7 @@ def pytest_terminal_summary(
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty DIGITS_HOME, where MNIST is the sample and no mirror or index has anything."""
-    for name in os.environ:
-        if name.startswith(("DIGITS_", "PREFECT_")):
-            monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    monkeypatch.setenv("DIGITS_HOME", str(home))
-    monkeypatch.setenv("DIGITS_MIRRORS", str(tmp_path / "no-mirror"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "no-wheels"))
-    monkeypatch.setattr("pipeline.data.mnist.MNIST", SAMPLE)
-    return home
+    return use_home(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from benchmarks import table
 from pipeline.cli.progress_display import show_progress
-from pipeline.data.preparation import DataReference, ingest
-from pipeline.training.presets import PRESETS
+from pipeline.data.preparation import DataReference
+from pipeline.jobs.ingestion import ingest
+from pipeline.training.presets import PRESETS, network_params
 from pipeline.training.training import train
 
 
@@ -48,11 +49,8 @@ class Result:
 def result(data: DataReference, preset: str, seed: int) -> Result:
     """Train, from the beginning, and measure."""
     with tempfile.TemporaryDirectory() as name, show_progress():
-        directory = Path(name)
         started = time.perf_counter()
-        candidate = train(
-            data, preset, seed, directory / "candidate.safetensors", directory / "checkpoint"
-        )
+        candidate = train(data, None, network_params(preset, seed), Path(name))
         seconds = time.perf_counter() - started
     names = ("validation_accuracy", "test_accuracy", "test_calibration_error")
     return Result(seconds, *(100 * candidate.metrics[name] for name in names))

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from benchmarks.nights import digits, prepare
 from drifting_images import drifted
 
 from benchmarks import table
 from benchmarks.mnist_data import mnist
+from benchmarks.retraining.nights import digits, prepare
 from pipeline import Settings, open_registry
 from pipeline.data.splits import training_and_validation
 from pipeline.flows.environment import prepare as prepare_prefect

@@ -1,4 +1,4 @@
-"""Those that `scoring` measures: each scores a directory in a process of its own, and tells.
+"""Those that `speed` measures: each scores a directory in a process of its own, and tells.
 
 Started with a kind and its arguments, the process scores the directory once to warm up, then once
 for each line it gets, and answers with the seconds; at the end of its input, with its peak of

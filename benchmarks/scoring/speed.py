@@ -39,7 +39,7 @@ class Contestant:
     def __init__(self, *arguments: object, home: Path, cores: int) -> None:
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.scoring_contenders", *map(str, arguments)],
+            [sys.executable, "-m", "benchmarks.scoring.contenders", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

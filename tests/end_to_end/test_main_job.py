@@ -11,6 +11,7 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
+from processes import LIMIT
 
 from pipeline import ingest
 from pipeline.data.mnist import MNIST
@@ -39,7 +40,7 @@ def _digits(environment, *arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=LIMIT,
         check=False,
     )
 

@@ -1,20 +1,24 @@
 import os
-import socket
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+import forked_commands
 import mnist_sample
 import numpy as np
 import pytest
 import requests
+from homes import use_home, use_sources
+from prefect_api import post
+from processes import LIMIT, Ended, stop, until
 
 from nn import NeuralNetwork
-from pipeline import open_registry
+from pipeline import open_registry, retrain
 from pipeline.cli.app import main
-from pipeline.flows.server import prefect_server
+from pipeline.flows.server import free_port, prefect_server
+from pipeline.training.presets import PRESETS
 from registry import Check, ModelVersion, RunRecord
 
 SUPPORT = Path(mnist_sample.__file__).parent
@@ -22,28 +26,41 @@ SUPPORT = Path(mnist_sample.__file__).parent
 PASSED = (Check("validation_accuracy", 0.98125, 0.97, passed=True),)
 
 
-class Ended(NamedTuple):
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
+@pytest.fixture
+def sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror that has the sample, and a gate that only asks for accuracy."""
+    use_sources(monkeypatch)
 
 
 @pytest.fixture
-def sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mirror that has the sample, and a gate that only asks for accuracy.
+def brief_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of the preset quick, for four epochs."""
+    _train_briefly(monkeypatch)
 
-    What a few epochs on 440 images give is not calibrated, nor does it know every digit.
-    """
-    monkeypatch.setenv("DIGITS_MIRRORS", str(mnist_sample.DIRECTORY))
-    monkeypatch.setenv("DIGITS_GATE__MIN_RECALL", "0")
-    monkeypatch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR", "1")
-    monkeypatch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR_OF_DIGIT", "1")
-    monkeypatch.setenv("DIGITS_GATE__MAX_CONTRADICTED_LABELS", "1")
-    monkeypatch.setenv("DIGITS_GATE__MAX_MILLISECONDS_PER_IMAGE", "1000")
-    monkeypatch.setenv("DIGITS_GATE__MARGIN", "1")
-    monkeypatch.setenv("DIGITS_GATE__SIGNIFICANCE", "0")
+
+def _train_briefly(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 4})
+
+
+@pytest.fixture(scope="session")
+def home_after_retraining(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after one retraining, with the preset quick and no argument but a low accuracy."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = use_home(tmp_path_factory.mktemp("retrained"), patch)
+        use_sources(patch)
+        _train_briefly(patch)
+        retrain(preset="quick", min_accuracy=0.3)
+        return home
+
+
+@pytest.fixture
+def retrained(
+    home_after_retraining: Path, home: Path, sources: None, brief_training: None
+) -> ModelVersion:
+    """The champion of a home in which one retraining was done."""
+    shutil.copytree(home_after_retraining, home)
+    with open_registry() as registry:
+        return registry.get("mnist@champion")
 
 
 @pytest.fixture
@@ -83,57 +100,70 @@ def version(home: Path) -> ModelVersion:
 
 
 @pytest.fixture
-def start_digits(sources: None) -> Callable[..., subprocess.Popen[str]]:
-    """The command line, in a process of its own."""
+def environment_apart(sources: None) -> dict[str, str]:
+    """The environment of processes for which MNIST is the sample too."""
+    paths = [str(SUPPORT), str(SUPPORT / "site"), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+@pytest.fixture
+def start_digits(
+    environment_apart: dict[str, str],
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command line in a new process, which does not outlive the test."""
+    processes = []
 
     def start(*arguments: object, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "pipeline", *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": f"{SUPPORT}:{SUPPORT / 'site'}", **variables},
+            env={**environment_apart, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        processes.append(process)
+        return process
 
-    return start
+    yield start
+    for process in processes:
+        stop(process)
 
 
 @pytest.fixture
-def digits_apart(start_digits: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ended]:
-    """The command line, run to its end in a process of its own."""
+def digits_apart(environment_apart: dict[str, str]) -> Callable[..., Ended]:
+    """Run the command line to its end, in a process of its own."""
 
     def run(*arguments: object, **variables: str) -> Ended:
-        process = start_digits(*arguments, **variables)
-        out, err = process.communicate(timeout=180)
-        return Ended(process.returncode, out, err)
+        return forked_commands.digits(
+            [str(argument) for argument in arguments], {**environment_apart, **variables}
+        )
 
     return run
 
 
 @pytest.fixture(scope="session")
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def server(free_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Prefect server; the address of its API."""
     directory = tmp_path_factory.mktemp("prefect")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(directory))
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         patch.setenv("DO_NOT_TRACK", "1")
-        with prefect_server(free_port, directory / "server.log") as address:
+        with prefect_server(free_port(), directory / "server.log") as address:
             patch.undo()
             yield address
 
 
 @pytest.fixture
-def nothing_deployed(server: str) -> None:
-    """The server without the deployments of other tests, whose runs stay."""
-    answer = requests.post(f"{server}/deployments/filter", json={}, timeout=30)
-    for deployment in answer.json():
-        requests.delete(f"{server}/deployments/{deployment['id']}", timeout=30).raise_for_status()
+def own_deployments(server: str) -> Iterator[None]:
+    """The deployments of the test are the only ones, and go with it; their runs stay."""
+    _remove_deployments(server)
+    yield
+    _remove_deployments(server)
+
+
+def _remove_deployments(server: str) -> None:
+    for deployment in post(f"{server}/deployments/filter", {}):
+        url = f"{server}/deployments/{deployment['id']}"
+        # The server answers 503 while its database is too busy.
+        until(lambda url=url: requests.delete(url, timeout=LIMIT).status_code in {204, 404})

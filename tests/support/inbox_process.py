@@ -1,12 +1,13 @@
 """A process that scores an inbox, and is killed on the way."""
 
 import itertools
-import multiprocessing
 import os
 import signal
 import sys
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+from forkserver import CONTEXT
 
 from pipeline import score_inbox
 from pipeline.settings import Settings
@@ -14,18 +15,12 @@ from pipeline.settings import Settings
 # What changes something on disk, or looks whether something is there; Python says so beforehand.
 _EVENTS = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.scandir"}
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-# Each process is a copy of one that has imported everything.
-_CONTEXT.set_forkserver_preload(
-    ["inbox_process", "pipeline.jobs.scoring", "registry.databases.sqlite"]
-)
-
 
 def start(
     settings: Settings, inbox: Path, outbox: Path, *, settle: float = 0.0, dies_before: int = 0
 ) -> BaseProcess:
     """Start scoring, in a process that kills itself before an action on files of that number."""
-    process = _CONTEXT.Process(target=_run, args=(settings, inbox, outbox, settle, dies_before))
+    process = CONTEXT.Process(target=_run, args=(settings, inbox, outbox, settle, dies_before))
     process.start()
     return process
 

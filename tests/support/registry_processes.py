@@ -1,6 +1,5 @@
 """Processes that use a registry concurrently, or are killed while they use it."""
 
-import multiprocessing
 import re
 import shutil
 import subprocess
@@ -13,24 +12,9 @@ from threading import BrokenBarrierError
 from typing import Any, NamedTuple
 
 import pytest
+from forkserver import CONTEXT
 
 from registry import Registry
-
-# A server that has imported everything forks the processes. So 32 start quickly, and inherit no
-# thread or lock from the tests.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(
-    [
-        "email.parser",
-        "psycopg.types.json",
-        "pytest",
-        "registry.databases.postgresql",
-        "registry.databases.sqlite",
-        "registry.migrations",
-        "sqlalchemy.dialects.postgresql.psycopg",
-        "sqlalchemy.dialects.sqlite.pysqlite",
-    ]
-)
 
 STRACE = shutil.which("strace")
 NO_STRACE = "strace is not installed (on Debian: apt-get install strace)"
@@ -52,8 +36,8 @@ class Place(NamedTuple):
 def at_once(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Call a function at the same time in one process for each tuple of arguments."""
     # Longer than any process ever waits for another.
-    barrier = _context.Barrier(len(arguments), timeout=200)
-    with ProcessPoolExecutor(len(arguments), _context, _join, (barrier,)) as pool:
+    barrier = CONTEXT.Barrier(len(arguments), timeout=200)
+    with ProcessPoolExecutor(len(arguments), CONTEXT, _join, (barrier,)) as pool:
         futures = [pool.submit(_run, work, some) for some in arguments]
         failures = [future.exception() for future in futures]
     for failure in failures:
@@ -134,8 +118,8 @@ def _traced(
     options: list[str], act: Callable[[Registry], Any], place: Place, *, opened: bool
 ) -> Killed:
     assert STRACE is not None
-    pipe, its_end = _context.Pipe()
-    process = _context.Process(target=_act, args=(act, place, opened, its_end))
+    pipe, its_end = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=_act, args=(act, place, opened, its_end))
     process.start()
     its_end.close()
     with pipe:

@@ -22,9 +22,7 @@ from registry import NotFoundError
 COMMANDS = typer.main.get_command(app).commands
 
 
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch):
-    monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 4})
+pytestmark = pytest.mark.usefixtures("brief_training")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -8,13 +8,17 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from urllib.parse import urlsplit
 
+import forked_commands
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import requests
 import web_mirror
 from mnist_sample import SAMPLE, gzipped
+from prefect_api import post
+from processes import LIMIT, until
 
 from pipeline import open_registry
 from pipeline.flows.server import free_port
@@ -30,11 +34,7 @@ def ask(server):
 
     def ask(kind, **fields):
         wanted = {name: {"any_": [value]} for name, value in fields.items()}
-        answer = requests.post(
-            f"{server}/{kind}/filter", json={kind: wanted, "sort": None}, timeout=30
-        )
-        answer.raise_for_status()
-        return answer.json()
+        return post(f"{server}/{kind}/filter", {kind: wanted, "sort": None})
 
     return ask
 
@@ -89,11 +89,9 @@ def test_progress_without_a_reachable_server_is_one_warning():
         "[listener('Train', epoch, 3, '') for epoch in range(4)]"
     )
     nobody = {**os.environ, "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}
-    ended = subprocess.run(
-        [sys.executable, "-c", script], env=nobody, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("Progress is no longer sent") == 1
+    ended = forked_commands.python(script, nobody)
+    assert ended.status == 0, ended.err
+    assert ended.err.count("Progress is no longer sent") == 1
 
 
 def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home):
@@ -137,14 +135,13 @@ def test_a_task_is_retried_while_the_network_is_down(on_server, ask, monkeypatch
 
 
 def _task_runs(ask, run_id, count):
-    deadline = time.monotonic() + 30
-    while True:
+    def ended():
         # Task runs reach the server as events, a little after the fact.
         runs = [run for run in ask("task_runs") if run["flow_run_id"] == run_id]
-        if len(runs) == count and all(run["state_name"] in FINAL for run in runs):
-            return runs
-        assert time.monotonic() < deadline, runs
-        time.sleep(0.5)
+        is_complete = len(runs) == count and all(run["state_name"] in FINAL for run in runs)
+        return is_complete and runs
+
+    return until(ended)
 
 
 def test_a_permanent_failure_is_one_message_and_not_retried(on_server, ask, tmp_path):
@@ -153,7 +150,8 @@ def test_a_permanent_failure_is_one_message_and_not_retried(on_server, ask, tmp_
     assert ended.status == 1
     assert "Error: No mirror delivers train-images-idx3-ubyte:" in ended.err
     assert "Traceback" not in ended.err
-    (run,) = [run for run in ask("flow_runs") if run["id"] not in seen]
+    # The server may have scheduled runs of another test's deployments meanwhile.
+    (run,) = (run for run in ask("flow_runs") if run["id"] not in seen and not run["deployment_id"])
     assert run["state_name"] == "Failed"
     (task,) = _task_runs(ask, run["id"], 1)
     assert (task["state_name"], task["run_count"]) == ("Failed", 1)
@@ -182,249 +180,6 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
 def _pictures(markdown):
     found = re.findall(r"!\[(.*)\]\(data:image/svg\+xml;base64,(.*)\)", markdown)
     return {title: base64.b64decode(encoded, validate=True) for title, encoded in found}
-
-
-def test_a_flow_runs_without_a_server(digits_apart, home):
-    """All files, including Prefect's, are under DIGITS_HOME."""
-    user = home.parent / "user"
-    user.mkdir()
-    ended = digits_apart(*RETRAIN, HOME=str(user))
-    assert ended.status == 0, ended.err
-    assert "Starting a Prefect server for this run" in ended.err
-    assert "mnist/1 promoted" in ended.out
-    assert (home / "prefect" / "prefect.db").exists()
-    assert [path for path in user.rglob("*") if path.is_file()] == []
-
-
-def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
-    start_digits, ask, server, nothing_deployed, home, tmp_path
-):
-    """Each run has its own process; runs that have not ended are cancelled."""
-    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
-    inbox.mkdir()
-    process = start_digits(
-        *("serve", "--cron", "0 3 * * *", "--preset", "quick", "--min-accuracy", "0.3"),
-        *("--inbox", inbox, "--outbox", outbox, "--every", "3600"),
-        PREFECT_API_URL=server,
-        PREFECT_RUNNER_POLL_FREQUENCY="1",
-    )
-    try:
-        served = _wait(process, lambda: _deployments(ask))
-        assert set(served) == {"retrain", "ingest", "score-inbox"}
-        retrain, scoring = served["retrain"], served["score-inbox"]
-        assert retrain["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
-        assert served["ingest"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
-        assert scoring["schedules"][0]["schedule"]["interval"] == 3600
-        assert retrain["parameters"]["preset"] == "quick"
-        for name, deployment in served.items():
-            strategy = "CANCEL_NEW" if name == "score-inbox" else "ENQUEUE"
-            assert deployment["concurrency_options"]["collision_strategy"] == strategy
-            assert deployment["global_concurrency_limit"]["limit"] == 1
-        run = _wait(process, lambda: _ask_for_a_run(server, retrain))
-        assert _wait(process, lambda: _finished(ask, run["id"]))["state_name"] == "Completed"
-
-        (inbox / "new.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
-        never = _wait(process, lambda: _ask_for_a_run(server, scoring, settle=3600))
-        _wait(process, lambda: _flow_run(ask, never["id"])["state_name"] == "Running")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert "never awaited" not in err
-    assert _flow_run(ask, never["id"])["state_name"] == "Cancelled"
-    assert (inbox / "new.png").exists()
-    assert not any(deployment["paused"] for deployment in _deployments(ask).values())
-    assert len(_automations(server)) == 1
-    with open_registry() as registry:
-        version = registry.get("mnist@champion")
-    assert version.run_id == run["id"]
-    event = _event(server, "digits.model.promoted", run["id"])
-    assert event["resource"]["prefect.resource.id"] == "digits.model.mnist"
-    assert event["payload"] == {
-        "version": "mnist/1",
-        "sha256": version.sha256,
-        "metrics": dict(version.metrics),
-        "from": None,
-    }
-
-
-def _automations(server):
-    """The automations for dead runs."""
-    answer = requests.post(f"{server}/automations/filter", json={"sort": "NAME_ASC"}, timeout=30)
-    answer.raise_for_status()
-    return [found for found in answer.json() if found["name"] == "digits: runs whose process died"]
-
-
-def test_one_automation_marks_dead_runs_and_knows_our_final_states(server, home):
-    """It is created once, and a refusal counts as an end."""
-    program = (
-        "from pipeline.flows.deployments import mark_dead_runs; mark_dead_runs(); mark_dead_runs()"
-    )
-    environment = {**os.environ, "PREFECT_API_URL": server}
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
-    (automation,) = _automations(server)
-    trigger = automation["trigger"]
-    assert trigger["posture"] == "Proactive"
-    assert trigger["within"] == 3 * 180
-    ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
-    assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
-    assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
-    (action,) = automation["actions"]
-    assert (action["state"], action["message"]) == ("CRASHED", "No heartbeat for 9 minutes.")
-
-
-def test_an_empty_inbox_parameter_is_not_the_working_directory(home):
-    program = "from pipeline.flows import flows; flows.score_inbox.validate_parameters({!r})"
-    parameters = {"inbox": "", "outbox": "/outbox"}
-    command = [sys.executable, "-c", program.format(parameters)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "inbox" in ended.stderr
-    assert "expected an absolute path" in ended.stderr
-
-
-UNKNOWN_TASK_RUNNER = (
-    "DIGITS_TASK_RUNNER: expected threads, processes, dask or dask://HOST:PORT, got 'bogus'."
-)
-
-
-def test_an_unknown_task_runner_concerns_only_the_flows_that_use_one(on_server, ask, tmp_path):
-    """Ingestion and retraining work; a scoring is one message, on the server too."""
-    bogus = {"DIGITS_TASK_RUNNER": "bogus"}
-    assert on_server("ingest", **bogus).status == 0
-    ended = on_server(*RETRAIN, **bogus)
-    assert (ended.status, "mnist/1 promoted" in ended.out) == (0, True), ended.err
-    assert on_server("sample", "--count", "3", "--output", tmp_path / "in").status == 0
-    score = ("score", tmp_path / "in", "--output", tmp_path / "out")
-    ended = on_server(*score, **bogus)
-    assert (ended.status, ended.err) == (2, f"Error: {UNKNOWN_TASK_RUNNER}\n")
-    assert on_server(*score, "--direct", **bogus).status == 0
-
-
-def test_an_unknown_task_runner_fails_a_scoring_run_with_one_message(server, ask, home, tmp_path):
-    """Also a run that a schedule starts, which no command line has checked."""
-    program = (
-        "import sys; from pathlib import Path; from pipeline.flows import flows;"
-        "flows.score([sys.argv[1]], Path(sys.argv[1]) / 'out')"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
-        env={**os.environ, "PREFECT_API_URL": server, "DIGITS_TASK_RUNNER": "bogus"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert f"SettingsError: {UNKNOWN_TASK_RUNNER}" in ended.stderr
-    (run,) = [run for run in ask("flow_runs") if str(tmp_path) in str(run["parameters"])]
-    assert (run["state_name"], UNKNOWN_TASK_RUNNER in run["state"]["message"]) == ("Failed", True)
-
-
-def _event(server, name, run_id):
-    """The event with this name that a run emitted."""
-    deadline = time.monotonic() + 30
-    query = {
-        "event": {"name": [name]},
-        "related": {"id": [f"prefect.flow-run.{run_id}"]},
-    }
-    while True:
-        # Events reach the server's database a little after the fact.
-        answer = requests.post(f"{server}/events/filter", json={"filter": query}, timeout=30)
-        if answer.ok and answer.json()["events"]:
-            (event,) = answer.json()["events"]
-            return event
-        assert time.monotonic() < deadline, answer.text
-        time.sleep(0.5)
-
-
-def _ask_for_a_run(server, deployment, **parameters):
-    url = f"{server}/deployments/{deployment['id']}/create_flow_run"
-    answer = requests.post(url, json={"parameters": parameters}, timeout=30)
-    # The server answers 503 while its SQLite database is busy with other writers.
-    return answer.json() if answer.ok else None
-
-
-def _deployments(ask):
-    """The deployments by the name of their flow; None until there are three."""
-    flows = {flow["id"]: flow["name"] for flow in ask("flows")}
-    found = {flows[deployment["flow_id"]]: deployment for deployment in ask("deployments")}
-    return found if len(found) == 3 else None
-
-
-def _finished(ask, run_id):
-    run = _flow_run(ask, run_id)
-    return run if run["state_name"] in FINAL else None
-
-
-def _wait(process, look):
-    deadline = time.monotonic() + 120
-    while not (found := look()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    return found
-
-
-def test_serve_starts_a_server_if_there_is_none(start_digits, home):
-    port = str(free_port())
-    process = start_digits("serve", "--port", port)
-
-    def served():
-        try:
-            url = f"http://127.0.0.1:{port}/api/deployments/filter"
-            found = requests.post(url, json={}, timeout=5).json()
-        except requests.ConnectionError:
-            return None
-        # Without an inbox there is nothing to score.
-        return found if len(found) == 2 else None
-
-    try:
-        deployments = _wait(process, served)
-        assert {deployment["name"] for deployment in deployments} == {"scheduled"}
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert f"Its pages are at http://127.0.0.1:{port}." in err
-    with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://127.0.0.1:{port}/api/health", timeout=5)
-
-
-def test_serve_refuses_invalid_options(digits_apart, server, free_port, tmp_path):
-    ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
-    assert ended.status == 2
-    assert "Error: cron: expected five fields" in ended.err
-    ended = digits_apart("serve", "--inbox", tmp_path)
-    assert ended.status == 2
-    assert "--inbox and --outbox must be given together" in ended.err
-    ended = digits_apart("serve", "--inbox", tmp_path / "none", "--outbox", tmp_path / "out")
-    assert ended.status == 1
-    assert "expected a directory as the inbox, got nothing there" in ended.err
-    ended = digits_apart("serve", "--port", free_port)
-    assert ended.status == 1
-    assert f"Error: Port {free_port} is taken." in ended.err
-
-
-def test_there_is_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
-    from pipeline.flows.environment import set_defaults
-    from pipeline.settings import load_settings
-
-    for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
-        monkeypatch.delenv(name, raising=False)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "environ", dict(os.environ))
-        set_defaults(load_settings(), console_level="INFO")
-        assert os.environ["DO_NOT_TRACK"] == "1"
-        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
-        set_defaults(load_settings(), console_level="INFO")
-        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
-
-
-def test_prefect_is_not_imported_by_the_tests_themselves():
-    """Otherwise settings of this process could reach the flows above."""
-    assert "prefect" not in sys.modules
 
 
 @pytest.fixture
@@ -467,10 +222,226 @@ def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
         time.sleep(0.02)
     assert running.poll() is None
     workers[0].kill()
-    out, err = running.communicate(timeout=150)
+    out, err = running.communicate(timeout=LIMIT)
     assert running.returncode == 0, err
     assert "16,000 files in" in out
     assert digits_apart("score", source, "--output", tmp_path / "alone", "--direct").status == 0
     expected = pq.read_table(tmp_path / "alone" / "predictions")
     assert pq.read_table(parts).equals(expected)
     assert expected.num_rows == 16_000
+
+
+def test_without_a_server_a_flow_runs_and_serve_starts_one(start_digits, home):
+    """Everything they leave is under DIGITS_HOME, Prefect's own files included."""
+    user = home.parent / "user"
+    user.mkdir()
+    process = start_digits(*RETRAIN, HOME=str(user))
+    out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, err
+    assert "Starting a Prefect server for this run" in err
+    assert "mnist/1 promoted" in out
+    assert (home / "prefect" / "prefect.db").exists()
+
+    port = free_port()
+    process = start_digits("serve", "--port", port, HOME=str(user))
+
+    def served():
+        try:
+            url = f"http://127.0.0.1:{port}/api/deployments/filter"
+            found = requests.post(url, json={}, timeout=LIMIT).json()
+        except requests.ConnectionError:
+            return None
+        # Without an inbox there is nothing to score.
+        return found if len(found) == 2 else None
+
+    deployments = until(served, process)
+    assert {deployment["name"] for deployment in deployments} == {"scheduled"}
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, err
+    assert f"Its pages are at http://127.0.0.1:{port}." in err
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/api/health", timeout=LIMIT)
+    assert [path for path in user.rglob("*") if path.is_file()] == []
+
+
+def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
+    start_digits, ask, server, own_deployments, home, tmp_path
+):
+    """Each run has its own process; runs that have not ended are cancelled."""
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    inbox.mkdir()
+    process = start_digits(
+        *("serve", "--cron", "0 3 * * *", "--preset", "quick", "--min-accuracy", "0.3"),
+        *("--inbox", inbox, "--outbox", outbox, "--every", "3600"),
+        PREFECT_API_URL=server,
+        PREFECT_RUNNER_POLL_FREQUENCY="1",
+    )
+    served = until(lambda: _deployments(ask), process)
+    assert set(served) == {"retrain", "ingest", "score-inbox"}
+    retrain, scoring = served["retrain"], served["score-inbox"]
+    assert retrain["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
+    assert served["ingest"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    assert scoring["schedules"][0]["schedule"]["interval"] == 3600
+    assert retrain["parameters"]["preset"] == "quick"
+    for name, deployment in served.items():
+        strategy = "CANCEL_NEW" if name == "score-inbox" else "ENQUEUE"
+        assert deployment["concurrency_options"]["collision_strategy"] == strategy
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+    run = _ask_for_a_run(server, retrain)
+    assert until(lambda: _finished(ask, run["id"]), process)["state_name"] == "Completed"
+
+    (inbox / "new.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
+    never = _ask_for_a_run(server, scoring, settle=3600)
+    until(lambda: _flow_run(ask, never["id"])["state_name"] == "Running", process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0, err
+    assert "never awaited" not in err
+    assert _flow_run(ask, never["id"])["state_name"] == "Cancelled"
+    assert (inbox / "new.png").exists()
+    assert not any(deployment["paused"] for deployment in _deployments(ask).values())
+    assert len(_automations(server)) == 1
+    with open_registry() as registry:
+        version = registry.get("mnist@champion")
+    assert version.run_id == run["id"]
+    event = _event(server, "digits.model.promoted", run["id"])
+    assert event["resource"]["prefect.resource.id"] == "digits.model.mnist"
+    assert event["payload"] == {
+        "version": "mnist/1",
+        "sha256": version.sha256,
+        "metrics": dict(version.metrics),
+        "from": None,
+    }
+
+
+def _automations(server):
+    """The automations for dead runs."""
+    automations = post(f"{server}/automations/filter", {"sort": "NAME_ASC"})
+    return [found for found in automations if found["name"] == "digits: runs whose process died"]
+
+
+def test_one_automation_marks_dead_runs_and_knows_our_final_states(server, home):
+    """It is created once, and a refusal counts as an end."""
+    program = (
+        "from pipeline.flows.deployments import mark_dead_runs; mark_dead_runs(); mark_dead_runs()"
+    )
+    ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
+    assert ended.status == 0, ended.err
+    (automation,) = _automations(server)
+    trigger = automation["trigger"]
+    assert trigger["posture"] == "Proactive"
+    assert trigger["within"] == 3 * 180
+    ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
+    assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
+    assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
+    (action,) = automation["actions"]
+    assert (action["state"], action["message"]) == ("CRASHED", "No heartbeat for 9 minutes.")
+
+
+def test_an_empty_inbox_parameter_is_not_the_working_directory(home):
+    program = "from pipeline.flows import flows; flows.score_inbox.validate_parameters({!r})"
+    parameters = {"inbox": "", "outbox": "/outbox"}
+    ended = forked_commands.python(program.format(parameters), os.environ)
+    assert ended.status == 1
+    assert "inbox" in ended.err
+    assert "expected an absolute path" in ended.err
+
+
+UNKNOWN_TASK_RUNNER = (
+    "DIGITS_TASK_RUNNER: expected threads, processes, dask or dask://HOST:PORT, got 'bogus'."
+)
+
+
+def test_an_unknown_task_runner_concerns_only_the_flows_that_use_one(on_server, ask, tmp_path):
+    """Ingestion and retraining work; a scoring is one message, on the server too."""
+    bogus = {"DIGITS_TASK_RUNNER": "bogus"}
+    assert on_server("ingest", **bogus).status == 0
+    ended = on_server(*RETRAIN, **bogus)
+    assert (ended.status, "mnist/1 promoted" in ended.out) == (0, True), ended.err
+    assert on_server("sample", "--count", "3", "--output", tmp_path / "in").status == 0
+    score = ("score", tmp_path / "in", "--output", tmp_path / "out")
+    ended = on_server(*score, **bogus)
+    assert (ended.status, ended.err) == (2, f"Error: {UNKNOWN_TASK_RUNNER}\n")
+    assert on_server(*score, "--direct", **bogus).status == 0
+
+
+def test_an_unknown_task_runner_fails_a_scoring_run_with_one_message(server, ask, home, tmp_path):
+    """Also a run that a schedule starts, which no command line has checked."""
+    program = (
+        "from pathlib import Path; from pipeline.flows import flows;"
+        f"flows.score([{str(tmp_path)!r}], Path({str(tmp_path)!r}) / 'out')"
+    )
+    environment = {**os.environ, "PREFECT_API_URL": server, "DIGITS_TASK_RUNNER": "bogus"}
+    ended = forked_commands.python(program, environment)
+    assert ended.status == 1
+    assert f"SettingsError: {UNKNOWN_TASK_RUNNER}" in ended.err
+    (run,) = [run for run in ask("flow_runs") if str(tmp_path) in str(run["parameters"])]
+    assert (run["state_name"], UNKNOWN_TASK_RUNNER in run["state"]["message"]) == ("Failed", True)
+
+
+def _event(server, name, run_id):
+    """The event of a name that a run gave."""
+    query = {
+        "event": {"name": [name]},
+        "related": {"id": [f"prefect.flow-run.{run_id}"]},
+    }
+
+    # Events reach the server's database a little after the fact.
+    (event,) = until(lambda: post(f"{server}/events/filter", {"filter": query})["events"])
+    return event
+
+
+def _ask_for_a_run(server, deployment, **parameters):
+    url = f"{server}/deployments/{deployment['id']}/create_flow_run"
+    return post(url, {"parameters": parameters})
+
+
+def _deployments(ask):
+    """The deployments by the name of their flow; None until there are three."""
+    flows = {flow["id"]: flow["name"] for flow in ask("flows")}
+    found = {flows[deployment["flow_id"]]: deployment for deployment in ask("deployments")}
+    return found if len(found) == 3 else None
+
+
+def _finished(ask, run_id):
+    run = _flow_run(ask, run_id)
+    return run if run["state_name"] in FINAL else None
+
+
+def test_serve_refuses_invalid_options(digits_apart, server, tmp_path):
+    ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
+    assert ended.status == 1
+    assert "Error: cron: expected five fields" in ended.err
+    ended = digits_apart("serve", "--inbox", tmp_path)
+    assert ended.status == 2
+    assert "--inbox and --outbox must be given together" in ended.err
+    ended = digits_apart("serve", "--inbox", tmp_path / "none", "--outbox", tmp_path / "out")
+    assert ended.status == 1
+    assert "expected a directory as the inbox, got nothing there" in ended.err
+    port = urlsplit(server).port
+    ended = digits_apart("serve", "--port", port)
+    assert ended.status == 1
+    assert f"Error: Port {port} is taken." in ended.err
+
+
+def test_there_is_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
+    from pipeline.flows.environment import set_defaults
+    from pipeline.settings import load_settings
+
+    for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", dict(os.environ))
+        set_defaults(load_settings(), console_level="INFO")
+        assert os.environ["DO_NOT_TRACK"] == "1"
+        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
+        set_defaults(load_settings(), console_level="INFO")
+        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
+
+
+def test_prefect_is_not_imported_by_the_tests_themselves():
+    """Otherwise settings of this process could reach the flows above."""
+    assert "prefect" not in sys.modules

@@ -14,16 +14,7 @@ from pipeline.settings import load_settings
 from pipeline.training.presets import PRESETS
 from registry import RunRecord
 
-pytestmark = pytest.mark.usefixtures("sources")
-
-
-@pytest.fixture
-def brief(monkeypatch):
-    monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 3})
-
-
-def _retrain(**changes):
-    return retrain(**{"preset": "quick", "min_accuracy": 0.2, **changes}).version
+pytestmark = pytest.mark.usefixtures("sources", "brief_training")
 
 
 def _own(directory):
@@ -39,13 +30,12 @@ def _own(directory):
     return directory
 
 
-def test_a_version_is_reproduced_to_the_bit_whatever_the_preset_is_now(brief, monkeypatch, home):
-    version = _retrain()
+def test_a_version_is_reproduced_to_the_bit_whatever_the_preset_is_now(retrained, monkeypatch):
     monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "learning_rate": 0.3})
     monkeypatch.setenv("DIGITS_GATE__MIN_RECALL", "0.5")
     done = reproduce("1")
     assert done.is_identical
-    assert done.version == version
+    assert done.version == retrained
     assert done.layers == ()
     assert done.environment == {}
     with open_registry() as registry:
@@ -53,9 +43,8 @@ def test_a_version_is_reproduced_to_the_bit_whatever_the_preset_is_now(brief, mo
     assert [path.name for path in load_settings().unfinished.iterdir()] == [".lock"]
 
 
-def test_differences_are_reported(brief, monkeypatch, home, digits):
+def test_differences_are_reported(retrained, monkeypatch, digits):
     """The code has changed, and trains with another learning rate."""
-    _retrain()
     right = reproduction.network_params_of
     monkeypatch.setattr(
         reproduction, "network_params_of", lambda params: right(params) | {"learning_rate": 0.09}
@@ -75,17 +64,16 @@ def test_differences_are_reported(brief, monkeypatch, home, digits):
     assert "weights.1" in ended.out
 
 
-def test_lost_weights_are_reproduced_too(brief, home, digits):
-    _retrain()
+def test_lost_weights_are_reproduced_too(retrained, home, digits):
     shutil.rmtree(home / "blobs")
     ended = digits("reproduce", "1")
     assert ended.status == 0
     assert "mnist/1: bit-identical" in ended.out
 
 
-def test_labelled_images_are_found_in_the_home_or_where_the_user_says(brief, home, tmp_path):
+def test_labelled_images_are_found_in_the_home_or_where_the_user_says(home, tmp_path):
     own = _own(tmp_path / "own")
-    version = _retrain(labelled=str(own))
+    version = retrain(preset="quick", min_accuracy=0.2, labelled=str(own)).version
     assert reproduce("1").is_identical
     path_of(load_settings().labelled, version.inputs["labelled"]).unlink()
     with pytest.raises(
@@ -99,7 +87,7 @@ def test_labelled_images_are_found_in_the_home_or_where_the_user_says(brief, hom
         reproduce("1", labelled=str(own))
 
 
-def test_a_version_without_lineage_cannot_be_reproduced(brief, home, version):
+def test_a_version_without_lineage_cannot_be_reproduced(home, version):
     with pytest.raises(LineageError, match=r"mnist/1 was trained on other data.*: test_images"):
         reproduce("1")
     with open_registry() as registry:
@@ -110,10 +98,8 @@ def test_a_version_without_lineage_cannot_be_reproduced(brief, home, version):
         reproduce("2")
 
 
-def test_a_reproduction_that_was_stopped_resumes(brief, home, monkeypatch):
+def test_a_reproduction_that_was_stopped_resumes(retrained, monkeypatch):
     from pipeline.training import training
-
-    _retrain()
 
     def stop(_what, done, *_):
         if done == 2:
@@ -126,4 +112,4 @@ def test_a_reproduction_that_was_stopped_resumes(brief, home, monkeypatch):
     told = []
     monkeypatch.setattr(training, "report", lambda _what, done, *_: told.append(done))
     assert reproduce("1").is_identical
-    assert told == [0, 3]
+    assert told == [0, 3, 4]

@@ -10,6 +10,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from mnist_sample import SAMPLE
+from processes import LIMIT
 from stage_runners import around
 
 from nn import DivergedError, NeuralNetwork, expected_calibration_error
@@ -25,15 +26,9 @@ from pipeline.training.outcome import Refused, Unchanged
 from pipeline.training.presets import PRESETS
 from registry import NotFoundError
 
-pytestmark = pytest.mark.usefixtures("sources")
+pytestmark = pytest.mark.usefixtures("sources", "brief_training")
 
 COMMAND = ("retrain", "--preset", "quick", "--min-accuracy", "0.3", "--direct")
-
-
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch):
-    """The network of the quick preset, for fewer epochs."""
-    monkeypatch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 4})
 
 
 def _retrain(**changes):
@@ -86,8 +81,7 @@ def test_equal_seeds_give_equal_weights_and_each_run_its_version(home):
     assert len(_files(home / "blobs")) == 2
 
 
-def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home):
-    champion = _retrain().version
+def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home, retrained):
     before = _files(home / "blobs")
     done = _retrain(min_accuracy=0.99, seed=1)
     assert isinstance(done, Refused)
@@ -95,8 +89,8 @@ def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home)
     accuracy = done.candidate.metrics["validation_accuracy"]
     assert done.verdict.reason == f"validation_accuracy {accuracy:.4f} < 0.9900"
     with open_registry() as registry:
-        assert registry.versions() == [champion]
-        assert registry.get("mnist@champion") == champion
+        assert registry.versions() == [retrained]
+        assert registry.get("mnist@champion") == retrained
         event = registry.history("mnist")[0]
     assert _files(home / "blobs") == before
     assert event.kind == "refused"
@@ -116,8 +110,7 @@ def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home)
     assert record["metrics"] == done.candidate.metrics
 
 
-def test_without_promotion_the_champion_stays(home):
-    _retrain()
+def test_without_promotion_the_champion_stays(retrained):
     done = _retrain(promote=False, seed=1)
     assert (done.outcome, done.version.reference, done.version.aliases) == (
         "registered",
@@ -206,10 +199,9 @@ def test_what_nobody_asked_for_again_is_swept_after_a_week(home, monkeypatch):
     assert not work.exists()
 
 
-def test_a_retraining_of_the_same_is_unchanged(home, monkeypatch):
-    champion = _retrain().version
+def test_a_retraining_of_the_same_is_unchanged(retrained):
     again = _retrain()
-    assert (again.outcome, again.version) == ("unchanged", champion)
+    assert (again.outcome, again.version) == ("unchanged", retrained)
     assert isinstance(again, Unchanged)
     with open_registry() as registry:
         assert len(registry.history("mnist")) == 2
@@ -230,8 +222,7 @@ def test_a_version_that_was_taken_back_is_not_trained_again(home):
     assert _retrain(seed=1).version.number == 4
 
 
-def test_what_was_refused_is_not_trained_again_against_the_same_champion(home):
-    _retrain()
+def test_what_was_refused_is_not_trained_again_against_the_same_champion(retrained):
     assert _retrain(seed=1, min_accuracy=1.0).outcome == "refused"
     again = _retrain(seed=1, min_accuracy=1.0)
     assert again.outcome == "unchanged"
@@ -241,8 +232,7 @@ def test_what_was_refused_is_not_trained_again_against_the_same_champion(home):
 
 
 @pytest.mark.parametrize("changed", ["seed", "gate", "code", "preset", "inputs"])
-def test_whatever_is_changed_is_trained_on(home, monkeypatch, tmp_path, changed):
-    _retrain()
+def test_whatever_is_changed_is_trained_on(retrained, monkeypatch, tmp_path, changed):
     parameters = {}
     if changed == "seed":
         parameters = {"seed": 1}
@@ -287,7 +277,7 @@ def test_of_two_retrainings_at_once_one_works(home, start_digits, when_busy):
     with files.locked(load_settings().unfinished):
         process = start_digits(*COMMAND, DIGITS_WHEN_BUSY=when_busy)
         if when_busy == "leave":
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=LIMIT)
             assert process.returncode == 1
             assert err.startswith("Error: Another retraining runs under ")
         else:
@@ -298,14 +288,12 @@ def test_of_two_retrainings_at_once_one_works(home, start_digits, when_busy):
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.5)
     if when_busy == "wait":
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LIMIT)
         assert process.returncode == 0, err
         assert "mnist/1 promoted" in out
 
 
-def test_who_moves_the_champion_meanwhile_is_not_overruled(home, caplog):
-    _retrain()
-
+def test_who_moves_the_champion_meanwhile_is_not_overruled(retrained, caplog):
     def run(stage, *args, **kwargs):
         result = stage(*args, **kwargs)
         if stage.__name__ == "register":
