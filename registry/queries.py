@@ -211,7 +211,8 @@ def _newest_first(
     """
     model, number = schema.models.c.name, _versions.number
     if after is not None:
-        require_version(connection, after)
+        # Its record may be damaged.
+        _sort_key_of(connection, after, [number], order=None)
         is_older = number < after.number
         if name is None:
             is_older = sa.or_(model > after.name, sa.and_(model == after.name, is_older))
@@ -241,9 +242,9 @@ def _sort_columns(order: Order) -> list[sa.ColumnElement[Any]]:
     return [_versions.number, _versions.id]
 
 
-def _join_metric(query: sa.Select[Any], order: Order) -> sa.Select[Any]:
+def _join_metric(query: sa.Select[Any], order: Order | None) -> sa.Select[Any]:
     """Join the metric that versions are sorted by, if it is one."""
-    if order.field.attribute != "metrics":
+    if order is None or order.field.attribute != "metrics":
         return query
     is_metric = sa.and_(_metrics.c.version_id == _versions.id, _metrics.c.name == order.field.key)
     return query.join(_metrics, is_metric)
@@ -253,7 +254,7 @@ def _sort_key_of(
     connection: Connection,
     reference: Reference,
     columns: list[sa.ColumnElement[Any]],
-    order: Order,
+    order: Order | None,
 ) -> list[sa.BindParameter[Any]]:
     """Return the sort key of a version."""
     query = _join_metric(sa.select(*columns).select_from(schema.versions), order)
@@ -264,7 +265,7 @@ def _sort_key_of(
         )
     ).one_or_none()
     if row is None:
-        if order.field.attribute == "metrics":
+        if order is not None and order.field.attribute == "metrics":
             message = (
                 f"There is no {reference} with the metric {order.field.key} to continue after."
             )

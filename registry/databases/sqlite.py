@@ -41,9 +41,6 @@ _NETWORKS = frozenset(
 # A flipped bit can make a text invalid UTF-8. `verify` must report it instead of failing.
 _TEXT = functools.partial(str, encoding="utf-8", errors="backslashreplace")
 
-# First and last release with the WAL-reset bug.
-_RESET_BUG = ((3, 7, 0), (3, 51, 2))
-
 
 class SQLite(Database):
     """Transactions on a SQLite file, created when it is first opened.
@@ -125,13 +122,6 @@ class SQLite(Database):
             for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
                 text = f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}"
                 yield Finding("error", "database", text)
-        first, last = _RESET_BUG
-        if first <= sqlite3.sqlite_version_info <= last:
-            text = (
-                f"SQLite {sqlite3.sqlite_version} has a bug: very rarely, a checkpoint damages a "
-                "database that several processes write. Use SQLite 3.51.3 or later"
-            )
-            yield Finding("warning", "database", text)
 
     @contextlib.contextmanager
     def _upgrading(self) -> Iterator[Connection]:
