@@ -9,11 +9,26 @@ from registry import Registry
 MODEL = "mnist"
 CHAMPION = "champion"
 
+# Characters that the registry keeps of who made a change.
+_MAX_ACTOR = 250
 
-def open_registry(settings: Settings | None = None) -> Registry:
-    """Open the registry that the settings name; create it if there is none."""
+
+def open_registry(settings: Settings | None = None, *, create: bool = True) -> Registry:
+    """Open the registry that the settings name.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+    create : bool, optional
+        Create the registry if there is none, which is the default.
+
+    Raises
+    ------
+    registry.NoRegistryError
+        If there is none and `create` is False.
+    """
     settings = settings or load_settings()
-    return Registry(settings.registry_url, settings.blobs_url, actor=_actor())
+    return Registry(settings.registry_url, settings.blobs_url, actor=_actor(), create=create)
 
 
 def full_reference(text: str) -> str:
@@ -26,9 +41,11 @@ def full_reference(text: str) -> str:
 
 
 def _actor() -> str:
-    """Return the user and host that the registry's history records."""
+    """Return the user and host that the registry's history records, as text that it accepts."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a user that has no name
         user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+    actor = f"{user}@{socket.gethostname()}"
+    # A name that is not UTF-8 comes as surrogates.
+    return actor.encode(errors="backslashreplace").decode()[:_MAX_ACTOR]

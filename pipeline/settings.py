@@ -49,7 +49,9 @@ class Thresholds(BaseModel):
 
 
 def _registry_under_home(fields: dict[str, Any]) -> str:
-    return f"sqlite:///{fields['home']}/registry.db"
+    # A question mark would end the path of an address.
+    home = str(fields["home"]).replace("%3F", "%253F").replace("?", "%3F")
+    return f"sqlite:///{home}/registry.db"
 
 
 def _blobs_under_home(fields: dict[str, Any]) -> str:

@@ -12,22 +12,54 @@ from registry.errors import (
     ProtectedAliasError,
 )
 from registry.protection import move_protected, required_approvals
-from registry.queries import find_alias, model_id_of
+from registry.queries import find_alias
 from registry.records import ARCHIVED, CHAMPION, Alias, ModelVersion
-from registry.references import LATEST
 from registry.times import now
 
 _events = schema.events.c
 
 
-def number_at(connection: Connection, name: str, alias: str, at: int) -> int | None:
-    """Return the version number that an alias pointed at; None if it was not set at that time."""
-    until = sa.select(_events.number).where(_events.model_id == model_id_of(name), _events.at <= at)
-    moves = until.where(_events.alias == alias, _events.kind.in_(events.ALIAS_KINDS))
-    number: int | None = connection.scalar(moves.order_by(_events.seq.desc()).limit(1))
-    if number is None and alias == LATEST:
-        registrations = until.where(_events.kind.in_(events.VERSION_KINDS))
-        number = connection.scalar(registrations.order_by(_events.number.desc()).limit(1))
+def require_generation(
+    connection: Connection, reference: str, expected: int | None
+) -> Alias | None:
+    """Return an alias, None if it is not set; its generation is the expected one, or 0.
+
+    Raises
+    ------
+    AliasMovedError
+    """
+    name, _, alias = reference.partition("@")
+    current = find_alias(connection, name, alias)
+    if expected is None or expected == (current.generation if current else 0):
+        return current
+    if current is None:
+        raise AliasMovedError(reference, expected)
+    raise AliasMovedError(
+        reference,
+        expected,
+        number=current.number,
+        generation=current.generation,
+        moved_by=current.moved_by,
+        moved_at=current.moved_at,
+    )
+
+
+def rollback_number(connection: Connection, model_id: int, reference: str, to: int | None) -> int:
+    """Return the number of the version that a rollback of an alias goes back to.
+
+    Raises
+    ------
+    NotFoundError
+        If the alias has no previous version, or never pointed at `to`.
+    """
+    alias = reference.partition("@")[2]
+    if to is not None:
+        if to in earlier_numbers(connection, model_id, alias):
+            return to
+        raise NotFoundError(reference, f"{reference} did not point at version {to} before.")
+    number = previous_number(connection, model_id, alias)
+    if number is None:
+        raise NotFoundError(reference, f"{reference} has no previous version.")
     return number
 
 
@@ -52,8 +84,7 @@ def move(
     ArchivedError
     GateError
     """
-    current = find_alias(connection, version.name, alias)
-    _require_expected(f"{version.name}@{alias}", expected, current)
+    current = require_generation(connection, f"{version.name}@{alias}", expected)
     require_ready(version, alias, needs_gate=needs_gate)
     _require_unprotected(connection, model_id, f"{version.name}@{alias}")
     entry = _append_move(
@@ -127,22 +158,6 @@ def _require_unprotected(connection: Connection, model_id: int, reference: str) 
         )
 
 
-def _require_expected(alias: str, expected: int | None, current: Alias | None) -> None:
-    generation = current.generation if current else 0
-    if expected is None or expected == generation:
-        return
-    if current is None:
-        raise AliasMovedError(alias, expected)
-    raise AliasMovedError(
-        alias,
-        expected,
-        number=current.number,
-        generation=generation,
-        moved_by=current.moved_by,
-        moved_at=current.moved_at,
-    )
-
-
 def require_ready(version: ModelVersion, alias: str, *, needs_gate: bool) -> None:
     """Check that an alias can point at a version.
 
@@ -191,6 +206,13 @@ def previous_number(connection: Connection, model_id: int, alias: str) -> int | 
     Rollbacks work like undo: a rollback takes the last move back, so a second one goes back to
     the version before that. Versions that were deleted are skipped.
     """
+    earlier = earlier_numbers(connection, model_id, alias)
+    # Usually the first of them is there, whatever the length of the history.
+    return next((n for n in earlier if _exists(connection, model_id, n)), None)
+
+
+def earlier_numbers(connection: Connection, model_id: int, alias: str) -> list[int]:
+    """Return the numbers of the versions that rollbacks of an alias go back to, in this order."""
     path: list[int | None] = []
     query = (
         sa.select(_events.kind, _events.number)
@@ -205,13 +227,11 @@ def previous_number(connection: Connection, model_id: int, alias: str) -> int | 
         else:
             path.append(number)
     current = path[-1] if path else None
-    earlier = dict.fromkeys(n for n in reversed(path) if n is not None and n != current)
-    # Usually the first of them is there, whatever the length of the history.
-    return next((n for n in earlier if _exists(connection, model_id, n)), None)
+    return list(dict.fromkeys(n for n in reversed(path) if n is not None and n != current))
 
 
 def _last_index(path: list[int | None], number: int) -> int:
-    return max(index for index, earlier in enumerate(path) if earlier == number)
+    return max((index for index, earlier in enumerate(path) if earlier == number), default=-1)
 
 
 def _exists(connection: Connection, model_id: int, number: int) -> bool:

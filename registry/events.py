@@ -60,6 +60,11 @@ class Annotations(NamedTuple):
     description: str | None = None
 
 
+# Microseconds. A clock that is further behind the last event is recorded: either this clock is
+# wrong, or that of the last event was.
+_SKEW = 60_000_000
+
+
 class Entry(NamedTuple):
     """An event as the table and an export hold it."""
 
@@ -291,6 +296,8 @@ def append(
     """
     name, seq, prev_hash, last = connection.execute(_TAKE_SEQ, {"model_id": model_id}).one()
     # Clocks differ between machines and can be set back; the order of the chain is what counts.
+    if last - at > _SKEW:
+        body = {**body, "clock": at}
     at = max(at, last)
     entry = Entry(seq, at, str(actor), kind, alias, number, canonical_json(body), prev_hash, "")
     entry = entry._replace(hash=entry.expected_hash(name))
@@ -337,6 +344,44 @@ def parse_body(body: str) -> dict[str, Any]:
 def approved_by(entry: Entry) -> str:
     """Return who approved: a database role on PostgreSQL, elsewhere the actor."""
     return str(parse_body(entry.body).get("by"))
+
+
+def clock_of(body: str) -> int | None:
+    """Return the reading of the writer's clock, if it was far behind the last event."""
+    if '"clock":' not in body:
+        return None
+    try:
+        clock = parse_body(body).get("clock")
+    except DamagedHistoryError:
+        return None
+    return clock if type(clock) is int else None
+
+
+def time_jumps(chain: Iterable[Entry], present: int) -> Iterator[str]:
+    """Yield where the clocks of the writers of a chain contradict each other, or the present."""
+    previous_clock = False
+    is_ahead = False
+    for entry in chain:
+        if entry.at > present + _SKEW and not is_ahead:
+            is_ahead = True
+            yield (
+                f"event {entry.seq} has the time {_shown(entry.at)}, which is in the future: the "
+                "clock of its writer was ahead"
+            )
+        clock = clock_of(entry.body)
+        if clock is not None and not previous_clock:
+            yield (
+                f"event {entry.seq} was written at {_shown(clock)} by the clock of its writer, "
+                f"but event {entry.seq - 1} has the time {_shown(entry.at)}"
+            )
+        previous_clock = clock is not None
+
+
+def _shown(microseconds: int) -> str:
+    try:
+        return f"{to_datetime(microseconds):%Y-%m-%d %H:%M:%S} UTC"
+    except OverflowError:  # an edited event
+        return f"{microseconds} µs"
 
 
 def chain_problems(name: str, chain: Iterable[Entry], *, head: str, length: int) -> Iterator[str]:

@@ -6,8 +6,9 @@ was granted EXECUTE on them can approve and move. Nobody is granted it by defaul
 whoever can write the file can change everything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -55,8 +56,7 @@ def insert_approval(
         connection.execute(sa.insert(schema.approvals).values(actor=actor, **values))
         return
     with translated_errors(alias):
-        call = sa.text("SELECT digits_approve(:model_id, :alias, :number, :at, :reason)")
-        connection.execute(call, values)
+        _call(connection, "digits_approve", values)
 
 
 def move_protected(
@@ -70,12 +70,10 @@ def move_protected(
 ) -> None:
     """Point a protected alias at an approved version, and clear its approvals."""
     if connection.dialect.name == "postgresql":
-        call = sa.text(
-            "SELECT digits_move_alias(:model_id, :alias, :number, :generation, :moved_at)"
-        )
-        values = {"number": number, "generation": generation, "moved_at": moved_at}
         with translated_errors(alias):
-            connection.execute(call, {"model_id": model_id, "alias": alias, **values})
+            arguments = {"model_id": model_id, "alias": alias, "number": number}
+            last = {"generation": generation, "moved_at": moved_at}
+            _call(connection, "digits_move_alias", {**arguments, **last})
         return
     clear_approvals(connection, model_id, alias)
     where = sa.and_(_aliases.model_id == model_id, _aliases.alias == alias)
@@ -90,6 +88,14 @@ def clear_approvals(connection: Connection, model_id: int, alias: str) -> None:
     """Delete the approvals for an alias."""
     where = sa.and_(_approvals.model_id == model_id, _approvals.alias == alias)
     connection.execute(sa.delete(schema.approvals).where(where))
+
+
+def _call(connection: Connection, function: str, values: Mapping[str, Any]) -> None:
+    """Call a function in the schema of the tables, with arguments in the order of these values."""
+    schemas = connection.get_execution_options().get("schema_translate_map", {})
+    prefix = connection.dialect.identifier_preparer.quote(schemas[None])
+    arguments = ", ".join(f":{name}" for name in values)
+    connection.execute(sa.text(f"SELECT {prefix}.{function}({arguments})"), values)
 
 
 @contextmanager

@@ -255,26 +255,52 @@ def read_page(
     NotFoundError
         If there is no version `after`, or it has no position in the order.
     """
-    sort_columns = _sort_columns(name, order)
     query = select_versions()
     if name is not None:
         query = query.where(_versions.model_id == model_id_of(name))
     if condition is not None:
         query = query.where(to_sql(condition))
-    query = _join_metric(query, order)
-    descending = order is None or order.descending
-    if after is not None:
-        sort_key = sa.tuple_(*sort_columns)
-        last = sa.tuple_(*_sort_key_of(connection, after, sort_columns, order))
-        query = query.where(sort_key < last if descending else sort_key > last)
-    sort = [column.desc() if descending else column.asc() for column in sort_columns]
-    return list_versions(connection, query.order_by(*sort).limit(limit))
-
-
-def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order is None:
-        return [_versions.id if name is None else _versions.number]
+        query = _newest_first(connection, query, name, after)
+    else:
+        query = _sorted(connection, query, order, after)
+    return list_versions(connection, query.limit(limit))
+
+
+def _newest_first(
+    connection: Connection, query: sa.Select[Any], name: str | None, after: Reference | None
+) -> sa.Select[Any]:
+    """Sort the versions of one model by number, and those of all models by model and number.
+
+    Rows and times would not do: a version can be imported later, or from a registry whose clock
+    was wrong.
+    """
+    model, number = schema.models.c.name, _versions.number
+    if after is not None:
+        # Its record may be damaged.
+        _sort_key_of(connection, after, [number], order=None)
+        is_older = number < after.number
+        if name is None:
+            is_older = sa.or_(model > after.name, sa.and_(model == after.name, is_older))
+        query = query.where(is_older)
+    return query.order_by(*([model] if name is None else []), number.desc())
+
+
+def _sorted(
+    connection: Connection, query: sa.Select[Any], order: Order, after: Reference | None
+) -> sa.Select[Any]:
+    """Sort versions by a field."""
+    columns = _sort_columns(order)
+    query = _join_metric(query, order)
+    if after is not None:
+        sort_key = sa.tuple_(*columns)
+        last = sa.tuple_(*_sort_key_of(connection, after, columns, order))
+        query = query.where(sort_key < last if order.descending else sort_key > last)
+    return query.order_by(*(c.desc() if order.descending else c.asc() for c in columns))
+
+
+def _sort_columns(order: Order) -> list[sa.ColumnElement[Any]]:
+    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order.field.attribute == "metrics":
         return [_metrics.c.value, _metrics.c.version_id]
     if order.field.attribute == "created_at":

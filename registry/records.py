@@ -229,7 +229,8 @@ class Event:
     """Number of the version."""
     details: Mapping[str, Any]
     """``version`` of a registration and ``candidate`` of a refusal hold all that was recorded. An
-    alias has ``from``, its previous version, and ``reason`` if one was given."""
+    alias has ``from``, its previous version, and ``reason`` if one was given. ``clock`` is the
+    reading of a clock that was far behind the previous event, in microseconds since 1970."""
     hash: str
     """SHA-256 of this event and of the previous event's hash."""
     signature: str | None = None

@@ -1,6 +1,10 @@
 """Adding versions, and recording refused candidates."""
 
+import functools
+
 import sqlalchemy as sa
+from sqlalchemy import Executable
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from registry import documents, events, schema
@@ -99,13 +103,18 @@ def refuse(connection: Connection, name: str, document: Document, *, actor: str)
 
 def create_model(connection: Connection, name: str) -> None:
     """Add a model, unless another writer has added it meanwhile."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO models (name, next_number, created_at) VALUES (:name, 1, :time) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"name": name, "time": now()},
-    )
+    insert = _insert_if_absent(schema.models, connection.dialect.name)
+    connection.execute(insert, {"name": name, "next_number": 1, "created_at": now()})
+
+
+@functools.cache
+def _insert_if_absent(table: sa.Table, dialect: str) -> Executable:
+    """Return a statement that inserts a row unless its key is taken."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def insert_version(
@@ -119,13 +128,8 @@ def insert_version(
 ) -> None:
     """Insert the rows of a version whose weights are stored and whose event is written."""
     tags = annotations.tags
-    connection.execute(
-        sa.text(
-            "INSERT INTO blobs (sha256, size, created_at) VALUES (:sha256, :size, :created_at) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {name: document[name] for name in ("sha256", "size", "created_at")},
-    )
+    blob = {name: document[name] for name in ("sha256", "size", "created_at")}
+    connection.execute(_insert_if_absent(schema.blobs, connection.dialect.name), blob)
     version_id = connection.scalar(
         _INSERT_VERSION,
         {

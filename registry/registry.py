@@ -31,10 +31,12 @@ from registry.filters import parse_condition, parse_order
 from registry.frames import versions_frame
 from registry.garbage_collection import collect_garbage
 from registry.models import read_models
+from registry.past import find_version_at
 from registry.queries import (
     find_alias,
     find_latest,
     find_number,
+    find_version,
     lock_model,
     model_id_of,
     read_page,
@@ -214,7 +216,8 @@ class Registry:
             ``name@alias`` or ``name/number``; ``name@latest`` is the version with the highest
             number.
         at : datetime, optional
-            Time at which the alias is looked up, with a time zone; now by default.
+            Return the version, its state and its aliases as they were at this time, which has a
+            time zone; now by default.
 
         Raises
         ------
@@ -223,14 +226,14 @@ class Registry:
         NotFoundError
         """
         parsed = Reference.parse(reference)
+        microseconds = None if at is None else to_microseconds(at)
         with self._database.read() as connection:
-            if parsed.alias is not None and at is not None:
-                microseconds = to_microseconds(at)
-                number = aliases.number_at(connection, parsed.name, parsed.alias, microseconds)
-                parsed = Reference(parsed.name, None, number)
-                if number is None:
-                    raise NotFoundError(reference)
-            return require_version(connection, parsed)
+            if microseconds is None:
+                return require_version(connection, parsed)
+            version = find_version_at(connection, parsed, microseconds)
+        if version is None:
+            raise NotFoundError(reference, f"There was no {reference} in the registry at {at}.")
+        return version
 
     def latest(self, name: str) -> ModelVersion:
         """Return the version of a model with the highest number.
@@ -255,7 +258,7 @@ class Registry:
         limit: int | None = None,
         after: str | ModelVersion | None = None,
     ) -> list[ModelVersion]:
-        """Return the versions of one model or of all models, newest first.
+        """Return the versions of one model, newest first; or of all models, by name of the model.
 
         The list is empty if there is no such model. A version whose record was edited or lost has
         the state ``damaged``; everything else refuses it.
@@ -407,11 +410,16 @@ class Registry:
             If the alias is ``champion`` and the version did not pass its gate.
         ArchivedError
             If the version is archived.
+        MissingBlobError, DamagedBlobError
+            If its weights are missing or damaged.
         """
         settable_alias(alias)
         if reason is not None:
             validation.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
+        # Before the transaction, because weights may come from far away. They cannot be removed
+        # meanwhile: the version refers to them.
+        self._require_weights(reference)
         generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
@@ -442,36 +450,66 @@ class Registry:
             model_id = lock_model(connection, name)
             aliases.delete(connection, model_id, f"{name}@{alias}", actor=self._actor)
 
-    def rollback(self, name: str, alias: str = CHAMPION) -> ModelVersion:
+    def rollback(
+        self,
+        name: str,
+        alias: str = CHAMPION,
+        *,
+        to: int | None = None,
+        expected: Alias | int | None = None,
+        reason: str | None = None,
+    ) -> ModelVersion:
         """Point an alias back at its previous version; return the version.
 
         Repeated, it goes back one version further each time. The gate is not checked again; if the
         version had not passed it, the history records that it was forced.
 
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        alias : str, optional
+        to : int, optional
+            Number of an earlier version of the alias to go back to.
+        expected : Alias or int, optional
+            The alias as `alias` returned it, or its generation. The rollback fails if another
+            client has moved the alias since: of two rollbacks at once only one goes back.
+        reason : str, optional
+            Why, for the history.
+
         Raises
         ------
         NotFoundError
-            If the alias has no previous version.
+            If the alias has no previous version, or never pointed at `to`.
+        AliasMovedError
+            If its generation is not the expected one.
         ArchivedError
             If the previous version is archived.
+        MissingBlobError, DamagedBlobError
+            If its weights are missing or damaged. The alias stays as it was.
         """
         model_name(name)
         alias_name(alias)
+        if reason is not None:
+            validation.text("reason", reason)
+        generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
             model_id = lock_model(connection, name)
-            number = aliases.previous_number(connection, model_id, alias)
-            if number is None:
-                text = f"{name}@{alias} has no previous version."
-                raise NotFoundError(f"{name}@{alias}", text)
-            reference = Reference(name, None, number)
+            aliases.require_generation(connection, f"{name}@{alias}", generation)
+            reference = Reference(
+                name, None, aliases.rollback_number(connection, model_id, f"{name}@{alias}", to)
+            )
+            version = require_version(connection, reference)
+            self._blobs.get(version.sha256)
             aliases.move(
                 connection,
                 model_id,
-                require_version(connection, reference),
+                version,
                 alias,
                 kind=events.ALIAS_ROLLED_BACK,
-                expected=None,
+                expected=generation,
                 needs_gate=False,
+                reason=reason,
                 actor=self._actor,
             )
             return require_version(connection, reference)
@@ -927,6 +965,13 @@ class Registry:
         with self._database.write() as connection:
             model_id = lock_model(connection, parsed.name)
             yield connection, model_id, require_version(connection, parsed)
+
+    def _require_weights(self, reference: Reference) -> None:
+        """Raise an error if the weights of a version, if there is one, cannot be trusted."""
+        with self._database.read() as connection:
+            version = find_version(connection, reference)
+        if version is not None:
+            self._blobs.get(version.sha256)
 
     def _set_state(self, reference: str, state: str, kind: str) -> ModelVersion:
         parsed = Reference.parse(self.get(reference).reference)

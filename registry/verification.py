@@ -15,6 +15,7 @@ from registry.errors import BlobError, NotFoundError, UnavailableError
 from registry.queries import model_id_of
 from registry.records import Finding
 from registry.references import Reference
+from registry.times import now
 
 if TYPE_CHECKING:
     from registry.signing import TrustedKeys
@@ -78,6 +79,8 @@ def _model_findings(
     length = model.next_event - 1
     for text in events.chain_problems(model.name, chain, head=model.head_hash, length=length):
         yield Finding("error", model.name, text)
+    for text in events.time_jumps(chain, now()):
+        yield Finding("warning", model.name, text)
     replay = events.Replay(chain)
     for seq in replay.unreadable:
         yield Finding("error", model.name, f"event {seq} has no readable document")

@@ -24,7 +24,7 @@ def export_(
     from pipeline.models import full_reference, open_registry
     from pipeline.reporting.text import show_json
 
-    with open_registry() as registry:
+    with open_registry(create=False) as registry:
         references = registry.export(full_reference(selection), file)
     if json:
         show_json({"versions": list(references), "file": str(file)})

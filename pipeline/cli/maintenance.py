@@ -1,5 +1,6 @@
 """The commands that look after a registry: verify and gc."""
 
+import sys
 from datetime import timedelta
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def verify(
     from pipeline.reporting.registry_tables import findings_table
     from pipeline.reporting.text import show, show_json
 
-    with open_registry() as registry:
+    with open_registry(create=False) as registry:
         findings = list(registry.verify(None if reference is None else full_reference(reference)))
     if json:
         show_json([asdict(finding) for finding in findings])
@@ -50,16 +51,36 @@ def gc(
         float,
         typer.Option(min=0, max=_MAX_HOURS, help="Keep what is younger, in hours."),
     ] = 1.0,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Also remove weights that no version of this registry ever had."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Remove weights that no version refers to, and temporary files that killed runs left."""
-    from dataclasses import asdict
+    """Remove weights that no version refers to, and temporary files that killed runs left.
+
+    Weights that no version of this registry ever had stay, unless you say yes: after the database
+    was restored from a backup they can be the only copy. Nothing is removed from a store that
+    another registry uses too.
+    """
+    from dataclasses import asdict, replace
 
     from pipeline.models import open_registry
     from pipeline.reporting.text import show_json
 
-    with open_registry() as registry:
-        result = registry.gc(grace=timedelta(hours=hours), dry_run=dry_run)
+    with open_registry(create=False) as registry:
+        grace = timedelta(hours=hours)
+        result = registry.gc(grace=grace, unknown=yes, dry_run=dry_run)
+        if result.unknown and not dry_run and _is_confirmed(result.unknown):
+            rest = registry.gc(grace=grace, unknown=True)
+            result = replace(
+                rest,
+                temporary_files=result.temporary_files + rest.temporary_files,
+                blobs=result.blobs + rest.blobs,
+                size=result.size + rest.size,
+            )
     if json:
         show_json(asdict(result))
     else:
@@ -68,3 +89,20 @@ def gc(
             f"{verb} {result.blobs:,} blobs and {result.temporary_files:,} temporary files, "
             f"{result.size:,} bytes."
         )
+    if result.unknown:
+        typer.echo(
+            f"Kept {result.unknown:,} blobs that no version of this registry ever had; --yes "
+            "removes them.",
+            err=True,
+        )
+
+
+def _is_confirmed(count: int) -> bool:
+    """Ask, if somebody is there to answer, whether unknown blobs are to be removed."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return typer.confirm(
+        f"{count:,} more blobs belong to no version that this registry ever had. If its database "
+        "was restored from a backup, they can be the only copy. Remove them?",
+        err=True,
+    )

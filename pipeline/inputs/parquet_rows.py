@@ -76,9 +76,9 @@ class ParquetRows:
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
             schema = file.schema_arrow
-            image = image_column(schema, self.location)
+            image = _image_column(schema, self.location)
             label = _label_column(schema)
-            if rows_of(file, groups) != [rows for _, _, rows in keys]:
+            if _row_counts(file, groups) != [rows for _, _, rows in keys]:
                 raise InputError(f"{self.location}: has changed since the run began: run it again.")
             rows_at_a_time = min(size, max(1, _MAX_BATCH_BYTES // _bytes_per_row(file, groups)))
             columns = [image, label] if label else [image]
@@ -106,8 +106,8 @@ def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
         If it is damaged, or has no image column or several.
     """
     with _opened(rows) as file:
-        image_column(file.schema_arrow, rows.location)
-        counts = rows_of(file, range(file.metadata.num_row_groups))
+        _image_column(file.schema_arrow, rows.location)
+        counts = _row_counts(file, range(file.metadata.num_row_groups))
     first = 0
     for group, count in enumerate(counts):
         if count:
@@ -116,13 +116,13 @@ def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
         first += count
 
 
-def rows_of(file: Any, groups: Sequence[int]) -> list[int]:
+def _row_counts(file: Any, groups: Sequence[int]) -> list[int]:
     """Return the number of rows of each row group, leaving out groups that do not exist."""
     metadata = file.metadata
     return [metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups]
 
 
-def image_column(schema: Any, location: str) -> str:
+def _image_column(schema: Any, location: str) -> str:
     """Return the name of the image column.
 
     Raises

@@ -26,12 +26,19 @@ class Champion:
 
 @stage
 def find_champion(settings: Settings) -> Champion | None:
-    """Return the version in production; None if there is none."""
+    """Return the version in production; None if there is none.
+
+    Raises
+    ------
+    registry.MissingBlobError, registry.DamagedBlobError
+        If its weights cannot be trusted: the gate could not compare a candidate with them.
+    """
     with open_registry(settings) as registry:
         try:
             alias = registry.alias(MODEL, CHAMPION)
         except NotFoundError:
             return None
+        registry.load(alias.reference)
         return Champion(alias, registry.get(alias.reference))
 
 

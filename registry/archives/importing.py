@@ -12,8 +12,9 @@ from registry.archives.archive_file import open_archive
 from registry.archives.manifest import Manifest
 from registry.blobs import Blobs
 from registry.databases import Database
-from registry.documents import Document
+from registry.documents import Document, canonical_json
 from registry.errors import CollisionError, UnavailableError
+from registry.events import Entry
 from registry.queries import lock_model, model_id_of
 from registry.records import ImportResult
 from registry.times import now
@@ -74,12 +75,19 @@ class _Plan:
             raise CollisionError(_references(manifest.name, collisions))
         # What was deleted here is not brought back: its number has been used.
         self.added = sorted(imported.keys() - stored.keys() - deleted.keys())
-        self.adds_whole_model = manifest.complete and not stored
+        # Without events there are no refused candidates either, whose events would collide.
+        self.adds_whole_model = manifest.complete and not _has_events(connection, manifest.name)
         self.result = ImportResult(
             added=_references(manifest.name, self.added),
             present=_references(manifest.name, sorted(imported.keys() & stored.keys())),
             deleted=_references(manifest.name, sorted(imported.keys() & deleted.keys())),
         )
+
+
+def _has_events(connection: Connection, name: str) -> bool:
+    columns = schema.events.c
+    query = sa.select(columns.seq).where(columns.model_id == model_id_of(name)).limit(1)
+    return connection.scalar(query) is not None
 
 
 def _references(name: str, numbers: Iterable[int]) -> tuple[str, ...]:
@@ -141,7 +149,7 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
         sa.update(schema.models)
         .where(schema.models.c.id == model_id)
         .values(
-            next_number=max(replay.numbers) + 1,
+            next_number=max(replay.numbers, default=0) + 1,
             next_event=last.seq + 1,
             head_hash=last.hash,
             event_at=last.at,
@@ -176,6 +184,21 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
             )
 
 
+def _embedded(entry: Entry) -> list[Any]:
+    """Return an event as the body of another one holds it.
+
+    Its own body becomes an object. As a text, its quotes would be escaped, so a version that goes
+    from registry to registry would double its record each time.
+    """
+    content = events.parse_body(entry.body)
+    fields: dict[str, Any] = entry._asdict()
+    if entry.signature is None:
+        del fields["signature"], fields["key_id"]
+    if canonical_json(content) == entry.body:
+        fields["body"] = content
+    return list(fields.values())
+
+
 def _add_versions(
     connection: Connection, model_id: int, manifest: Manifest, numbers: Iterable[int], actor: str
 ) -> None:
@@ -186,11 +209,7 @@ def _add_versions(
     models, replay = schema.models, manifest.replay
     for number in numbers:
         _, document = replay.documents[number]
-        source = [
-            entry if entry.signature is not None else entry.unsigned
-            for entry in manifest.chain
-            if entry.number == number
-        ]
+        source = [_embedded(entry) for entry in manifest.chain if entry.number == number]
         body = {"version": document, "source": source}
         entry = events.append(
             connection, model_id, events.IMPORTED, body, at=now(), actor=actor, number=number

@@ -126,7 +126,9 @@ def _parse_entry(fields: Any) -> Entry:
 def _validate(manifest: Manifest) -> None:
     """Check a manifest against its own hashes, and against the rules for versions."""
     name, chain = manifest.name, manifest.chain
-    if not manifest.documents or manifest.replay.unreadable:
+    # A model may have refused candidates only, but a selection is of versions.
+    is_empty = not (chain if manifest.complete else manifest.documents)
+    if is_empty or manifest.replay.unreadable:
         raise ArchiveError("The export is damaged: its events register no version.")
     if manifest.complete:
         last = chain[-1]

@@ -13,7 +13,13 @@ from sqlalchemy import exc
 from sqlalchemy.engine import URL, Connection, Engine
 
 from registry import schema
-from registry.errors import NewerRegistryError, NoRegistryError, RegistryError, UnavailableError
+from registry.errors import (
+    NewerRegistryError,
+    NoRegistryError,
+    RegistryError,
+    UnavailableError,
+    UnsupportedError,
+)
 from registry.records import Finding
 
 
@@ -50,6 +56,10 @@ class Database(ABC):
         """Yield the problems of the database itself."""
 
     @abstractmethod
+    def _has_table(self, connection: Connection, name: str) -> bool:
+        """Tell whether a table with a name of ours exists."""
+
+    @abstractmethod
     def _upgrading(self) -> contextlib.AbstractContextManager[Connection]:
         """Open a transaction that excludes others who create or migrate tables."""
 
@@ -83,15 +93,58 @@ class Database(ABC):
 
     def _read_or_upgrade(self, *, create: bool) -> None:
         with self.read() as connection:
-            version = schema_version(connection)
+            version = self._schema_version(connection)
         if version is None and not create:
             raise NoRegistryError(self.address)
         if version is None or version < schema.VERSION:
             with self._upgrading() as connection:
                 # Another process may have upgraded it while this one waited.
-                version = _upgrade(connection)
+                version = self._upgrade(connection)
         if version > schema.VERSION:
             raise NewerRegistryError(version, schema.VERSION)
+
+    def _schema_version(self, connection: Connection) -> int | None:
+        """Return the schema version of the registry; None if it has no tables yet.
+
+        Raises
+        ------
+        UnsupportedError
+            If a table has the name of ours, but belongs to another program.
+        """
+        if not self._has_table(connection, "meta"):
+            return None
+        try:
+            return connection.scalar(_SCHEMA_VERSION)
+        except exc.DBAPIError as error:
+            if "schema_version" not in str(error.orig):
+                raise
+        raise self._is_of_another_program(["meta"])
+
+    def _upgrade(self, connection: Connection) -> int:
+        version = self._schema_version(connection)
+        if version is None:
+            self._require_no_tables(connection)
+            schema.metadata.create_all(connection)
+            row = {"id": 1, "schema_version": schema.VERSION, "registry_id": str(uuid.uuid4())}
+            connection.execute(sa.insert(schema.meta), row)
+            return schema.VERSION
+        if version < schema.VERSION:
+            from registry import migrations
+
+            migrations.upgrade(connection, version)
+            return schema.VERSION
+        return version
+
+    def _require_no_tables(self, connection: Connection) -> None:
+        taken = [name for name in schema.metadata.tables if self._has_table(connection, name)]
+        if taken:
+            raise self._is_of_another_program(taken)
+
+    def _is_of_another_program(self, tables: list[str]) -> UnsupportedError:
+        return UnsupportedError(
+            f"{self.address} has tables of another program with the names of a registry's: "
+            f"{', '.join(sorted(tables))}. Nothing was changed. Use a database of its own."
+        )
 
     def _require_schema(self, connection: Connection) -> None:
         """Raise an error if a newer release has migrated the registry since it was opened."""
@@ -124,25 +177,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def schema_version(connection: Connection) -> int | None:
-    """Return the schema version of a registry; None if it has no tables yet."""
-    if not sa.inspect(connection).has_table("meta"):
-        return None
-    return connection.scalar(_SCHEMA_VERSION)
-
-
-def _upgrade(connection: Connection) -> int:
-    version = schema_version(connection)
-    if version is None:
-        schema.metadata.create_all(connection)
-        row = {"id": 1, "schema_version": schema.VERSION, "registry_id": str(uuid.uuid4())}
-        connection.execute(sa.insert(schema.meta), row)
-        return schema.VERSION
-    if version < schema.VERSION:
-        from registry import migrations
-
-        migrations.upgrade(connection, version)
-        return schema.VERSION
-    return version

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import URL, Connection
 
+from registry import schema
 from registry.databases.base import Database
 from registry.errors import UnsupportedError
 from registry.records import Finding
@@ -32,8 +33,22 @@ def _prepare_threshold(url: URL) -> int | None:
     return int(value)
 
 
+# The schema of the tables, unless the search path of the user starts with another one than public.
+_SCHEMA = "digits"
+
+# The tables of a registry that an earlier release created in the schema public.
+_PUBLIC_TABLES = (
+    *("meta", "models", "blobs", "versions", "aliases", "events"),
+    *("version_metrics", "version_params", "version_tags", "version_environment"),
+    "version_inputs",
+)
+
+
 class PostgreSQL(Database):
     """Transactions on a PostgreSQL database.
+
+    The tables are in a schema of their own, because other programs have tables such as ``events``.
+    Statements name it: a search path would be state of a connection, which poolers share.
 
     Only writers of the same model wait for each other, at the model's row. All writers share an
     advisory lock, which `write_exclusively` takes exclusively.
@@ -61,6 +76,9 @@ class PostgreSQL(Database):
             ) from None
         super().__init__(url, engine)
         self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
+        self.schema = self._find_schema()
+        for one in (engine, self._reader):
+            one.update_execution_options(schema_translate_map={None: self.schema})
         self._open(create=create)
 
     @contextlib.contextmanager
@@ -98,4 +116,70 @@ class PostgreSQL(Database):
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES)))
             # Writers look at the schema once they have this lock.
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
+            self._enter_schema(connection)
             yield connection
+
+    def _find_schema(self) -> str:
+        with self._translate_errors(), self._engine.connect() as connection:
+            first = connection.scalar(sa.select(sa.func.current_schema()))
+        return _SCHEMA if first in {None, "public"} else str(first)
+
+    def _has_table(self, connection: Connection, name: str) -> bool:
+        return _exists(connection, self.schema, name)
+
+    def _schema_version(self, connection: Connection) -> int | None:
+        version = super()._schema_version(connection)
+        if version is None and self.schema == _SCHEMA:
+            version = _version_in_public(connection)
+        return version
+
+    def _enter_schema(self, connection: Connection) -> None:
+        """Create the schema if it is missing, and make it that of the statements to come."""
+        name = connection.dialect.identifier_preparer.quote(self.schema)
+        query = sa.text("SELECT to_regnamespace(:name)")
+        is_missing = connection.scalar(query, {"name": name}) is None
+        in_public = (
+            None if self._has_table(connection, "meta") else self._schema_version(connection)
+        )
+        if is_missing:
+            connection.execute(sa.text(f"CREATE SCHEMA {name}"))
+        connection.execute(sa.text(f"SET LOCAL search_path TO {name}"))
+        if in_public is not None:
+            _move_from_public(connection, name)
+
+
+def _exists(connection: Connection, schema_name: str, table: str) -> bool:
+    quote = connection.dialect.identifier_preparer.quote
+    query = sa.select(sa.func.to_regclass(f"{quote(schema_name)}.{table}"))
+    return connection.scalar(query) is not None
+
+
+def _version_in_public(connection: Connection) -> int | None:
+    """Return the schema version of a registry in the schema public; None if there is none."""
+    columns = set(
+        connection.execute(
+            sa.text(
+                "SELECT table_name, column_name FROM information_schema.columns "
+                "WHERE table_schema = 'public' AND (table_name, column_name) IN "
+                "(('meta', 'schema_version'), ('events', 'prev_hash'), ('models', 'event_head'))"
+            )
+        )
+    )
+    # Another program's table of events is not that of a registry, which then has no versions.
+    if len(columns) < 3:
+        return None
+    return int(connection.scalars(sa.text("SELECT schema_version FROM public.meta")).one())
+
+
+def _move_from_public(connection: Connection, name: str) -> None:
+    """Move the tables of an earlier release from the schema public to a schema.
+
+    What stays is a table that tells an earlier release to upgrade: it would create an empty
+    registry otherwise.
+    """
+    for table in _PUBLIC_TABLES:
+        connection.execute(sa.text(f"ALTER TABLE public.{table} SET SCHEMA {name}"))
+    function = "public.events_are_append_only()"
+    connection.execute(sa.text(f"ALTER FUNCTION {function} SET SCHEMA {name}"))
+    connection.execute(sa.text("CREATE TABLE public.meta (id INTEGER, schema_version INTEGER)"))
+    connection.execute(sa.text(f"INSERT INTO public.meta VALUES (1, {schema.VERSION})"))

@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection
 
 from registry import schema
-from registry.databases.base import Database, schema_version
+from registry.databases.base import Database
 from registry.databases.read_only_file import ReadOnlyFile, is_read_only
 from registry.durability import atomic_write
 from registry.errors import (
@@ -40,9 +40,6 @@ _NETWORKS = frozenset(
 
 # A flipped bit can make a text invalid UTF-8. `verify` must report it instead of failing.
 _TEXT = functools.partial(str, encoding="utf-8", errors="backslashreplace")
-
-# First and last release with the WAL-reset bug.
-_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 
 
 class SQLite(Database):
@@ -125,13 +122,6 @@ class SQLite(Database):
             for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
                 text = f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}"
                 yield Finding("error", "database", text)
-        first, last = _RESET_BUG
-        if first <= sqlite3.sqlite_version_info <= last:
-            text = (
-                f"SQLite {sqlite3.sqlite_version} has a bug: very rarely, a checkpoint damages a "
-                "database that several processes write. Use SQLite 3.51.3 or later"
-            )
-            yield Finding("warning", "database", text)
 
     @contextlib.contextmanager
     def _upgrading(self) -> Iterator[Connection]:
@@ -140,10 +130,13 @@ class SQLite(Database):
             with self._writer.begin() as connection:
                 yield connection
 
+    def _has_table(self, connection: Connection, name: str) -> bool:
+        return sa.inspect(connection).has_table(name)
+
     def _back_up(self) -> None:
         """Back up a registry of an earlier schema before it is migrated."""
         with self._engine.connect() as connection:
-            version = schema_version(connection)
+            version = self._schema_version(connection)
         if version is None or version >= schema.VERSION:
             return
         backup = self._path.with_name(f"{self._path.name}.schema-{version}")

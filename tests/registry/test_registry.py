@@ -76,10 +76,10 @@ def test_each_model_counts_its_own_versions_from_one(registry):
     assert numbers == [1, 1, 2, 3, 2]
 
 
-def test_versions_are_listed_newest_first(registry):
+def test_versions_are_listed_by_model_and_newest_first(registry):
     for name in ("a", "b", "a"):
         registry.register(name, WEIGHTS, RunRecord(tags={"of": name}))
-    assert [v.reference for v in registry.versions()] == ["a/2", "b/1", "a/1"]
+    assert [v.reference for v in registry.versions()] == ["a/2", "a/1", "b/1"]
     assert [v.reference for v in registry.versions("a")] == ["a/2", "a/1"]
     assert [v.reference for v in registry.versions(limit=1)] == ["a/2"]
     assert all(v.tags == {"of": v.name} for v in registry.versions())
@@ -100,7 +100,7 @@ def test_aliases_of_one_model_are_not_those_of_another(registry):
     for name in ("a", "b"):
         registry.register(name, WEIGHTS)
     registry.set_alias("a", "live", 1)
-    assert [v.aliases for v in registry.versions()] == [(), ("live",)]
+    assert [v.aliases for v in registry.versions()] == [("live",), ()]
     with pytest.raises(NotFoundError):
         registry.get("b@live")
 

@@ -722,3 +722,59 @@ def test_the_manifest_comes_first(full, other, tmp_path):
 def test_every_refusal_is_an_error_of_the_registry():
     assert issubclass(ArchiveError, RegistryError)
     assert issubclass(CollisionError, RegistryError)
+
+
+def _refuse(registry, count):
+    for number in range(count):
+        registry.refuse("mnist", f"{number:064x}", RunRecord(gate=FAILED, run_id=f"night {number}"))
+
+
+@pytest.mark.parametrize("selection", ["mnist", "mnist-1"])
+def test_versions_are_imported_where_candidates_were_refused(registry, full, selection):
+    """The first nights did not pass the gate, and a colleague's model is to replace them."""
+    _refuse(registry, 2)
+    before = registry.history("mnist")
+    result = registry.import_(full[1] / selection)
+    assert result.added[0] == "mnist/1"
+    assert [v.reference for v in reversed(registry.versions("mnist"))] == list(result.added)
+    assert registry.history("mnist")[-2:] == before
+    assert registry.load("mnist/1") == b"one"
+    assert registry.import_(full[1] / selection).added == ()
+    assert errors(registry) == []
+
+
+def test_a_model_of_refused_candidates_can_be_exported_and_imported(registry, other, tmp_path):
+    _refuse(registry, 2)
+    assert registry.export("mnist", tmp_path / "file") == ()
+    assert other.import_(tmp_path / "file").added == ()
+    assert other.history("mnist") == registry.history("mnist")
+    assert errors(other) == []
+    other.import_(tmp_path / "file")
+    assert other.history("mnist") == registry.history("mnist")
+    assert other.register("mnist", b"1").number == 1
+
+
+def test_a_record_grows_by_the_same_amount_with_each_registry_it_goes_through(tmp_path):
+    """It doubled: after fourteen it had five megabytes."""
+    sizes = []
+    for hop in range(8):
+        with Registry(*place(tmp_path, f"registry {hop}")) as registry:
+            if hop == 0:
+                registry.register("mnist", b"1", RunRecord(tags={"q": '"\\"' * 20}))
+            else:
+                registry.import_(tmp_path / str(hop - 1))
+            registry.export("mnist/1", tmp_path / str(hop))
+            event = registry.history("mnist")[0]
+            sizes.append(len(json.dumps(dict(event.details))))
+            assert registry.get("mnist/1").tags == {"q": '"\\"' * 20}
+            assert errors(registry) == []
+    steps = {later - earlier for earlier, later in itertools.pairwise(sizes[1:])}
+    assert max(steps) - min(steps) < 10
+    # The first event is still there, with the hash that it had in the first registry.
+    details = event.details
+    while "source" in details:
+        (fields,) = details["source"]
+        details = fields[6]
+    with Registry(*place(tmp_path, "registry 0")) as registry:
+        (first,) = registry.history("mnist")
+        assert (fields[-1], fields[6]) == (first.hash, dict(first.details))

@@ -107,3 +107,17 @@ def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
     with sqlite._database.read() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     assert any("versions_by_run" in row.detail for row in plan)
+
+
+@pytest.mark.parametrize("table", ["events (id INTEGER)", "meta (name TEXT)"])
+def test_a_database_of_another_program_is_refused_unchanged(tmp_path, table):
+    """Prefect keeps its runs in a SQLite file with a table of events."""
+    with sqlite3.connect(tmp_path / "prefect.db") as connection:
+        connection.execute(f"CREATE TABLE {table}")
+    connection.close()
+    with pytest.raises(UnsupportedError, match="another program"):
+        Registry(f"sqlite:///{tmp_path}/prefect.db", str(tmp_path / "blobs"))
+    with sqlite3.connect(tmp_path / "prefect.db") as connection:
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+        assert connection.execute(query).fetchall() == [(1,)]
+    connection.close()
