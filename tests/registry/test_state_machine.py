@@ -52,6 +52,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def open(self):
         self.directory = tempfile.mkdtemp()
         self.url = self.new_url()
+        self.blobs = tempfile.mkdtemp(dir=self.directory)
         self.open_again()
         self.versions = {"a": [], "b": []}
         self.keys = {}
@@ -64,7 +65,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def open_again(self):
         if hasattr(self, "registry"):
             self.registry.close()
-        self.registry = Registry(self.url, f"{self.directory}/blobs", actor="ann")
+        self.registry = Registry(self.url, self.blobs, actor="ann")
 
     @rule(
         name=NAMES,
@@ -251,7 +252,7 @@ class RegistryMachine(RuleBasedStateMachine):
             self.registry.propose(*proposal)
             with pytest.raises(ApprovalError):
                 self.registry.approve(*proposal)
-            with Registry(self.url, f"{self.directory}/blobs", actor="bob") as other:
+            with Registry(self.url, self.blobs, actor="bob") as other:
                 assert other.approve(*proposal).is_approved
             self.events[name] += 2
             self._moved(name, alias, [*self.been.get((name, alias), []), number])
@@ -339,8 +340,8 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule()
     def move_to_another_registry(self):
         """Export all models, import them elsewhere, and continue there."""
-        url = self.new_url()
-        with contextlib.closing(Registry(url, f"{self.directory}/blobs")) as other:
+        url, blobs = self.new_url(), tempfile.mkdtemp(dir=self.directory)
+        with contextlib.closing(Registry(url, blobs)) as other:
             for name, versions in self.versions.items():
                 if not versions:
                     continue
@@ -350,7 +351,7 @@ class RegistryMachine(RuleBasedStateMachine):
                 assert other.import_(file).added == references
                 assert other.import_(file).present == references
                 assert other.history(name) == self.registry.history(name)
-        self.url = url
+        self.url, self.blobs = url, blobs
         self.open_again()
 
     @precondition(lambda self: any(self.versions.values()))
