@@ -35,6 +35,7 @@ from registry.errors import (
     UnsupportedError,
     VersionInUseError,
 )
+from registry.frames import versions_frame
 from registry.records import (
     Alias,
     Check,
@@ -95,4 +96,5 @@ __all__ = [
     "VersionInUseError",
     "open_blobs",
     "verify_export",
+    "versions_frame",
 ]
