@@ -34,7 +34,7 @@ def protect(
     if json:
         show_json({"alias": f"{model}@{alias}", "approvals": approvals})
     else:
-        typer.echo(f"{model}@{alias} needs {approvals} approvals by others from now on.")
+        typer.echo(f"{model}@{alias} needs {_approvals(approvals)} by others from now on.")
 
 
 @app.command(epilog="Example: digits unprotect champion")
