@@ -40,6 +40,19 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
+def param_json(value: Any) -> str:
+    """Return a parameter as its column holds it: canonical JSON, but without escapes.
+
+    The limit of the column counts characters. As an escape each letter beyond ASCII would be six.
+    """
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, of an earlier release
+        return canonical_json(value)
+    return text
+
+
 def to_document(record: RunRecord, idempotency_key: str | None = None) -> Document:
     """Return the document of a run, validated; the digest, size, time and author are added later.
 
@@ -87,7 +100,7 @@ def detail_rows(document: Document, version_id: int) -> dict[sa.Table, list[Mapp
         schema.version_params: [
             {
                 "name": name,
-                "value": canonical_json(value),
+                "value": param_json(value),
                 "number": validation.as_number(value),
             }
             for name, value in document["params"].items()
@@ -212,14 +225,24 @@ def _mapping(
 
 def _param(name: str, value: Any) -> Any:
     try:
-        encoded = canonical_json(value)
+        encoded = json.dumps(value, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError):
         raise InvalidArgumentError(name, "a value that JSON can hold", value) from None
     # Decoded again, because JSON turns a tuple into a list.
-    decoded = json.loads(validation.text(name, encoded))
+    decoded = json.loads(encoded)
+    if len(param_json(decoded)) > schema.TEXT_LIMIT:
+        expected = f"a value of at most {schema.TEXT_LIMIT:,} characters of JSON"
+        raise InvalidArgumentError(name, expected, value)
     for member in _texts_in(decoded):
         validation.text(name, member)
     return decoded
+
+
+def _plain(value: Any) -> Any:
+    plain = validation.plain(value)
+    if plain is value:
+        raise TypeError(value)
+    return plain
 
 
 def _texts_in(value: Any) -> Iterator[str]:
@@ -234,14 +257,14 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _check(check: Check) -> Document:
-    if not isinstance(check, Check) or not isinstance(check.passed, bool):
-        raise InvalidArgumentError("gate", "checks, with `passed` True or False", check)
+    if not isinstance(check, Check):
+        raise InvalidArgumentError("gate", "checks", check)
     where = f"gate[{check.name!r}]"
     return asdict(
         Check(
             validation.text("gate", check.name, schema.NAME_LIMIT, least=1),
             validation.finite(where, check.figure),
             validation.finite(where, check.threshold),
-            check.passed,
+            validation.flag(where, check.passed),
         )
     )

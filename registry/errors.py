@@ -39,6 +39,18 @@ def without_secrets(address: str) -> str:
     return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}"
 
 
+# Characters of a value that a message shows.
+_SHOWN = 100
+
+
+def _shortened(value: object) -> str:
+    """Return a value as a message shows it: a tag of a megabyte is not read by anyone."""
+    if isinstance(value, str | bytes) and len(value) > _SHOWN:
+        return f"{value[:_SHOWN]!r}… ({len(value):,} in all)"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
 class RegistryError(Exception):
     """Base of all errors that `registry` raises on purpose."""
 
@@ -55,7 +67,7 @@ class InvalidArgumentError(RegistryError, ValueError):
     """
 
     def __init__(self, name: str, expected: str, got: object) -> None:
-        super().__init__(f"{name}: expected {expected}, got {got!r}.")
+        super().__init__(f"{name}: expected {expected}, got {_shortened(got)}.")
         self.name = name
         self.expected = expected
         self.got = got

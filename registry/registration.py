@@ -48,33 +48,32 @@ def register(
     key = document["idempotency_key"]
     blobs.claim(database.registry_id, database.address)
     for _ in range(_ATTEMPTS):
-        sha256 = blobs.put(weights)
+        sha256, wait_for_disk = blobs.put_soon(weights)
         with database.write() as connection:
             model_id = _lock_or_create_model(connection, name)
             earlier = _registered_with(connection, model_id, key)
             if earlier is not None:
+                wait_for_disk()
                 return _same_weights(earlier, sha256, key)
             _require_parent(connection, document)
             # Garbage collection waits for this transaction: a blob that is here now stays.
             if not blobs.has(sha256):
                 connection.rollback()
                 continue
-            created_at = now()
-            number = _add_version(
-                connection,
-                model_id,
-                {
-                    **document,
-                    "sha256": sha256,
-                    "size": len(weights),
-                    "created_at": created_at,
-                    "created_by": actor or None,
-                },
-                actor=actor,
-            )
+            complete = {
+                **document,
+                "sha256": sha256,
+                "size": len(weights),
+                "created_at": now(),
+                "created_by": actor or None,
+            }
+            number = _add_version(connection, model_id, complete, actor=actor)
             if number >= _FIRST_STATISTICS and number.bit_count() == 1:
                 database.take_statistics(connection)
-            return require_version(connection, Reference(name, None, number))
+            # The disk writes the weights while the rows are inserted. They are durable before
+            # their version is committed.
+            wait_for_disk()
+            return documents.to_model_version(name, number, READY, None, complete)
     raise UnavailableError(
         f"The weights {sha256} were removed {_ATTEMPTS} times before they could be registered. "
         "Check whether another program deletes files from the blob store."

@@ -154,6 +154,7 @@ class Registry:
         name : str
             Name of the model, which is created with its first version.
         weights : bytes
+            Or another object with the same bytes: a bytearray or a memoryview.
         record : RunRecord, optional
             Metrics, parameters and lineage of the version.
         idempotency_key : str, optional
@@ -170,8 +171,9 @@ class Registry:
         """
         model_name(name)
         document = to_document(record, idempotency_key)
+        content = validation.weights(weights)
         return registration.register(
-            self._database, self._blobs, name, weights, document, actor=self._actor
+            self._database, self._blobs, name, content, document, actor=self._actor
         )
 
     def refuse(self, name: str, sha256: str, record: RunRecord) -> Event:

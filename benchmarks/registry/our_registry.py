@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from benchmarks.registry.fill import LARGE, OTHERS, TEAMS, fill
@@ -58,8 +58,9 @@ class MemoryBlobs(Blobs):
         """Raise an error: there are no temporary files."""
         raise NotImplementedError(name)
 
-    def _put(self, data: bytes, sha256: str) -> None:  # noqa: ARG002
+    def _put(self, data: bytes, sha256: str) -> Callable[[], None]:  # noqa: ARG002
         self._digests.add(sha256)
+        return lambda: None
 
     def _get(self, sha256: str) -> bytes | None:  # noqa: ARG002
         return None

@@ -102,6 +102,10 @@ def proposals(*, model: Model = "mnist", json: Json = False) -> None:
         show(proposals_table(waiting))
 
 
+def _approvals(count: int) -> str:
+    return "1 approval" if count == 1 else f"{count} approvals"
+
+
 def _show(proposal: "Proposal", *, json: bool) -> None:
     from pipeline.reporting.registry_json import proposal_json
     from pipeline.reporting.text import show_json

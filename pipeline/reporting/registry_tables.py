@@ -192,7 +192,7 @@ def _event_text(event: Event) -> str:
         "model_described": plain(
             f"{event.name}: {event.details.get('description') or 'no description'}"
         ),
-        "protected": f"{alias} needs {event.details.get('approvals')} approvals",
+        "protected": f"{alias} protected; approvals needed: {event.details.get('approvals')}",
         "unprotected": f"{alias} not protected any more",
         "proposed": f"{version} proposed for {alias}",
         "approved": f"{version} approved for {alias}",

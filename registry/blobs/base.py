@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from registry.errors import (
@@ -52,9 +52,23 @@ class Blobs(ABC):
         ------
         UnavailableError
         """
-        sha256 = hashlib.sha256(data).hexdigest()
-        self._put(data, sha256)
+        sha256, wait = self.put_soon(data)
+        wait()
         return sha256
+
+    def put_soon(self, data: bytes) -> tuple[str, Callable[[], None]]:
+        """Store data; return its SHA-256, and a function that waits until it is durable.
+
+        Until then a power loss may leave nothing or half of it. Others may see it, and the same
+        data from them is waited for as well.
+
+        Raises
+        ------
+        UnavailableError
+            The function raises it too.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        return sha256, self._put(data, sha256)
 
     def get(self, sha256: str) -> bytes:
         """Return the data with a digest, verified.
@@ -114,7 +128,7 @@ class Blobs(ABC):
         """Remove a file that `temporary_files` named."""
 
     @abstractmethod
-    def _put(self, data: bytes, sha256: str) -> None: ...
+    def _put(self, data: bytes, sha256: str) -> Callable[[], None]: ...
 
     @abstractmethod
     def _get(self, sha256: str) -> bytes | None: ...

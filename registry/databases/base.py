@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import sqlite3
 import uuid
 import weakref
 from abc import ABC, abstractmethod
@@ -161,7 +162,8 @@ class Database(ABC):
         except exc.DBAPIError as error:
             reason = str(error.orig).strip()
             raise UnavailableError(f"The registry {self.address} failed: {reason}.") from error
-        except (exc.TimeoutError, OSError) as error:
+        except (exc.TimeoutError, OSError, sqlite3.Error) as error:
+            # SQLite's own errors are of the few statements that do not go through SQLAlchemy.
             raise UnavailableError(f"The registry {self.address} failed: {error}.") from error
 
 

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -21,6 +21,7 @@ from registry.databases.base import Database
 from registry.databases.read_only_file import ReadOnlyFile, is_read_only
 from registry.durability import atomic_write
 from registry.errors import (
+    NewerRegistryError,
     NoRegistryError,
     UnavailableError,
     UnsupportedError,
@@ -153,6 +154,11 @@ class SQLite(Database):
             connection.exec_driver_sql("VACUUM INTO ?", (str(temporary),))
         _log.warning("The registry is migrated to a new schema. A backup is kept in %s.", backup)
 
+    def _require_schema(self, connection: Connection) -> None:
+        (version,) = _driver(connection).execute("SELECT schema_version FROM meta").fetchone()
+        if version != schema.VERSION:
+            raise NewerRegistryError(version, schema.VERSION)
+
     def _create_engine(self) -> sa.Engine:
         url = URL.create("sqlite", database=str(self._path))
         if self._reader is not None:
@@ -165,7 +171,7 @@ class SQLite(Database):
         return engine
 
     def _current_identity(self) -> tuple[int, int]:
-        status = self._path.stat()
+        status = os.stat(self._path)  # noqa: PTH116 - three times as fast, and in every transaction
         return status.st_dev, status.st_ino
 
     def _require_same_file(self) -> None:
@@ -269,4 +275,10 @@ def _change_to_wal(connection: Any) -> None:
 def _begin(connection: Connection) -> None:
     statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
     if statement:
-        connection.exec_driver_sql(statement)
+        _driver(connection).execute(statement)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection of the driver: SQLAlchemy takes ten times as long for a statement."""
+    driver: Any = connection.connection.dbapi_connection
+    return cast(sqlite3.Connection, driver)

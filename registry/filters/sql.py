@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from registry import schema
-from registry.documents import canonical_json
+from registry.documents import param_json
 from registry.filters.grammar import (
     OPTIONAL,
     And,
@@ -142,7 +142,7 @@ def _compare_param(table: sa.Table, operator: str, values: list[Any]) -> Clause:
         # The JSON of a text starts with a quote.
         return sa.and_(text.like('"%'), _compare(_JSONText(text), operator, values))
     numbers = [float(value) for value in values if is_number(value)]
-    others = [canonical_json(value) for value in values if not is_number(value)]
+    others = [param_json(value) for value in values if not is_number(value)]
     # Other registries keep parameters as texts, so a number is also asked for as a text.
     numbers += [float(value) for value in values if isinstance(value, str) and _NUMBER(value)]
     clauses = []

@@ -5,10 +5,12 @@ would write records that this release cannot read. Every registration and every 
 theirs now fails at a column that is missing.
 """
 
+import json
 import uuid
 
 import sqlalchemy as sa
 from alembic.operations import Operations
+from sqlalchemy.engine import Connection
 
 from registry.protection import create_protection
 
@@ -30,6 +32,7 @@ def upgrade(op: Operations) -> None:
     for change in _CHANGES:
         op.execute(f"ALTER TABLE {change}")
     op.execute(sa.text("UPDATE meta SET registry_id = :id").bindparams(id=str(uuid.uuid4())))
+    _rewrite_params(op.get_bind())
     op.create_table(
         "protected_aliases",
         sa.Column("model_id", sa.Integer, sa.ForeignKey("models.id"), primary_key=True),
@@ -51,3 +54,30 @@ def upgrade(op: Operations) -> None:
         sa.CheckConstraint("length(reason) <= 2000", name="reason_length"),
     )
     create_protection(op.get_bind())
+
+
+def _rewrite_params(connection: Connection) -> None:
+    """Rewrite parameters without escapes, which counted as six characters each."""
+    # On PostgreSQL the backslash is an escape, so this finds more than it has to.
+    query = "SELECT version_id, name, value FROM version_params WHERE value LIKE '%\\u%'"
+    rows = [
+        {"id": version_id, "name": name, "value": _unescaped(value)}
+        for version_id, name, value in connection.execute(sa.text(query))
+    ]
+    if rows:
+        connection.execute(
+            sa.text(
+                "UPDATE version_params SET value = :value WHERE version_id = :id AND name = :name"
+            ),
+            rows,
+        )
+
+
+def _unescaped(value: str) -> str:
+    content = json.loads(value)
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return value
+    return text

@@ -49,7 +49,7 @@ def test_a_copy_goes_to_another_registry(digits, two, tmp_path):
 
 
 def test_four_eyes_on_the_command_line(digits, two, monkeypatch):
-    assert "needs 1 approvals" in digits("protect", "champion").out
+    assert "needs 1 approval by others" in digits("protect", "champion").out
     ended = digits("promote", "2")
     assert ended.status == 1
     assert "mnist@champion is protected" in ended.err
@@ -63,7 +63,7 @@ def test_four_eyes_on_the_command_line(digits, two, monkeypatch):
     monkeypatch.setenv("LOGNAME", "somebody-else")
     assert digits("approve", "2").out == "mnist@champion is mnist/2 now.\n"
     assert digits("proposals").out == "No version waits for approval.\n"
-    for text in ("proposed for", "approved for", "needs 1 approvals"):
+    for text in ("proposed for", "approved for", "approvals needed: 1"):
         assert text in digits("history").out
 
 

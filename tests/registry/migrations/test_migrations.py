@@ -195,6 +195,7 @@ def test_unusual_values_are_migrated(golden):
         "negative": "-0.5",
         "texts": '["\\u00e9", "\\ud83d\\ude00", "\\""]',
         "spaced": '{"b": 1,  "a": [ ]}',
+        "half": '"\\ud83d"',
     }
     with sqlite3.connect(golden / "registry.db") as connection:
         connection.executemany(
