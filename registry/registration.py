@@ -65,7 +65,7 @@ def register(
                 "sha256": sha256,
                 "size": len(weights),
                 "created_at": now(),
-                "created_by": actor or None,
+                "created_by": str(actor) or None,
             }
             number = _add_version(connection, model_id, complete, actor=actor)
             if number >= _FIRST_STATISTICS and number.bit_count() == 1:
@@ -73,7 +73,7 @@ def register(
             # The disk writes the weights while the rows are inserted. They are durable before
             # their version is committed.
             wait_for_disk()
-            return documents.to_model_version(name, number, READY, None, complete)
+            return documents.to_model_version(name, number, READY, None, None, None, complete)
     raise UnavailableError(
         f"The weights {sha256} were removed {_ATTEMPTS} times before they could be registered. "
         "Check whether another program deletes files from the blob store."
