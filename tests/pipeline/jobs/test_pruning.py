@@ -39,7 +39,7 @@ def test_what_no_version_needs_goes_with_the_versions(home):
     kept = {number: _artifacts(settings, number) for number in range(1, 6)}
     refused = [_artifacts(settings, number, version=False) for number in (6, 7, 8)]
     with open_registry() as registry:
-        registry.set_alias("mnist", "champion", 2)
+        registry.set_alias("mnist", "live", 2)
     planned = prune(2, dry_run=True)
     assert all(path.exists() for paths in (*kept.values(), *refused) for path in paths)
     assert planned.versions.versions == ("mnist/1", "mnist/3")
