@@ -36,6 +36,7 @@ from registry.errors import (
     VersionInUseError,
 )
 from registry.frames import versions_frame
+from registry.openssf import sign_file
 from registry.records import (
     Alias,
     Check,
@@ -95,6 +96,7 @@ __all__ = [
     "UnsupportedError",
     "VersionInUseError",
     "open_blobs",
+    "sign_file",
     "verify_export",
     "versions_frame",
 ]

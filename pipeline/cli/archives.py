@@ -102,21 +102,33 @@ def copy(
         typer.echo(f"{version.reference}{where}, SHA-256 {version.sha256}.")
 
 
-@app.command(epilog="Example: digits download @champion weights.safetensors")
+@app.command(epilog="Example: digits download @champion weights.safetensors --sign key.pem")
 def download(
     *,
     reference: Reference,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY",
+            help="Also write FILE.sig, a signature in the OpenSSF Model Signing format, with this "
+            "private key (elliptic curve, PEM).",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the weights of a version to a file, verified against their digest."""
     from pipeline.models import full_reference, open_registry
     from pipeline.reporting.registry_json import version_json
     from pipeline.reporting.text import show_json
+    from registry import sign_file
 
     with open_registry(create=False) as registry:
         version = registry.download(full_reference(reference), file)
+    if sign is not None:
+        sign_file(file, sign)
     if json:
         show_json(version_json(version))
     else:
-        typer.echo(f"{version.reference} in {file} ({version.size:,} bytes).")
+        signed = "" if sign is None else f"; signature in {file}.sig"
+        typer.echo(f"{version.reference} in {file} ({version.size:,} bytes){signed}.")
