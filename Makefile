@@ -66,6 +66,7 @@ bench-registry: $(VENV)/dev .venv-bench-mlflow/made
 # champion under DIGITS_HOME. Takes five minutes.
 bench-scoring: .venv-bench/made
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring.speed
+	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring.kinds
 	$(BENCH)/python -m benchmarks.scoring.parquet
 
 # The time of a retraining beside its training, poisoned labels, and 24 nights of labelled images

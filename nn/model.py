@@ -30,9 +30,20 @@ class Model:
         return self.parameters.sizes
 
     def logits(
-        self, x: np.ndarray, *, threads: int = 1, dtype: type[np.floating] = np.float32
+        self,
+        x: np.ndarray,
+        *,
+        threads: int = 1,
+        dtype: type[np.floating] = np.float32,
+        hidden_out: Array | None = None,
     ) -> Array:
-        """Return the logits of rows of images, computed in `dtype`, shape ``(sizes[-1], n)``."""
+        """Return the logits of rows of images, computed in `dtype`, shape ``(sizes[-1], n)``.
+
+        Parameters
+        ----------
+        hidden_out : ndarray, shape (sizes[-2], n), optional
+            It gets the activations of the layer before the last.
+        """
         sizes = self.sizes
         parameters = Parameters(sizes, self.parameters.vector.astype(dtype, copy=False))
         activation = ACTIVATIONS[self.hyperparameters.activation]
@@ -40,8 +51,13 @@ class Model:
 
         def block(start: int) -> None:
             rows = validation.scaled(x[start : start + _BLOCK]).astype(dtype, copy=False)
-            hidden = (np.empty((size, len(rows)), dtype) for size in sizes[1:-1])
-            feedforward(parameters, activation, (rows.T, *hidden, z[:, start : start + len(rows)]))
+            columns = slice(start, start + len(rows))
+            layers = [rows.T, *(np.empty((size, len(rows)), dtype) for size in sizes[1:-1])]
+            if hidden_out is not None and len(sizes) > 2:
+                layers[-1] = hidden_out[:, columns]
+            elif hidden_out is not None:
+                hidden_out[:, columns] = rows.T
+            feedforward(parameters, activation, (*layers, z[:, columns]))
 
         starts = range(0, len(x), _BLOCK)
         if threads == 1:

@@ -23,9 +23,14 @@ from nn.model import Model
 from nn.parameters import Parameters
 
 FORMAT = "digits-network"
-# Version 1 had no temperature and fewer parameters; the defaults stand for what it lacks.
+# Version 1 had no temperature and fewer parameters; the defaults stand for what it lacks. Version 3
+# has attached tensors, and is written only if there are some.
 FORMAT_VERSION = "2"
-_READABLE = ("1", FORMAT_VERSION)
+_WITH_ATTACHED = "3"
+_READABLE = ("1", FORMAT_VERSION, _WITH_ATTACHED)
+
+# Before the name of each attached tensor.
+_ATTACHED = "attached."
 
 
 class NeuralNetwork(Hyperparameters):
@@ -81,6 +86,8 @@ class NeuralNetwork(Hyperparameters):
     history : list of Epoch
     temperature : float
         Divisor of the logits in `predict_proba`; `fit` fits it to the validation data, if any.
+    attached : dict of str to ndarray of float32
+        Further tensors that are kept with the weights; no prediction depends on them.
 
     Raises
     ------
@@ -92,6 +99,7 @@ class NeuralNetwork(Hyperparameters):
         super().__post_init__()
         self.history: list[Epoch] = []
         self.temperature = 1.0
+        self.attached: dict[str, NDArray[np.float32]] = {}
         self._model: Model | None = None
 
     def __repr__(self) -> str:
@@ -172,6 +180,9 @@ class NeuralNetwork(Hyperparameters):
     ) -> Self:
         history: list[Epoch] = []
 
+        # They were of the weights before.
+        self.attached = {}
+
         def keep(model: Model) -> None:
             self._model = model
             if on_epoch is not None:
@@ -206,6 +217,24 @@ class NeuralNetwork(Hyperparameters):
         a = probabilities(model.logits(x), model.hyperparameters.output, self.temperature)
         return np.ascontiguousarray(a.T)
 
+    def predict_with_hidden(
+        self, images: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the probability of each label, and the activations of the layer before the last.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, shape (n, sizes[-1])
+            As `predict_proba` returns them.
+        hidden : ndarray of float32, shape (n, sizes[-2])
+        """
+        model = self._require_model()
+        x = validation.image_rows(images, model.sizes[0])
+        hidden = np.empty((model.sizes[-2], len(x)), np.float32)
+        z = model.logits(x, hidden_out=hidden)
+        a = probabilities(z, model.hyperparameters.output, self.temperature)
+        return np.ascontiguousarray(a.T), hidden.T
+
     def validate(self, images: ArrayLike, labels: ArrayLike) -> float:
         """Return the accuracy on these images, a fraction in [0, 1]."""
         model = self._require_model()
@@ -225,9 +254,11 @@ class NeuralNetwork(Hyperparameters):
         for layer in range(1, len(model.sizes)):
             tensors[f"weights.{layer}"] = self.weights[layer]
             tensors[f"biases.{layer}"] = self.biases[layer]
+        for name, tensor in self.attached.items():
+            tensors[_ATTACHED + name] = tensor
         metadata = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": _WITH_ATTACHED if self.attached else FORMAT_VERSION,
             "params": json.dumps(model.hyperparameters.get_params(), sort_keys=True),
             "temperature": repr(self.temperature),
         }
@@ -247,7 +278,7 @@ class NeuralNetwork(Hyperparameters):
             raise WeightsError(f"expected the format {FORMAT!r}, got {metadata.get('format')!r}")
         if metadata.get("format_version") not in _READABLE:
             raise WeightsError(
-                f"expected format version {' or '.join(_READABLE)}, "
+                f"expected format version {', '.join(_READABLE)}, "
                 f"got {metadata.get('format_version')}; a newer release of digits may read it"
             )
         try:
@@ -258,6 +289,8 @@ class NeuralNetwork(Hyperparameters):
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise WeightsError(f"the parameters cannot be read ({error})") from None
         hyperparameters = network.validated()
+        for name in [name for name in tensors if name.startswith(_ATTACHED)]:
+            network.attached[name.removeprefix(_ATTACHED)] = tensors.pop(name)
         network._model = Model(hyperparameters, _parameters(tuple(network.sizes), tensors))
         return network
 

@@ -44,6 +44,9 @@ class Thresholds(BaseModel):
     """Maximum share of contradicted labels of each digit among the user's own held-out images:
     of those that candidate and champion are both sure are this digit, the share with another
     label (lower confidence bound)."""
+    max_lost_digits: _Fraction = 0.05
+    """Maximum share of digits, among the validation split and the user's own held-out images, that
+    the novelty score does not take for one digit."""
     max_milliseconds_per_image: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Maximum prediction time per image, in batches, on the machine that trained."""
 

@@ -1,7 +1,12 @@
 """What every test stands on: a home of its own, and no source but those it names."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+# The two processes of the tests share the cores. The threads of BLAS would only wait for each
+# other, busily; they are read from here when NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from homes import use_home

@@ -22,11 +22,13 @@ from benchmarks import table
 from nn import NeuralNetwork
 from pipeline import Settings, ingest, open_registry, score
 from pipeline.data import parquet
-from pipeline.flows.environment import prepare
+from pipeline.flows.environment import set_defaults
 from pipeline.flows.server import free_port, prefect_server
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
-from pipeline.images.normalization import are_normalized, normalize
+from pipeline.images.normalization import are_normalized
+from pipeline.images.reading import Reader, as_seen
+from pipeline.scoring.answers import judge_of
 
 FEW, MANY = 10_000, 200_000
 ROUNDS = 5
@@ -106,7 +108,7 @@ def speed(images: np.ndarray, home: Path, directory: Path) -> None:
 def commands(home: Path, directory: Path) -> None:
     """Print what the command takes beyond a plain loop over the same shards."""
     table.heading("the command, beyond a loop over its shards in one process: seconds")
-    prepare(Settings(home=home), console_level="CRITICAL")
+    set_defaults(Settings(home=home), console_level="CRITICAL")
     for count, files in ((FEW, directory / "few"), (MANY, directory / "many")):
         plain = Contestant("digits", files, 1, home=home, cores=1)
         for name, options, goal in (
@@ -164,7 +166,15 @@ def accuracy(images: np.ndarray, labels: np.ndarray) -> None:
         version = registry.get("mnist@champion")
         network = NeuralNetwork.from_bytes(registry.load(version.reference))
     rng = np.random.default_rng(0)
-    scans = np.array([normalize(decode(scan(image, rng))).normalized for image in images])
+    reader = Reader(judge=judge_of(network))
+    # As many together as scoring reads.
+    batches = [images[start : start + 1024] for start in range(0, len(images), 1024)]
+    scans = np.concatenate(
+        [
+            as_seen((decode(scan(image, rng)) for image in batch), len(batch), reader).images
+            for batch in batches
+        ]
+    )
     plain, scanned = (100 * network.validate(each, labels) for each in (images, scans))
     shown = f"{version.reference} ({version.params.get('preset')}, {version.sha256[:12]})"
     table.heading(f"MNIST's test set with {shown}: accuracy, %")

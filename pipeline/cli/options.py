@@ -8,6 +8,7 @@ import typer
 # them import NumPy and more, which `digits --help` does not need.
 PresetName = Literal["quick", "standard", "best"]
 NormalizeName = Literal["auto", "always", "never"]
+PolarityName = Literal["auto", "dark", "light"]
 
 Preset = Annotated[PresetName, typer.Option(help="Size and length of the training.")]
 MinAccuracy = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli import running
-from pipeline.cli.options import Direct, NormalizeName
+from pipeline.cli.options import Direct, NormalizeName, PolarityName
 
 if TYPE_CHECKING:
     from pipeline.scoring.outcome import Scoring
@@ -27,6 +27,20 @@ Normalize = Annotated[
     NormalizeName,
     typer.Option(help="Which images to normalize: those unlike MNIST's, all, or none."),
 ]
+Ink = Annotated[
+    PolarityName,
+    typer.Option(help="Whether ink is darker or lighter than the paper; auto finds out."),
+]
+Split = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="N", help="Cut each image into its N digits; 0: as many as it has."
+    ),
+]
+Reject = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Predict nothing if the novelty, a p-value, is smaller."),
+]
 Probabilities = Annotated[
     bool, typer.Option("--probabilities", help="Write the probability of each digit.")
 ]
@@ -46,6 +60,9 @@ def score(
     output: Output,
     model: ScoringModel = "mnist@champion",
     normalize: Normalize = "auto",
+    ink: Ink = "auto",
+    split: Split = None,
+    reject: Reject = None,
     probabilities: Probabilities = False,
     min_confidence: MinConfidence = None,
     explain: Explain = False,
@@ -58,14 +75,14 @@ def score(
     if explain:
         if len(inputs) > 1:
             raise typer.BadParameter(f"--explain: expected one file, got {len(inputs)}.")
-        _explain(Path(inputs[0]), output)
+        _explain(Path(inputs[0]), output, ink)
         return
 
     from pipeline.scoring.outcome import Options
 
     parameters = {
         "model": model,
-        "options": Options(normalize, probabilities),
+        "options": Options(normalize, ink, split, reject, probabilities),
         "min_confidence": min_confidence,
     }
     run = _score_directly if direct else _score_as_flow
@@ -110,7 +127,7 @@ def _score_as_flow(inputs: list[str], output: Path, parameters: dict[str, Any]) 
     return scoring
 
 
-def _explain(file: Path, output: Path) -> None:
+def _explain(file: Path, output: Path, ink: PolarityName) -> None:
     from pipeline.errors import InputError
     from pipeline.files import atomic_write
     from pipeline.images.decoding import UnreadableImageError
@@ -118,7 +135,7 @@ def _explain(file: Path, output: Path) -> None:
     from pipeline.images.explaining import explanation
 
     try:
-        picture = explanation(file)
+        picture = explanation(file, ink)
     except UnreadableImageError as error:
         raise InputError(f"{file}: expected an image to explain, got: {error.reason}.") from None
     target = output / f"{file.name}.explained.png"

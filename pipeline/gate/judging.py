@@ -18,6 +18,7 @@ from pipeline.gate.panels import PanelEvaluation, PanelResult, held_out_panel, v
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Profile, profile_of
 from pipeline.metrics.evaluation import Evaluation, discordant
+from pipeline.metrics.novelty import NOVEL, NoveltyScore
 from pipeline.metrics.significance import mcnemar
 from pipeline.settings import Thresholds
 from pipeline.stages import stage
@@ -107,6 +108,7 @@ def judge(
             _milliseconds_per_image(networks[0], validation.panel.images),
             thresholds.max_milliseconds_per_image,
         ),
+        *_novelty_checks(networks[0], [validation, *held_out], thresholds),
         *_comparisons(validation, held_out, thresholds),
         *_label_checks(held_out, thresholds),
     ]
@@ -158,6 +160,19 @@ def _comparisons(
             if evaluation.champion is not None:
                 better, worse = discordant(evaluation.candidate, evaluation.champion)
                 yield at_least(name, mcnemar(worse, better), thresholds.significance)
+
+
+def _novelty_checks(
+    network: NeuralNetwork, results: list[PanelResult], thresholds: Thresholds
+) -> Iterator[GateCheck]:
+    """Yield checks that few digits are lost if images that are not one digit are rejected."""
+    score = NoveltyScore.of(network)
+    if score is None:
+        return
+    for name, result in zip(("lost_digits", "held_out_lost_digits"), results, strict=False):
+        _, hidden = network.predict_with_hidden(result.panel.images)
+        lost = float(np.mean(score.p_values(hidden) < NOVEL))
+        yield at_most(name, lost, thresholds.max_lost_digits)
 
 
 def _label_checks(held_out: list[PanelResult], thresholds: Thresholds) -> Iterator[GateCheck]:

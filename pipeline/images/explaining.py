@@ -7,36 +7,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.images.decoding import UnreadableImageError, decode
-from pipeline.images.normalization import SIDE, BlankError, are_normalized, normalize
+from pipeline.images.framing import SIDE
+from pipeline.images.ink import Polarity
+from pipeline.images.normalization import are_normalized
 from pipeline.images.reading import BLANK, read_bytes
+from pipeline.images.readings import Reading, Steps, first_reading, other_readings
 
 # Pixels along each edge of a panel.
 _PANEL_SIDE = 280
 _MARGIN = 20
 
+# What was ink and is not the digit's is this much darker than the digit.
+_REMOVED = 3
 
-def explanation(path: Path) -> NDArray[np.uint8]:
+
+def explanation(path: Path, polarity: Polarity = "auto") -> NDArray[np.uint8]:
     """Return a picture of each step from a file to what the network sees.
+
+    If another reading of the image is close, each that the network is asked about is shown: the
+    surer answer is taken.
 
     Raises
     ------
     UnreadableImageError
     """
     grey = decode(read_bytes(path))
-    try:
-        steps = normalize(grey)
-    except BlankError:
-        raise UnreadableImageError(BLANK) from None
-    polarity = "dark on light" if steps.is_dark_on_light else "light on dark"
-    pictures = [
-        _panel(steps.grey, f"read, {grey.shape[1]} x {grey.shape[0]}"),
-        _panel(steps.ink, f"ink: {polarity}"),
-        _panel(steps.cropped, f"cropped, {steps.cropped.shape[1]} x {steps.cropped.shape[0]}"),
-        _panel(steps.normalized, "by centre of mass in 28 x 28"),
-    ]
+    reading = first_reading(grey, polarity)
+    others = other_readings(grey, polarity, reading) if reading.is_close else []
+    readings = [way for way in (reading, *others) if way.image is not None]
+    if not readings:
+        raise UnreadableImageError(BLANK)
+    pictures = [_panel(grey, f"read, {grey.shape[1]} x {grey.shape[0]}")]
+    steps = readings[0].steps
+    if steps is not None:
+        pictures += _steps(readings[0], steps)
+    pictures += [_panel(way.image, _title(way)) for way in readings if way.image is not None]
     if grey.shape == (SIDE, SIDE) and are_normalized(grey[np.newaxis])[0]:
         pictures.append(_panel(grey, "like MNIST: auto leaves it as is"))
     return np.hstack(pictures)
+
+
+def _steps(reading: Reading, steps: Steps) -> list[NDArray[np.uint8]]:
+    bright = cv2.normalize(steps.ink, np.zeros_like(steps.ink), 0, 255, cv2.NORM_MINMAX)
+    ink = bright.astype(np.uint8)
+    kept = np.where(steps.digit > 0, ink, ink // _REMOVED)
+    removed = ", ".join(note for note in reading.notes if note.endswith("removed"))
+    height, width = steps.cropped.shape
+    return [
+        _panel(ink, f"ink: {_polarity(reading)}"),
+        _panel(kept, removed or "nothing removed"),
+        _panel(steps.cropped, f"cropped, {width} x {height}"),
+    ]
+
+
+def _title(reading: Reading) -> str:
+    done = [note for note in reading.notes if not note.endswith("removed")]
+    return ", ".join([f"seen: {_polarity(reading)}", *done])
+
+
+def _polarity(reading: Reading) -> str:
+    return "dark on light" if reading.is_dark_on_light else "light on dark"
 
 
 def _panel(image: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
@@ -51,5 +81,5 @@ def _panel(image: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
     )
     cv2.rectangle(panel, (left - 1, top - 1), (left + width, top + height), 160)
     place = (left, _MARGIN + 5)
-    cv2.putText(panel, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 0, 1, cv2.LINE_AA)
+    cv2.putText(panel, title, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 0, 1, cv2.LINE_AA)
     return panel

@@ -4,19 +4,30 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.images import fields
 from pipeline.images.decoding import UnreadableImageError, decode
-from pipeline.images.normalization import SIDE, BlankError, are_normalized, normalize
+from pipeline.images.evidence import Candidates, Judge
+from pipeline.images.framing import SIDE
+from pipeline.images.ink import Polarity
+from pipeline.images.normalization import are_normalized
 
 AUTO = "auto"
 ALWAYS = "always"
 NEVER = "never"
 NORMALIZE = (AUTO, ALWAYS, NEVER)
-"""Whether images are normalised: those that are not like MNIST's, all, or none."""
+"""Which images are normalized: those that are not like MNIST's, all, or none."""
+
+Normalize = Literal["auto", "always", "never"]
+
+INK = ("auto", "dark", "light")
+"""Whether ink is darker or lighter than the paper: found out, or told."""
 
 NOT_OPENED = "cannot be opened"
 NO_FILE = "not a file"
@@ -47,9 +58,34 @@ def sheet(content: bytes | str) -> Sheet:
         return error.reason
 
 
-def as_seen(
-    sheets: Iterable[Sheet], count: int, way: str = AUTO
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How images are read."""
+
+    normalize: Normalize = "auto"
+    """Which are normalized: those unlike MNIST's, all, or none."""
+    ink: Polarity = "auto"
+    """Whether the ink is darker or lighter than the paper."""
+    split: int | None = None
+    """How many digits an image has that is to be cut into them; 0 if that is not known, None if
+    images are not to be cut."""
+    judge: Judge | None = field(default=None, compare=False)
+    """Who is asked if an image can be read in several ways: the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Images as the network is to see them."""
+
+    images: NDArray[np.uint8]
+    """Those that can be shown to it, in order; shape (n, 28, 28)."""
+    reasons: dict[int, str]
+    """Why the others cannot, by their places."""
+    notes: dict[int, str]
+    """What was removed or done, by their places; nothing for most."""
+
+
+def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
     """Return images as the network is to see them.
 
     Parameters
@@ -58,64 +94,90 @@ def as_seen(
         The images, or the reasons why there are none.
     count : int
         How many there are.
-    way : {"auto", "always", "never"}
-        Which are normalised: those that are not like MNIST's, all, or none.
-
-    Returns
-    -------
-    images : ndarray of uint8, shape (n, 28, 28)
-        Those that can be shown to it, in order.
-    reasons : dict of int to str
-        Why the others cannot, by their places.
     """
     images = np.empty((count, SIDE, SIDE), np.uint8)
-    others: dict[int, NDArray[np.uint8]] = {}
     reasons: dict[int, str] = {}
+    candidates = Candidates(reader.ink)
+    places = []
     for place, grey in enumerate(sheets):
         if isinstance(grey, str):
             reasons[place] = grey
         elif grey.shape == (SIDE, SIDE):
             images[place] = grey
-        elif way == NEVER:
+        elif reader.normalize == NEVER:
             reasons[place] = OTHER_SIZE
         else:
-            others[place] = grey
-    return pixels_as_seen(images, others, reasons, way)
+            candidates.add(grey)
+            places.append(place)
+    return _seen(images, reasons, reader, candidates, places)
 
 
-def pixels_as_seen(
-    images: NDArray[np.uint8],
-    others: Mapping[int, NDArray[np.uint8]],
-    reasons: Mapping[int, str],
-    way: str,
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
+def digits_as_seen(sheets: Iterable[Sheet], reader: Reader) -> tuple[Seen, list[int]]:
+    """Return the digits of images as the network is to see them, and how many each image has.
+
+    An image without a digit has one place, with the reason why.
+    """
+    parts: list[Sheet] = []
+    numbers: list[int] = []
+    for each in sheets:
+        if isinstance(each, str):
+            parts.append(each)
+            numbers.append(0)
+            continue
+        digits = fields.split(each, reader.ink, reader.judge, reader.split or None)
+        parts += digits or [BLANK]
+        numbers.append(len(digits))
+    # The digits that were cut out are light on dark.
+    return as_seen(parts, len(parts), replace(reader, ink="light")), numbers
+
+
+def pixels_as_seen(images: NDArray[np.uint8], reasons: Mapping[int, str], reader: Reader) -> Seen:
     """Do what `as_seen` does with images that are in one array already.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, 28, 28)
         It is not written to.
-    others : mapping of int to ndarray
-        Those of another size, by the places that are theirs.
     reasons : mapping of int to str
-        Why there is none in other places.
+        Why there is none in some places.
+    """
+    return _seen(images, dict(reasons), reader, Candidates(reader.ink), [])
+
+
+def _seen(
+    images: NDArray[np.uint8],
+    reasons: dict[int, str],
+    reader: Reader,
+    candidates: Candidates,
+    places: list[int],
+) -> Seen:
+    """Add the images of 28×28 that are not left alone to the candidates, and read them all.
+
+    Parameters
+    ----------
+    places : list of int
+        Of the candidates that there are.
     """
     readable = np.ones(len(images), bool)
     readable[list(reasons)] = False
-    why_not = dict(reasons)
-    if way != NEVER:
-        is_left = are_normalized(images) if way == AUTO else np.zeros(len(images), bool)
-        is_left[list(others)] = False
-        places = np.flatnonzero(readable & ~is_left).tolist()
+    notes: dict[int, str] = {}
+    if reader.normalize != NEVER:
+        is_left = are_normalized(images) if reader.normalize == AUTO else ~readable
+        is_left[places] = True
+        for place in np.flatnonzero(readable & ~is_left).tolist():
+            candidates.add(images[place])
+            places.append(place)
         if places:
             images = images.copy()
-        for place in places:
-            try:
-                images[place] = normalize(others.get(place, images[place])).normalized
-            except BlankError:
-                why_not[place] = BLANK
+        for place, reading in zip(places, candidates.best(reader.judge), strict=True):
+            if reading.image is None:
+                reasons[place] = BLANK
                 readable[place] = False
-    return (images[readable] if why_not else images), why_not
+            else:
+                images[place] = reading.image
+                if reading.notes:
+                    notes[place] = ", ".join(reading.notes)
+    return Seen(images[readable] if reasons else images, reasons, notes)
 
 
 def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None) -> bytes:

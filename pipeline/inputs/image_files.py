@@ -9,9 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.images.reading import as_seen, sheet
+from pipeline.images.reading import Reader, sheet
 from pipeline.inputs.labels import FILE_NAME, LabelLookup, read_label_table
-from pipeline.inputs.source import UNKNOWN, Batch, Normalize
+from pipeline.inputs.source import UNKNOWN, Batch, batch_of
 from pipeline.inputs.stores import open_store
 
 
@@ -27,20 +27,19 @@ class ImageFiles:
     """Whether files are refused if links lead them out of the directory."""
     label_table_sha256: str | None = None
 
-    def batches(self, keys: Sequence[str], size: int, normalize: Normalize) -> Iterator[Batch]:
+    def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
         """Read files in order, `size` at a time."""
         store = open_store(self.store)
         lookup = _label_lookup(self)
         for start in range(0, len(keys), size):
             names = keys[start : start + size]
             contents = store.contents(self.directory, names, confined=self.confined)
-            images, reasons = as_seen(map(sheet, contents), len(names), normalize)
             labels = map(lookup.label_of, names)
-            yield Batch(
+            yield batch_of(
                 [text(self.prefix + name) for name in names],
-                images,
-                reasons,
+                map(sheet, contents),
                 np.array([UNKNOWN if label is None else label for label in labels], np.int8),
+                reader,
             )
 
 

@@ -19,18 +19,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.images.normalization import SIDE
+from pipeline.images.framing import SIDE
 from pipeline.images.reading import (
     MOST_BYTES,
     NO_IMAGE,
     OTHER_SIZE,
     TOO_BIG,
+    Reader,
     Sheet,
-    as_seen,
     pixels_as_seen,
     sheet,
 )
-from pipeline.inputs.source import UNKNOWN, Batch, Normalize, WorkItem
+from pipeline.inputs.source import UNKNOWN, Batch, WorkItem, batch_of, seen_as_batch
 from pipeline.inputs.stores import open_store
 
 SUFFIX = ".parquet"
@@ -68,7 +68,7 @@ class ParquetRows:
         """None: the labels are in the rows."""
 
     def batches(
-        self, keys: Sequence[tuple[int, int, int]], size: int, normalize: Normalize
+        self, keys: Sequence[tuple[int, int, int]], size: int, reader: Reader
     ) -> Iterator[Batch]:
         """Read adjacent row groups in order, `size` rows at a time."""
         groups = [group for group, _, _ in keys]
@@ -85,12 +85,11 @@ class ParquetRows:
             for table in file.iter_batches(
                 rows_at_a_time, row_groups=groups, columns=columns, use_threads=False
             ):
-                images, reasons = _seen(table.column(image), normalize)
-                yield Batch(
+                yield _batch(
                     [f"{self.display}#{number}" for number in range(row, row + len(table))],
-                    images,
-                    reasons,
+                    table.column(image),
                     _digit_labels(table.column(label)) if label else _unknown(len(table)),
+                    reader,
                 )
                 row += len(table)
         if row != end:
@@ -160,18 +159,18 @@ def _is_binary(data_type: Any) -> bool:
     return bool(pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type))
 
 
-def _seen(column: Any, normalize: Normalize) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return a column's images as the network sees them, and why rows have none, by index."""
+def _batch(paths: list[str], column: Any, labels: NDArray[np.int8], reader: Reader) -> Batch:
+    """Return a column's images as the network sees them, and why rows have none."""
     data_type = column.type
     if pa.types.is_struct(data_type):
         column = column.flatten()[data_type.get_field_index("bytes")]
     if _is_binary(column.type):
-        return as_seen(map(_sheet, column), len(column), normalize)
+        return batch_of(paths, map(_sheet, column), labels, reader)
     pixels, reasons = _pixels(column)
-    if pixels.shape[1:] == (SIDE, SIDE):
-        return pixels_as_seen(pixels, {}, reasons, normalize)
+    if pixels.shape[1:] == (SIDE, SIDE) and reader.split is None:
+        return seen_as_batch(paths, pixels_as_seen(pixels, reasons, reader), labels)
     sheets = (reasons.get(index, image) for index, image in enumerate(pixels))
-    return as_seen(sheets, len(pixels), normalize)
+    return batch_of(paths, sheets, labels, reader)
 
 
 def _sheet(value: Any) -> Sheet:

@@ -1,14 +1,13 @@
 """Image sources and their work items: what scoring knows of an input, whatever its type."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Normalize = Literal["auto", "always", "never"]
-"""Which images are normalized: those unlike MNIST's, all, or none."""
+from pipeline.images.reading import Reader, Seen, Sheet, as_seen, digits_as_seen
 
 UNKNOWN = -1
 """The label of an image whose label is unknown."""
@@ -26,6 +25,40 @@ class Batch:
     """Why the others cannot be read, by their indices in `paths`."""
     labels: NDArray[np.int8]
     """The label of each path, -1 if it is unknown; shape (len(paths),)."""
+    notes: dict[int, str] = field(default_factory=dict)
+    """What was removed from images or done to them, by their indices in `paths`."""
+    images_read: int = 0
+    """Number of images that the batch was read from; fewer than paths if images are split."""
+
+
+def batch_of(
+    paths: Sequence[str], sheets: Iterable[Sheet], labels: NDArray[np.int8], reader: Reader
+) -> Batch:
+    """Return images as a batch; if the reader splits them, each digit has a path of its own.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    sheets : iterable of ndarray or str
+        The images, or the reasons why there are none.
+    labels : ndarray of int8, shape (len(paths),)
+    reader : Reader
+    """
+    if reader.split is None:
+        return seen_as_batch(paths, as_seen(sheets, len(paths), reader), labels)
+    seen, numbers = digits_as_seen(sheets, reader)
+    split: list[str] = []
+    for path, number in zip(paths, numbers, strict=True):
+        split += [f"{path}#{index}" for index in range(1, number + 1)] or [path]
+    # The label of a field is not that of each of its digits.
+    known = np.where(np.array(numbers) > 1, UNKNOWN, labels)
+    each = np.repeat(known, np.maximum(numbers, 1)).astype(np.int8)
+    return Batch(split, seen.images, seen.reasons, each, seen.notes, len(paths))
+
+
+def seen_as_batch(paths: Sequence[str], seen: Seen, labels: NDArray[np.int8]) -> Batch:
+    """Return images that have been read as a batch."""
+    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, len(paths))
 
 
 class ImageSource(Protocol):
@@ -38,7 +71,7 @@ class ImageSource(Protocol):
     def label_table_sha256(self) -> str | None:
         """The SHA-256 of the label table beside the images, if there is one."""
 
-    def batches(self, keys: Sequence[Any], size: int, normalize: Normalize) -> Iterator[Batch]:
+    def batches(self, keys: Sequence[Any], size: int, reader: Reader) -> Iterator[Batch]:
         """Read the images of work items in order, `size` images at a time."""
 
 

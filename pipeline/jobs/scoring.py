@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import InvalidParameterError, OutputError
-from pipeline.images.reading import NORMALIZE
+from pipeline.images.reading import INK, NORMALIZE
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.progress import report
 from pipeline.scoring.listing import list_images, unscored_shards
+from pipeline.scoring.numbers import write_numbers
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.scorer import load_network, score_shard
 from pipeline.scoring.summary import summarize
@@ -93,6 +94,8 @@ def score(
         for count in map_stage(score_shard, calls):
             done += count
             report(activity, done, listing.files)
+        if options.split is not None:
+            write_numbers(output, len(listing.sizes))
         return summarize(version, output, listing, min_confidence, resumed, started)
 
 
@@ -101,6 +104,12 @@ def _validate(options: Options, min_confidence: float | None) -> None:
         raise InvalidParameterError(
             "normalize", f"one of {', '.join(NORMALIZE)}", options.normalize
         )
+    if options.ink not in INK:
+        raise InvalidParameterError("ink", f"one of {', '.join(INK)}", options.ink)
+    if options.split is not None and options.split < 0:
+        raise InvalidParameterError("split", "a number of digits, or 0", options.split)
+    if options.reject is not None and not 0 < options.reject < 1:
+        raise InvalidParameterError("reject", "a fraction in (0, 1)", options.reject)
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
 

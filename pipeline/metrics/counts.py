@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images.normalization import SIDE
+from pipeline.images.framing import SIDE
 
 DIGITS = 10
 
@@ -38,6 +38,8 @@ class PredictionCounts:
     """Images by their mean pixel; 0 is paper and 1 is ink."""
     confusion: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS, DIGITS))
     """Images with a label: rows by label, columns by prediction."""
+    novel: int = 0
+    """Images that do not look like one digit."""
     errors: Counter[str] = field(default_factory=Counter)
     """Images without a prediction, by reason."""
 
@@ -75,6 +77,7 @@ class PredictionCounts:
         self.histogram += other.histogram
         self.ink += other.ink
         self.confusion += other.confusion
+        self.novel += other.novel
         self.errors += other.errors
         return self
 
@@ -111,5 +114,6 @@ class PredictionCounts:
             histogram=np.array(values["histogram"], np.int64),
             ink=np.array(values["ink"], np.int64),
             confusion=np.array(values["confusion"], np.int64),
+            novel=values["novel"],
             errors=Counter(values["errors"]),
         )

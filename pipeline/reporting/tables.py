@@ -10,6 +10,7 @@ from rich.text import Text
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.evaluation import Evaluation
+from pipeline.metrics.novelty import NOVEL
 from pipeline.reporting.rows import check_rows, digit_rows, error_rows, metric_rows, rate_line
 from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
@@ -117,6 +118,8 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
             f"accuracy {counts.accuracy:.4f}"
         )
     lines += [f"{count} not scored: {reason}" for reason, count in error_rows(counts)]
+    if counts.novel:
+        lines.append(f"{counts.novel:,} do not look like one digit: novelty below {NOVEL}")
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
     if scoring.drift:
         figures = ", ".join(

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.inputs.source import Normalize
+from pipeline.images.ink import Polarity
+from pipeline.images.reading import Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
@@ -25,6 +26,12 @@ class Options:
 
     normalize: Normalize = "auto"
     """Which images are normalized: those unlike MNIST's, all, or none."""
+    ink: Polarity = "auto"
+    """Whether the ink is darker or lighter than the paper."""
+    split: int | None = None
+    """Number of digits that each image is cut into; 0 if that is not known, None for no cut."""
+    reject: float | None = None
+    """Images whose novelty, a p-value, is smaller get no prediction."""
     probabilities: bool = False
     """Whether the data set has the probability of each digit."""
 

@@ -1,7 +1,7 @@
 """Predictions as a Parquet data set: one file for each shard, with its counts as metadata."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import files
 from pipeline.metrics.counts import DIGITS, PredictionCounts
+from pipeline.scoring.answers import Rows
 from pipeline.scoring.review import LowConfidence
 from registry import ModelVersion
 
@@ -23,7 +24,9 @@ _FIELDS = [
     pa.field("path", pa.string(), nullable=False),
     pa.field("prediction", pa.uint8()),
     pa.field("confidence", pa.float32()),
+    pa.field("novelty", pa.float32()),
     pa.field("error", pa.string()),
+    pa.field("notes", pa.string()),
     pa.field("model_name", pa.string(), nullable=False),
     pa.field("model_version", pa.int64(), nullable=False),
     pa.field("model_sha256", pa.string(), nullable=False),
@@ -49,9 +52,7 @@ def path(directory: Path, shard: int) -> Path:
 def write(
     target: Path,
     version: ModelVersion,
-    paths: Sequence[str],
-    reasons: dict[int, str],
-    probabilities: NDArray[np.float32],
+    rows: Rows,
     counts: PredictionCounts,
     least_certain: Iterable[LowConfidence],
     *,
@@ -63,22 +64,21 @@ def write(
     ----------
     target : Path
     version : ModelVersion
-    paths : sequence of str
-    reasons : dict of int to str
-        Why images have no prediction, by their indices in `paths`.
-    probabilities : ndarray, shape (n, 10)
-        The probabilities of the other images, in order.
+    rows : Rows
     counts : PredictionCounts
     least_certain : iterable of LowConfidence
     with_probabilities : bool
         Whether the file gets a column of probabilities.
     """
+    paths, novelty = rows.paths, rows.novelty
     missing = np.zeros(len(paths), bool)
-    missing[list(reasons)] = True
+    missing[list(rows.reasons)] = True
     columns = {
         "path": paths,
-        **_prediction_columns(probabilities, missing),
-        "error": _error_column(reasons, len(paths)),
+        **_prediction_columns(rows.probabilities, missing),
+        "novelty": pa.array(novelty, mask=np.isnan(novelty)),
+        "error": _text_column(rows.reasons, len(paths)),
+        "notes": _text_column(rows.notes, len(paths)),
         "model_name": pa.repeat(version.name, len(paths)),
         "model_version": pa.repeat(version.number, len(paths)),
         "model_sha256": pa.repeat(version.sha256, len(paths)),
@@ -109,10 +109,10 @@ def _prediction_columns(
     }
 
 
-def _error_column(reasons: dict[int, str], count: int) -> Any:
-    if not reasons:
+def _text_column(texts: dict[int, str], count: int) -> Any:
+    if not texts:
         return pa.nulls(count, pa.string())
-    return pa.array([reasons.get(index) for index in range(count)], pa.string())
+    return pa.array([texts.get(index) for index in range(count)], pa.string())
 
 
 def read_below(part: Path, confidence: float) -> list[tuple[str, int, float]]:

@@ -4,11 +4,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nn import NeuralNetwork, single_threaded_blas
-from pipeline.metrics.counts import DIGITS, PredictionCounts
+from pipeline.images.reading import Reader
+from pipeline.metrics.counts import PredictionCounts
 from pipeline.scoring import predictions, shards
+from pipeline.scoring.answers import Rows, answers_for, judge_of
 from pipeline.scoring.listing import SHARDS
 from pipeline.scoring.outcome import DATA_SET, Options
 from pipeline.scoring.review import LowConfidence, least_certain, least_certain_of
@@ -25,39 +26,35 @@ def score_shard(
 ) -> int:
     """Score the images of a shard, write their predictions, and return their number."""
     network = load_network(blobs_url, version.sha256)
+    reader = Reader(options.normalize, options.ink, options.split, judge_of(network))
     counts = PredictionCounts()
-    paths: list[str] = []
-    reasons: dict[int, str] = {}
-    scored: list[NDArray[np.float32]] = [np.empty((0, DIGITS), np.float32)]
+    rows = Rows()
     uncertain: list[LowConfidence] = []
     # Shards run on all cores at once, so BLAS needs no threads of its own. With one thread the
     # last digits do not depend on the machine either.
     with single_threaded_blas():
         for source, keys in shards.read(output / SHARDS, shard):
-            for batch in source.batches(keys, _BATCH_SIZE, options.normalize):
-                reasons |= {len(paths) + index: reason for index, reason in batch.reasons.items()}
-                paths += batch.paths
-                if not len(batch.images):
+            for batch in source.batches(keys, _BATCH_SIZE, reader):
+                answers = answers_for(network, batch, options.reject)
+                rows.add(batch, answers)
+                if not len(answers.images):
                     continue
-                probabilities = network.predict_proba(batch.images)
-                scored.append(probabilities)
-                labels = np.delete(batch.labels, list(batch.reasons))
-                counts.add(batch.images, probabilities, labels)
-                names = [path for n, path in enumerate(batch.paths) if n not in batch.reasons]
-                uncertain += least_certain_of(names, batch.images, probabilities)
-    counts.files = len(paths)
-    counts.errors.update(reasons.values())
+                labels = np.delete(batch.labels, list(answers.reasons))
+                counts.add(answers.images, answers.probabilities, labels)
+                names = [path for n, path in enumerate(batch.paths) if n not in answers.reasons]
+                uncertain += least_certain_of(names, answers.images, answers.probabilities)
+    counts.files = rows.images_read
+    counts.novel = rows.novel
+    counts.errors.update(rows.reasons.values())
     predictions.write(
         predictions.path(output / DATA_SET, shard),
         version,
-        paths,
-        reasons,
-        np.concatenate(scored),
+        rows,
         counts,
         least_certain(uncertain),
         with_probabilities=options.probabilities,
     )
-    return len(paths)
+    return rows.images_read
 
 
 # A process scores one shard after another with the same version.

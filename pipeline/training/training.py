@@ -19,6 +19,7 @@ from pipeline.progress import report
 from pipeline.stages import stage
 from pipeline.training.candidates import Candidate, load_candidate, save_candidate
 from pipeline.training.lineage import inputs_of
+from pipeline.training.novelty import fit_novelty
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def train(
     held_out = (examples.images[validation], examples.labels[validation])
     network = NeuralNetwork.from_params(params)
     _fit(network, images, labels, held_out, directory / "checkpoint.safetensors")
+    fit_novelty(network, images, held_out[0]).attach(network)
 
     test = parquet.read(data.test.path, data.test.split)
     last = network.history[-1]

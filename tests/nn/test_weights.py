@@ -139,7 +139,7 @@ def _changed(tensors=(), **metadata):
     ("data", "reason"),
     [
         (_changed(format="other"), "expected the format 'digits-network', got 'other'"),
-        (_changed(format_version="3"), "expected format version 1 or 2, got 3; a newer release"),
+        (_changed(format_version="4"), "expected format version 1, 2, 3, got 4; a newer release"),
         (_changed(params="{"), "parameters cannot be read"),
         (_changed(params="[]"), "parameters cannot be read"),
         (_changed(params="[" * 100_000), "parameters cannot be read"),
@@ -206,3 +206,25 @@ def test_weights_of_version_1_become_those_of_version_2_when_written_again():
     _, metadata = weights_format.read(again.to_bytes())
     assert metadata["format_version"] == "2"
     assert metadata["temperature"] == "1.0"
+
+
+def test_attached_tensors_are_kept_with_the_weights_and_change_no_prediction():
+    network = NeuralNetwork.from_bytes(DATA)
+    network.attached["score.of"] = np.arange(6, dtype=np.float32).reshape(2, 3)
+    again = NeuralNetwork.from_bytes(network.to_bytes())
+    assert list(again.attached) == ["score.of"]
+    assert (again.attached["score.of"] == network.attached["score.of"]).all()
+    images = np.random.default_rng(0).random((9, network.sizes[0]), np.float32)
+    assert (again.predict_proba(images) == FITTED.predict_proba(images)).all()
+    assert again.to_bytes() == network.to_bytes()
+    again.attached.clear()
+    assert again.to_bytes() == DATA
+
+
+def test_the_layer_before_the_last_gives_the_probabilities():
+    images = np.random.default_rng(0).random((9, FITTED.sizes[0]), np.float32)
+    probabilities, hidden = FITTED.predict_with_hidden(images)
+    assert (probabilities == FITTED.predict_proba(images)).all()
+    assert hidden.shape == (9, FITTED.sizes[-2])
+    logits = hidden @ FITTED.weights[-1].T + FITTED.biases[-1].ravel()
+    assert (logits.argmax(axis=1) == probabilities.argmax(axis=1)).all()

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline.images.encoding import png
-from pipeline.images.normalization import normalize
+from pipeline.images.readings import first_reading
 
 SIDE = 28
 
@@ -33,7 +33,7 @@ def drifted(image: np.ndarray, share: float, rng: np.random.Generator) -> np.nda
     broad = cv2.dilate(turned, np.ones((2, 2), np.uint8))
     written = np.rint((1 - share) * turned + share * broad).astype(np.uint8)
     # As MNIST's are: else every retraining would do it, for every image.
-    return normalize(written).normalized
+    return first_reading(written).image
 
 
 class LabelledImages:

@@ -63,14 +63,14 @@ def _digits(arguments: list[str]) -> None:
     from pipeline.cli.app import main
     from pipeline.flows import environment
 
-    prepare = environment.prepare
+    set_defaults = environment.set_defaults
 
-    def prepare_imported(*args: object, **kwargs: object) -> None:
-        prepare(*args, **kwargs)
+    def set_imported_defaults(*args: object, **kwargs: object) -> None:
+        set_defaults(*args, **kwargs)
         _read_prefect_settings()
         _stop_heartbeat()
 
-    environment.prepare = prepare_imported
+    environment.set_defaults = set_imported_defaults
     sys.argv = ["digits", *arguments]
     main()
 

@@ -31,6 +31,7 @@ def use_sources(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR", "1")
     patch.setenv("DIGITS_GATE__MAX_CALIBRATION_ERROR_OF_DIGIT", "1")
     patch.setenv("DIGITS_GATE__MAX_CONTRADICTED_LABELS", "1")
+    patch.setenv("DIGITS_GATE__MAX_LOST_DIGITS", "1")
     patch.setenv("DIGITS_GATE__MAX_MILLISECONDS_PER_IMAGE", "1000")
     patch.setenv("DIGITS_GATE__MARGIN", "1")
     patch.setenv("DIGITS_GATE__SIGNIFICANCE", "0")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.images.reading import Reader
 from pipeline.inputs import finding
 from pipeline.inputs.globbing import change_stamp
 from pipeline.inputs.image_files import ImageFiles
@@ -109,7 +110,7 @@ def _batches(listing: LabelledListing) -> Iterator[tuple[Batch, NDArray[np.int8]
     done, total = 0, sum(item.images for item in listing.items)
     for source, items in groupby(listing.items, key=attrgetter("source")):
         keys = [item.key for item in items]
-        for batch in source.batches(keys, _BATCH_SIZE, "auto"):
+        for batch in source.batches(keys, _BATCH_SIZE, Reader()):
             labels = batch.labels
             if listing.label_table is not None:
                 # The listing has one source, and each of its work items is one image.

@@ -14,7 +14,7 @@ from pipeline import files
 from pipeline.data import parquet
 from pipeline.data.labelled.records import LabelledImages, LabelledReference, LabelledSplit
 from pipeline.errors import DamagedDataError
-from pipeline.images.normalization import SIDE
+from pipeline.images.framing import SIDE
 
 # Images whose SHA-256 starts with a byte below this are held out (one in five).
 _HELD_OUT_BELOW = 51

@@ -13,7 +13,7 @@ from pipeline.data import parquet
 from pipeline.data.labelled import collect, read
 from pipeline.errors import DamagedDataError, InputError
 from pipeline.images.encoding import png
-from pipeline.images.reading import as_seen, sheet
+from pipeline.images.reading import Reader, as_seen, sheet
 from pipeline.jobs.ingestion import ingest
 
 
@@ -53,8 +53,8 @@ def test_images_are_normalized_as_in_scoring_and_each_is_in_one_part(data, tmp_p
         for image, label, path in zip(part.images, part.labels, part.paths, strict=True):
             assert path.startswith(f"{label}/")
             content = (tmp_path / "own" / path).read_bytes()
-            seen, _ = as_seen([sheet(content)], 1, "auto")
-            assert np.array_equal(image, seen[0])
+            seen = as_seen([sheet(content)], 1, Reader())
+            assert np.array_equal(image, seen.images[0])
     assert not set(own.training.paths) & set(own.held_out.paths)
     assert pq.read_table(collection.reference.path).num_rows == 60
 
@@ -152,7 +152,7 @@ def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypa
     _write(own / "1" / "empty.png", b"")
     first = collect(own, data, tmp_path / "kept")
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.inputs.image_files.as_seen", None)
+        patch.setattr("pipeline.inputs.image_files.sheet", None)
         assert collect(own, data, tmp_path / "kept") == first
     first.reference.path.unlink()
     assert collect(own, data, tmp_path / "kept") == first

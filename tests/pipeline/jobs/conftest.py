@@ -7,4 +7,6 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The tests of reporting and of the command line draw them.
     """
-    monkeypatch.setattr("pipeline.reporting.html.of_retraining", lambda history, evaluation: {})
+    monkeypatch.setattr(
+        "pipeline.reporting.html.retraining_pictures", lambda history, evaluation: {}
+    )

@@ -10,6 +10,7 @@ import mnist_sample
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import sent_images
 from mnist_sample import SAMPLE
 from stage_runners import around
 from threadpoolctl import threadpool_limits
@@ -19,6 +20,7 @@ from pipeline import open_registry, sample, score
 from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
+from pipeline.metrics.novelty import NoveltyScore
 from pipeline.scoring.outcome import Options
 from pipeline.scoring.predictions import SCHEMA
 from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError, RunRecord
@@ -97,6 +99,99 @@ def test_files_that_are_like_mnist_are_predicted_as_their_arrays_are(champion, t
     with threadpool_limits(1):
         assert [row["prediction"] for row in rows] == list(networks[0].predict(images))
         assert (probabilities == networks[0].predict_proba(images)).all()
+
+
+def test_rows_say_what_was_removed_and_ink_may_be_told(champion, tmp_path):
+    """Boxed cells: their lines go. Told that ink is light, another image is seen."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for number in range(10):
+        cell = sent_images.boxed(IMAGES[number], rng)
+        (tmp_path / "in" / f"{number}.png").write_bytes(png(cell))
+    score(tmp_path / "in", tmp_path / "out")
+    notes = [row["notes"] for row in _rows(tmp_path / "out")]
+    assert sum("lines removed" in (note or "") for note in notes) >= 8
+    score(tmp_path / "in", tmp_path / "out", options=Options(ink="light"))
+    assert [row["notes"] for row in _rows(tmp_path / "out")] != notes
+    with pytest.raises(InvalidParameterError, match="ink: expected one of auto, dark, light"):
+        score(tmp_path / "in", tmp_path / "out", options=Options(ink="grey"))
+
+
+@pytest.fixture
+def scored_with_novelty(home, networks):
+    """A champion with a novelty score that takes every second image for no digit."""
+    network = NeuralNetwork.from_bytes(networks[0].to_bytes())
+    hidden = network.predict_with_hidden(IMAGES[:20])[1]
+    # It answers by one neuron, whatever that has learnt; half of the calibration lies below.
+    neuron = int((hidden.std(axis=0)).argmax())
+    weights = np.eye(hidden.shape[1], dtype=np.float32)[neuron : neuron + 1]
+    one = np.ones(1, np.float32)
+    scale = np.full(hidden.shape[1], hidden.max(), np.float32)
+    score = NoveltyScore(scale, weights, 0 * one, one, np.zeros(0, np.float32))
+    median = np.full(199, np.median(score.answers(hidden)), np.float32)
+    NoveltyScore(scale, weights, 0 * one, one, median).attach(network)
+    with open_registry() as registry:
+        version = registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
+        registry.set_alias("mnist", "champion", version.number)
+    return network
+
+
+def test_what_is_not_one_digit_may_be_rejected(scored_with_novelty, directory, tmp_path):
+    done = score(directory, tmp_path / "out")
+    rows = _rows(tmp_path / "out")
+    novel = [row["novelty"] < 0.02 for row in rows]
+    assert all(row["prediction"] is not None for row in rows)
+    assert 0 < sum(novel) < len(rows)
+    assert done.counts.novel == sum(row["novelty"] < 0.01 for row in rows)
+    done = score(directory, tmp_path / "out", options=Options(reject=0.02))
+    for row, before, is_novel in zip(_rows(tmp_path / "out"), rows, novel, strict=True):
+        assert row["novelty"] == before["novelty"]
+        assert row["prediction"] == (None if is_novel else before["prediction"])
+        assert row["error"] == ("not one digit" if is_novel else None)
+    assert done.counts.errors == {"not one digit": sum(novel)}
+    assert done.counts.digits.sum() == len(rows) - sum(novel)
+    with pytest.raises(InvalidParameterError, match="reject: expected a fraction"):
+        score(directory, tmp_path / "out", options=Options(reject=2))
+
+
+def test_a_version_without_a_novelty_score_rejects_nothing(champion, directory, tmp_path):
+    done = score(directory, tmp_path / "out", options=Options(reject=0.5))
+    rows = _rows(tmp_path / "out")
+    assert all(row["novelty"] is None and row["prediction"] is not None for row in rows)
+    assert done.counts.novel == 0
+
+
+def test_fields_are_cut_into_their_digits(champion, tmp_path):
+    """A row for each digit, and the number in a table."""
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    cut = [sent_images.enlarged(IMAGES[number], 4) for number in range(3)]
+    sheet = np.zeros((120, sum(part.shape[1] + 15 for part in cut) + 40))
+    left = 20
+    for part in cut:
+        sheet[20 : 20 + part.shape[0], left : left + part.shape[1]] = part
+        left += part.shape[1] + 15
+    (tmp_path / "in" / "field.png").write_bytes(png(sent_images.printed(sheet, rng)))
+    (tmp_path / "in" / "white.png").write_bytes(png(np.full((50, 90), 240, np.uint8)))
+    done = score(tmp_path / "in", tmp_path / "out", options=Options(split=0))
+    rows = _rows(tmp_path / "out")
+    assert [row["path"] for row in rows] == [
+        "field.png#1",
+        "field.png#2",
+        "field.png#3",
+        "white.png",
+    ]
+    number = "".join(str(row["prediction"]) for row in rows[:3])
+    with (tmp_path / "out" / "numbers.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert [(row["path"], row["number"], row["digits"]) for row in table] == [
+        ("field.png", number, "3"),
+        ("white.png", "?", "0"),
+    ]
+    assert float(table[0]["confidence"]) == min(row["confidence"] for row in rows[:3])
+    assert done.counts.files == 2
+    with pytest.raises(InvalidParameterError, match="split: expected a number of digits"):
+        score(tmp_path / "in", tmp_path / "out", options=Options(split=-1))
 
 
 def test_a_version_can_be_named(champion, directory, tmp_path):

@@ -15,6 +15,9 @@ from pipeline import score
 
 SUPPORT = mnist_sample.DIRECTORY.parents[1] / "support"
 
+# Of the support, and of the code beside these tests.
+PATHS = os.pathsep.join(map(str, (SUPPORT, SUPPORT.parents[1])))
+
 # Of all formats together.
 ALL, SAMPLE = 50_000, 1_200
 
@@ -33,7 +36,7 @@ def test_no_damaged_file_kills_or_holds_up_the_process_that_reads_it(kind, tortu
     while following < end:
         ended = subprocess.run(
             [sys.executable, damaged_images.__file__, kind, str(following), str(end)],
-            env={**os.environ, "PYTHONPATH": str(SUPPORT)},
+            env={**os.environ, "PYTHONPATH": PATHS},
             capture_output=True,
             text=True,
             check=False,

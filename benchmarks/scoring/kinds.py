@@ -1,0 +1,105 @@
+"""How the champion under DIGITS_HOME reads images of the kinds that people send.
+
+Each kind is drawn from MNIST's test set. Images that are not one digit are drawings of kinds that
+the novelty score was fitted to, and kinds that it was not; fields are of two to six digits.
+"""
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+import sent_images
+from numpy.typing import NDArray
+from sent_images import KINDS
+
+from benchmarks import table
+from nn import NeuralNetwork, single_threaded_blas
+from pipeline import ingest, open_registry
+from pipeline.data import parquet
+from pipeline.images.evidence import Judge
+from pipeline.images.reading import Reader, as_seen, digits_as_seen
+from pipeline.metrics.novelty import NOVEL, NoveltyScore
+from pipeline.scoring.answers import judge_of
+from pipeline.training.drawings import draw_non_digits
+
+# As many as scoring reads together.
+BATCH = 1024
+
+FIELDS = 200
+
+
+def read(sheets: list[NDArray[np.uint8]], judge: Judge) -> Iterator[NDArray[np.uint8] | None]:
+    """Yield each image as the network sees it; None for a blank one."""
+    for start in range(0, len(sheets), BATCH):
+        part = sheets[start : start + BATCH]
+        seen = as_seen(part, len(part), Reader(judge=judge))
+        images = iter(seen.images)
+        for place in range(len(part)):
+            yield None if place in seen.reasons else next(images)
+
+
+def kinds(
+    network: NeuralNetwork, images: NDArray[np.uint8], labels: NDArray[np.uint8], count: int
+) -> None:
+    """Print what is read right of each kind."""
+    judge, score = judge_of(network), NoveltyScore.of(network)
+    table.heading(f"{count:,} images of each kind: right, mean confidence of these, flagged; %")
+    for name, draw in KINDS.items():
+        rng = np.random.default_rng(0)
+        seen = list(read([draw(image, rng) for image in images[:count]], judge))
+        shown = np.array([place for place, image in enumerate(seen) if image is not None])
+        pixels = np.array([seen[place] for place in shown])
+        probabilities, hidden = network.predict_with_hidden(pixels)
+        is_right = probabilities.argmax(axis=1) == labels[shown]
+        table.row(f"{name}: right", [100 * is_right.sum() / count])
+        table.row(f"{name}: confidence", [100 * probabilities.max(axis=1)[is_right].mean()])
+        if score is not None:
+            table.row(f"{name}: flagged", [100 * np.mean(score.p_values(hidden) < NOVEL)])
+
+
+def non_digits(network: NeuralNetwork, images: NDArray[np.uint8]) -> None:
+    """Print how many drawings that are not one digit are flagged, and how many digits."""
+    score = NoveltyScore.of(network)
+    if score is None:
+        return
+    table.heading("Flagged as not one digit, %")
+    drawings = draw_non_digits(images, 2_000, np.random.default_rng(1))
+    for name, some, goal in (("digits of the test set", images, "1"), ("drawings", drawings, "")):
+        _, hidden = network.predict_with_hidden(some)
+        table.row(name, [100 * np.mean(score.p_values(hidden) < NOVEL)], goal)
+
+
+def fields(network: NeuralNetwork, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    """Print how many fields are read wholly right, and how many if each digit came by itself."""
+    judge = judge_of(network)
+    table.heading(f"{FIELDS} fields of 2 to 6 digits wholly right, %")
+    for name, touching in (("apart", False), ("every fifth pair touching", True)):
+        rng = np.random.default_rng(2)
+        right = alone = 0
+        for _ in range(FIELDS):
+            chosen = rng.integers(len(images), size=int(rng.integers(2, 7)))
+            sheet = sent_images.field(images[chosen], rng, touching=touching)
+            seen, _ = digits_as_seen([sheet], Reader(split=0, judge=judge))
+            found = network.predict(seen.images) if len(seen.images) else np.empty(0)
+            right += np.array_equal(found, labels[chosen])
+            alone += bool((network.predict(images[chosen]) == labels[chosen]).all())
+        table.row(name, [100 * right / FIELDS], f"of {100 * alone / FIELDS:.1f} alone")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=1_000, help="images of each kind")
+    chosen = parser.parse_args()
+    test = ingest().test
+    data = parquet.read(test.path, test.split)
+    with open_registry() as registry:
+        network = NeuralNetwork.from_bytes(registry.load("mnist@champion"))
+    with single_threaded_blas():
+        kinds(network, data.images, data.labels, chosen.count)
+        non_digits(network, data.images)
+        fields(network, data.images, data.labels)
+
+
+if __name__ == "__main__":
+    main()
