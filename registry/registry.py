@@ -898,7 +898,8 @@ class Registry:
         selection : str
             A version (``name/number`` or ``name@alias``), or the name of a model for all of it.
         file : str or Path
-            It is replaced if it exists.
+            It is replaced if it exists; a pipe or a device is written to, such as
+            ``/dev/stdout``.
 
         Raises
         ------
@@ -943,6 +944,27 @@ class Registry:
         if version.description is None or copied.description is not None:
             return copied
         return target.describe(copied.reference, version.description)
+
+    def backup(self, file: str | Path) -> None:
+        """Write a copy of the database to a file, consistent although others use it.
+
+        Copying the file of a database in use would leave out its last changes. The weights are
+        not in the copy: they are files that never change, so they can be copied at any time,
+        after the database.
+
+        Parameters
+        ----------
+        file : str or Path
+            It is replaced if it exists.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If it is the database itself.
+        UnsupportedError
+            If the database is not a file; its server has tools for that.
+        """
+        self._database.back_up(Path(file))
 
     def import_(self, file: str | Path) -> ImportResult:
         """Add the versions of an export, under their numbers.

@@ -17,7 +17,9 @@ def export_(
         str,
         typer.Argument(metavar="REF", help="A version, or a model for all its versions: mnist."),
     ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; - for standard output.")
+    ],
     json: Json = False,
 ) -> None:
     """Write versions to a file, with their weights and history."""
@@ -25,9 +27,14 @@ def export_(
     from pipeline.reporting.text import show_json
 
     with open_registry(create=False) as registry:
-        references = registry.export(full_reference(selection), file)
-    if json:
+        target = Path("/dev/stdout") if str(file) == "-" else file
+        references = registry.export(full_reference(selection), target)
+    if str(file) == "-":
+        typer.echo(f"{', '.join(references)}.", err=True)
+    elif json:
         show_json({"versions": list(references), "file": str(file)})
+    elif not file.is_file():
+        typer.echo(f"{', '.join(references)} in {file}.")
     else:
         typer.echo(f"{', '.join(references)} in {file} ({file.stat().st_size:,} bytes).")
 
@@ -35,7 +42,10 @@ def export_(
 @app.command(name="import", epilog="Example: digits import mnist-7.tar")
 def import_(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file from `digits export`.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A file from `digits export`; - for standard input."),
+    ],
     json: Json = False,
 ) -> None:
     """Add the versions of an export under their numbers: all of them or none."""
@@ -45,7 +55,7 @@ def import_(
     from pipeline.reporting.text import show_json
 
     with open_registry() as registry:
-        result = registry.import_(file)
+        result = registry.import_(Path("/dev/stdin") if str(file) == "-" else file)
     if json:
         show_json(asdict(result))
     else:

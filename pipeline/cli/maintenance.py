@@ -1,4 +1,4 @@
-"""The commands that look after a registry: verify and gc."""
+"""The commands that look after a registry: verify, gc and backup."""
 
 import sys
 from datetime import timedelta
@@ -126,3 +126,26 @@ def _is_confirmed(count: int) -> bool:
         "was restored from a backup, they can be the only copy. Remove them?",
         err=True,
     )
+
+
+@app.command(epilog="Example: digits backup /backups/registry.db")
+def backup(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    json: Json = False,
+) -> None:
+    """Copy the database to a file, consistently while it is in use.
+
+    The weights are not in the copy: copy the blob store after it. To restore, put both back while
+    no command runs.
+    """
+    from pipeline.models import open_registry
+    from pipeline.reporting.text import show_json
+
+    with open_registry(create=False) as registry:
+        registry.backup(file)
+    size = file.stat().st_size
+    if json:
+        show_json({"file": str(file), "size": size})
+    else:
+        typer.echo(f"The database is in {file} ({size:,} bytes), without the weights.")

@@ -8,6 +8,7 @@ import uuid
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -51,6 +52,10 @@ class Database(ABC):
     @abstractmethod
     def take_statistics(self, connection: Connection) -> None:
         """Update the statistics of the query planner."""
+
+    @abstractmethod
+    def back_up(self, file: Path) -> None:
+        """Write a consistent copy of the database to a file."""
 
     @abstractmethod
     def findings(self) -> Iterator[Finding]:

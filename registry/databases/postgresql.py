@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -105,6 +106,18 @@ class PostgreSQL(Database):
 
     def take_statistics(self, connection: Connection) -> None:
         """Do nothing: autovacuum updates the statistics."""
+
+    def back_up(self, file: Path) -> None:  # noqa: ARG002
+        """Raise an error: PostgreSQL has its own tools.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        raise UnsupportedError(
+            f"{self.address} is on a PostgreSQL server. Back it up with "
+            f"pg_dump --schema={self.schema}."
+        )
 
     def findings(self) -> Iterator[Finding]:
         """Yield nothing: PostgreSQL checks its own files."""

@@ -21,6 +21,7 @@ from registry.databases.base import Database
 from registry.databases.read_only_file import ReadOnlyFile, is_read_only
 from registry.durability import atomic_write
 from registry.errors import (
+    InvalidArgumentError,
     NewerRegistryError,
     NoRegistryError,
     UnavailableError,
@@ -114,6 +115,30 @@ class SQLite(Database):
         connection.exec_driver_sql("PRAGMA analysis_limit = 400")
         connection.exec_driver_sql("ANALYZE")
 
+    def back_up(self, file: Path) -> None:
+        """Write a consistent copy of the database to a file.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the file is the database itself.
+        """
+        with self._translate_errors():
+            self._require_same_file()
+            file = file.resolve()
+            if file.exists() and file.samefile(self._path):
+                raise InvalidArgumentError("file", "another file than the database", str(file))
+            self._copy_to(file)
+
+    def _copy_to(self, file: Path) -> None:
+        with (
+            atomic_write(file) as temporary,
+            self._engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT", sqlite_begin=""
+            ) as connection,
+        ):
+            connection.exec_driver_sql("VACUUM INTO ?", (str(temporary),))
+
     def findings(self) -> Iterator[Finding]:
         """Yield the problems that SQLite itself finds in the file."""
         with self.read() as connection:
@@ -145,13 +170,7 @@ class SQLite(Database):
             # Left by a migration that was killed.
             if path.name.startswith(f".{backup.name}."):
                 path.unlink()
-        with (
-            atomic_write(backup) as temporary,
-            self._engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT", sqlite_begin=""
-            ) as connection,
-        ):
-            connection.exec_driver_sql("VACUUM INTO ?", (str(temporary),))
+        self._copy_to(backup)
         _log.warning("The registry is migrated to a new schema. A backup is kept in %s.", backup)
 
     def _require_schema(self, connection: Connection) -> None:

@@ -57,6 +57,7 @@ def test_every_output_is_valid_against_its_schema(asked, tmp_path):
     assert len(asked("history", "history")) == 7
     assert asked("findings", "verify") == []
     assert asked("garbage", "gc")["blobs"] == 0
+    assert asked("backup", "backup", tmp_path / "copy.db")["size"] > 0
     assert asked("export", "export", "mnist", tmp_path / "file")["versions"] == [
         "mnist/1",
         "mnist/2",

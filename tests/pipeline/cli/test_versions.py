@@ -2,7 +2,10 @@
 
 import inspect
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import timedelta, timezone
 
 import numpy as np
@@ -303,3 +306,54 @@ def test_an_archived_version_cannot_be_promoted_until_it_is_restored(digits, ver
     assert digits("promote", "3").status == 1
     assert digits("archive", "3", "--undo").out == "mnist/3 is ready now.\n"
     assert digits("promote", "3").status == 0
+
+
+def test_versions_go_through_a_pipe_to_another_registry(digits_apart, version, tmp_path):
+    """`digits export mnist - | digits import -`; messages stay out of the way."""
+    environment = {**os.environ, "DIGITS_HOME": str(tmp_path / "other")}
+    command = [sys.executable, "-m", "pipeline"]
+    with subprocess.Popen([*command, "export", "mnist", "-"], stdout=subprocess.PIPE) as writer:
+        imported = subprocess.run(
+            [*command, "import", "-"],
+            stdin=writer.stdout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert writer.returncode == 0
+    assert imported.stdout == "Added: mnist/1.\n"
+
+
+@pytest.mark.parametrize("user", ["J\udcf6rg", "x" * 5000, "日本"])
+def test_a_user_of_any_name_is_recorded(digits, version, monkeypatch, user):
+    """A name that is not UTF-8 kept its user from reading."""
+    monkeypatch.setattr("getpass.getuser", lambda: user)
+    assert digits("promote", "1", "--alias", "shadow").status == 0
+    [event] = json.loads(digits("history", "--alias", "shadow", "--json").out)
+    assert event["actor"].startswith(user.encode(errors="backslashreplace").decode()[:200])
+
+
+def test_a_home_may_have_a_question_mark_in_its_name(digits, tmp_path, monkeypatch):
+    """Two homes that differed after it had one registry."""
+    for name in ("q?1", "q?2", "q%3F1"):
+        monkeypatch.setenv("DIGITS_HOME", str(tmp_path / name))
+        with open_registry() as registry:
+            registry.register("mnist", name.encode())
+            assert registry.latest("mnist").number == 1
+        assert (tmp_path / name / "registry.db").is_file()
+
+
+def test_a_rollback_takes_back_only_what_was_seen(digits, versions):
+    digits("promote", "3", "--reason", "better")
+    ended = digits("rollback", "--expected", "2")
+    assert (ended.status, ended.out) == (1, "")
+    assert "mnist@champion is mnist/3, not 2. Nothing was changed." in ended.err
+    assert digits("rollback", "--expected", "mnist/3", "--reason", "worse sevens").status == 0
+    assert "worse sevens" in digits("history", "--alias", "champion").out
+    assert digits("rollback", "--to", "3").status == 4
+    assert digits("rollback", "--to", "@champion").status == 2
+    digits("promote", "3")
+    assert digits("rollback", "--to", "1").out == (
+        "mnist@champion is mnist/1 now (before: mnist/3).\n"
+    )

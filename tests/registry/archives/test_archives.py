@@ -6,7 +6,10 @@ import hashlib
 import io
 import itertools
 import json
+import os
+import stat
 import tarfile
+import threading
 from datetime import timedelta
 
 import pytest
@@ -778,3 +781,35 @@ def test_a_record_grows_by_the_same_amount_with_each_registry_it_goes_through(tm
     with Registry(*place(tmp_path, "registry 0")) as registry:
         (first,) = registry.history("mnist")
         assert (fields[-1], fields[6]) == (first.hash, dict(first.details))
+
+
+def test_an_export_goes_through_a_pipe(full, other, tmp_path):
+    """As with `digits export mnist - | ssh host digits import -`."""
+    source, _ = full
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=source.export, args=("mnist", tmp_path / "pipe"))
+    writer.start()
+    other.import_(tmp_path / "pipe")
+    writer.join()
+    assert model_state(other) == model_state(source)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize("cut", [100, 3_000])
+def test_what_comes_through_a_pipe_is_verified_as_well(full, other, tmp_path, cut):
+    os.mkfifo(tmp_path / "pipe")
+    data = (full[1] / "mnist").read_bytes()[:cut]
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
+    writer.start()
+    with pytest.raises(ArchiveError):
+        other.import_(tmp_path / "pipe")
+    writer.join()
+    assert other.versions() == []
+
+
+def test_an_export_replaces_the_file_of_a_link_not_the_link(full, tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    full[0].export("mnist/1", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert tarfile.is_tarfile(tmp_path / "file")

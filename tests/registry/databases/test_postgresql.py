@@ -181,3 +181,11 @@ def test_a_database_user_who_may_only_read_can_ask(postgresql, tmp_path):
         assert errors(registry) == []
         with pytest.raises(UnavailableError, match="permission denied"):
             registry.set_alias("mnist", "live", 1)
+
+
+def test_a_backup_is_left_to_the_tools_of_the_server(postgresql, tmp_path):
+    with (
+        Registry(postgresql.new_schema(), str(tmp_path / "blobs")) as registry,
+        pytest.raises(UnsupportedError, match="pg_dump --schema=test_"),
+    ):
+        registry.backup(tmp_path / "file")

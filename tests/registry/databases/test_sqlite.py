@@ -5,7 +5,14 @@ import sqlite3
 import pytest
 import sqlalchemy as sa
 
-from registry import NewerRegistryError, Registry, RunRecord, UnavailableError, UnsupportedError
+from registry import (
+    InvalidArgumentError,
+    NewerRegistryError,
+    Registry,
+    RunRecord,
+    UnavailableError,
+    UnsupportedError,
+)
 
 WEIGHTS = b"some weights"
 
@@ -121,3 +128,20 @@ def test_a_database_of_another_program_is_refused_unchanged(tmp_path, table):
         query = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
         assert connection.execute(query).fetchall() == [(1,)]
     connection.close()
+
+
+def test_a_backup_of_a_registry_in_use_is_whole(sqlite, tmp_path):
+    """A copy of the file would leave out what is in its log."""
+    for number in range(3):
+        sqlite.register("mnist", b"%d" % number)
+    (tmp_path / "link").symlink_to(tmp_path / "copy.db")
+    for file in (tmp_path / "copy.db", tmp_path / "link"):
+        sqlite.backup(file)
+        with Registry(f"sqlite:///{tmp_path}/copy.db", str(tmp_path / "blobs")) as copy:
+            assert copy.versions() == sqlite.versions()
+            assert [f for f in copy.verify() if f.severity == "error"] == []
+        sqlite.register("mnist", b"more")
+    assert (tmp_path / "link").is_symlink()
+    with pytest.raises(InvalidArgumentError, match="another file than the database"):
+        sqlite.backup(tmp_path / "registry.db")
+    assert sqlite.latest("mnist").number == 5
