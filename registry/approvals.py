@@ -10,9 +10,9 @@ from sqlalchemy.engine import Connection
 
 from registry import aliases, events, protection, schema
 from registry.errors import ApprovalError, InvalidArgumentError, NotFoundError
-from registry.events import Replay
 from registry.records import CHAMPION, ModelVersion, Proposal
 from registry.references import Reference
+from registry.replay import Replay
 from registry.times import now, to_datetime
 
 _protected = schema.protected_aliases.c

@@ -16,6 +16,7 @@ from registry import events, schema
 from registry.queries import find_version
 from registry.records import ModelVersion
 from registry.references import LATEST, Reference
+from registry.replay import Replay
 from registry.times import now
 
 _events = schema.events.c
@@ -44,7 +45,7 @@ def find_version_at(connection: Connection, reference: Reference, at: int) -> Mo
     if version is None:
         return None
     chain = events.read_chain(connection, model.id, _events.number == number, _events.seq <= last)
-    replay = events.Replay(chain)
+    replay = Replay(chain)
     tags, description = replay.annotations_of(number)
     if tags is None:
         tags = replay.documents[number][1]["tags"]

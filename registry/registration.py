@@ -15,6 +15,7 @@ from registry.errors import IdempotencyConflictError, NotFoundError, Unavailable
 from registry.queries import lock_model, read_versions, require_version, select_versions
 from registry.records import READY, ModelVersion
 from registry.references import Reference
+from registry.replay import NO_ANNOTATIONS, Annotations
 from registry.times import now
 
 # Attempts to store weights that garbage collection removes before their version is committed. Every
@@ -123,7 +124,7 @@ def insert_version(
     state: str,
     document: Document,
     event_seq: int,
-    annotations: events.Annotations = events.NO_ANNOTATIONS,
+    annotations: Annotations = NO_ANNOTATIONS,
 ) -> None:
     """Insert the rows of a version whose weights are stored and whose event is written."""
     tags = annotations.tags

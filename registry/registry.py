@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from registry import aliases, annotations, events, protection, registration, schema, validation
 from registry import approvals as four_eyes
 from registry.archives import export_versions, import_versions
+from registry.author import Author, EventSigner
 from registry.blobs import open_blobs
 from registry.comparison import compare
 from registry.copying import copy_version
@@ -115,9 +116,7 @@ class Registry:
         signing_key: str | Path | None = None,
     ) -> None:
         name = validation.text("actor", actor, schema.NAME_LIMIT)
-        self._actor = events.Author(
-            name, None if signing_key is None else _signing_key(signing_key)
-        )
+        self._actor = Author(name, None if signing_key is None else _signing_key(signing_key))
         self._blobs = open_blobs(blobs)
         self._database = open_database(url, create=create)
 
@@ -1026,7 +1025,7 @@ class Registry:
             return require_version(connection, parsed)
 
 
-def _signing_key(file: str | Path) -> events.EventSigner:
+def _signing_key(file: str | Path) -> EventSigner:
     # Most registries need no cryptography, which takes a while to import.
     from registry.signing import SigningKey
 

@@ -15,6 +15,7 @@ from registry.errors import BlobError, NotFoundError, UnavailableError
 from registry.queries import model_id_of
 from registry.records import Finding
 from registry.references import Reference
+from registry.replay import Replay
 from registry.times import now
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _model_findings(
         yield Finding("error", model.name, text)
     for text in events.time_jumps(chain, now()):
         yield Finding("warning", model.name, text)
-    replay = events.Replay(chain)
+    replay = Replay(chain)
     for seq in replay.unreadable:
         yield Finding("error", model.name, f"event {seq} has no readable document")
     query = sa.select(schema.versions).where(_versions.model_id == model.id)
@@ -114,7 +115,7 @@ def _signature_findings(
         yield Finding("error", subject, text)
 
 
-def _row_findings(model: sa.Row[Any], replay: events.Replay) -> Iterator[Finding]:
+def _row_findings(model: sa.Row[Any], replay: Replay) -> Iterator[Finding]:
     """Yield the differences between the row of a model and its events."""
     for number in sorted(n for n in replay.deleted if n >= model.next_number):
         text = "it was deleted, but its number would be assigned again"
@@ -124,9 +125,7 @@ def _row_findings(model: sa.Row[Any], replay: events.Replay) -> Iterator[Finding
         yield Finding("error", model.name, text)
 
 
-def _version_problems(
-    connection: Connection, row: sa.Row[Any], replay: events.Replay
-) -> Iterator[str]:
+def _version_problems(connection: Connection, row: sa.Row[Any], replay: Replay) -> Iterator[str]:
     """Yield the differences between the rows of a version and its event."""
     if row.number not in replay.documents:
         is_deleted = row.number in replay.deleted
@@ -172,7 +171,7 @@ def _have_same_rows(stored: list[dict[str, Any]], expected: list[Any]) -> bool:
 
 
 def _alias_findings(
-    connection: Connection, model: sa.Row[Any], replay: events.Replay
+    connection: Connection, model: sa.Row[Any], replay: Replay
 ) -> Iterator[Finding]:
     columns = schema.aliases.c
     rows = connection.execute(
@@ -194,7 +193,7 @@ def _alias_findings(
 
 
 def _protection_findings(
-    connection: Connection, model: sa.Row[Any], replay: events.Replay
+    connection: Connection, model: sa.Row[Any], replay: Replay
 ) -> Iterator[Finding]:
     protected, approvals = schema.protected_aliases.c, schema.approvals.c
     rows = connection.execute(

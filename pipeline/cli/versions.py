@@ -11,7 +11,25 @@ from pipeline.cli.options import Json, Model, Reference
 
 app = typer.Typer()
 
-Format = Literal["table", "json", "csv", "parquet"]
+_Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXPR",
+        help="List the versions that match a condition on metrics.NAME, params.NAME, "
+        "tags.NAME, inputs.ROLE, environment.NAME, alias, number, state, gate, created_at, … "
+        "with = != < <= > >=, in (…), like '…%', and, or, not.",
+    ),
+]
+_Sort = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY", help="number, created_at or metrics.NAME, followed by desc or asc."
+    ),
+]
+_Format = Annotated[
+    Literal["table", "json", "csv", "parquet"],
+    typer.Option("--format", help="csv and parquet have a column for each value."),
+]
 
 # Maximum number of events in a table.
 _EVENTS = 50
@@ -23,21 +41,8 @@ _EVENTS = 50
 )
 def versions(
     *,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            metavar="EXPR",
-            help="List the versions that match a condition on metrics.NAME, params.NAME, "
-            "tags.NAME, inputs.ROLE, environment.NAME, alias, number, state, gate, created_at, … "
-            "with = != < <= > >=, in (…), like '…%', and, or, not.",
-        ),
-    ] = None,
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY", help="number, created_at or metrics.NAME, followed by desc or asc."
-        ),
-    ] = None,
+    where: _Where = None,
+    sort: _Sort = None,
     limit: Annotated[
         int | None, typer.Option(min=1, max=1_000_000_000, help="Maximum number of rows.")
     ] = None,
@@ -48,9 +53,7 @@ def versions(
     model: Annotated[
         str | None, typer.Option("--model", help="List only the versions of this model.")
     ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="csv and parquet have a column for each value.")
-    ] = "table",
+    format_: _Format = "table",
     json: Json = False,
 ) -> None:
     """List versions, newest first, or search them.

@@ -10,9 +10,9 @@ from registry.archives.manifest import Manifest
 from registry.blobs import Blobs
 from registry.databases import Database
 from registry.errors import DamagedHistoryError
-from registry.events import Replay
 from registry.queries import require_model, require_version
 from registry.references import Reference, model_name
+from registry.replay import Replay
 
 
 def export_versions(

@@ -17,6 +17,7 @@ from registry.errors import CollisionError, UnavailableError
 from registry.events import Entry
 from registry.queries import lock_model, model_id_of
 from registry.records import ImportResult
+from registry.replay import Annotations
 from registry.times import now
 
 
@@ -109,7 +110,7 @@ def _stored_documents(connection: Connection, name: str) -> dict[int, Document]:
 
 
 def _annotating(
-    document: Document, annotations: events.Annotations
+    document: Document, annotations: Annotations
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the kinds and bodies of the events that lead to the annotations of a version."""
     if annotations.tags is not None:

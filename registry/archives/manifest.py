@@ -13,9 +13,10 @@ from typing import Any
 from registry import documents, events, schema, validation
 from registry.documents import Document, canonical_json
 from registry.errors import ArchiveError, DamagedHistoryError, InvalidArgumentError
-from registry.events import Entry, Replay
+from registry.events import Entry
 from registry.records import MAX_APPROVALS, RunRecord
 from registry.references import MAX_NUMBER, alias_name, model_name
+from registry.replay import Replay
 from registry.times import MAX_TIME
 
 FORMAT = "digits-registry-export"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from registry_processes import Place
 
 from registry import NotFoundError, Registry, RunRecord
-from registry.events import Author
+from registry.author import Author
 
 _SCHEMA_1 = Path(__file__).parents[1] / "data" / "registries" / "1"
 
