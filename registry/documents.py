@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from registry import schema, validation
 from registry.errors import InvalidArgumentError
-from registry.records import Check, ModelVersion, RunRecord
+from registry.records import DAMAGED, Check, ModelVersion, Origin, RunRecord
 from registry.references import Reference
-from registry.times import to_datetime
+from registry.times import MAX_TIME, to_datetime, to_microseconds
 
 Document = dict[str, Any]
 
@@ -40,6 +40,19 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
+def param_json(value: Any) -> str:
+    """Return a parameter as its column holds it: canonical JSON, but without escapes.
+
+    The limit of the column counts characters. As an escape each letter beyond ASCII would be six.
+    """
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, of an earlier release
+        return canonical_json(value)
+    return text
+
+
 def to_document(record: RunRecord, idempotency_key: str | None = None) -> Document:
     """Return the document of a run, validated; the digest, size, time and author are added later.
 
@@ -55,7 +68,7 @@ def to_document(record: RunRecord, idempotency_key: str | None = None) -> Docume
     return {
         "metrics": _mapping("metrics", record.metrics, validation.finite),
         "params": _mapping("params", record.params, _param),
-        "tags": _mapping("tags", record.tags, validation.text),
+        "tags": to_tags(record.tags),
         "inputs": _mapping("inputs", record.inputs, validation.digest),
         "environment": _mapping("environment", record.environment, validation.text),
         "gate": [_check(check) for check in record.gate],
@@ -64,6 +77,16 @@ def to_document(record: RunRecord, idempotency_key: str | None = None) -> Docume
         "run_id": validation.optional_name("run_id", record.run_id),
         "idempotency_key": validation.optional_name("idempotency_key", idempotency_key),
     }
+
+
+def to_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    return _mapping("tags", tags, validation.text)
 
 
 def detail_rows(document: Document, version_id: int) -> dict[sa.Table, list[Mapping[str, Any]]]:
@@ -77,7 +100,7 @@ def detail_rows(document: Document, version_id: int) -> dict[sa.Table, list[Mapp
         schema.version_params: [
             {
                 "name": name,
-                "value": canonical_json(value),
+                "value": param_json(value),
                 "number": validation.as_number(value),
             }
             for name, value in document["params"].items()
@@ -103,9 +126,18 @@ def gate_status(document: Document) -> str | None:
 
 
 def to_model_version(
-    name: str, number: int, state: str, aliases: str | None, document: Document
+    name: str,
+    number: int,
+    state: str,
+    aliases: str | None,
+    tags: str | None,
+    description: str | None,
+    document: Document,
 ) -> ModelVersion:
-    """Return the record of a version; `aliases` are joined by commas."""
+    """Return the record of a version.
+
+    `aliases` are joined by commas; `tags` are JSON if they were changed after the registration.
+    """
     return ModelVersion(
         name=name,
         number=number,
@@ -114,7 +146,7 @@ def to_model_version(
         size=document["size"],
         metrics=MappingProxyType(document["metrics"]),
         params=MappingProxyType(document["params"]),
-        tags=MappingProxyType(document["tags"]),
+        tags=MappingProxyType(document["tags"] if tags is None else json.loads(tags)),
         inputs=MappingProxyType(document["inputs"]),
         environment=MappingProxyType(document["environment"]),
         gate=tuple(Check(**check) for check in document["gate"]),
@@ -124,7 +156,44 @@ def to_model_version(
         run_id=document["run_id"],
         created_at=to_datetime(document["created_at"]),
         created_by=document["created_by"],
+        description=description,
+        origin=to_origin(document.get("origin")),
     )
+
+
+def origin_document(origin: Origin) -> Document:
+    """Return an origin as a document holds it, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    return {
+        "registry": validation.text("origin.registry", origin.registry),
+        "reference": str(Reference.parse(origin.reference)),
+        "event": validation.digest("origin.event", origin.event),
+        "created_at": to_microseconds(origin.created_at),
+        "created_by": validation.optional_name("origin.created_by", origin.created_by),
+        "parent": None if origin.parent is None else str(Reference.parse(origin.parent)),
+    }
+
+
+def to_origin(document: Mapping[str, Any] | None) -> Origin | None:
+    """Return the origin in a document; None if there is none."""
+    if document is None:
+        return None
+    return Origin(**{**document, "created_at": to_datetime(document["created_at"])})
+
+
+def to_damaged_version(
+    name: str, number: int, aliases: str | None, sha256: str, created_at: int
+) -> ModelVersion:
+    """Return what is left of a version whose document was edited or lost."""
+    nothing = to_document(RunRecord())
+    # The time may have been edited as well.
+    created_at = min(max(created_at, 0), MAX_TIME)
+    rest = {"sha256": sha256, "size": 0, "created_at": created_at, "created_by": None}
+    return to_model_version(name, number, DAMAGED, aliases, None, None, {**nothing, **rest})
 
 
 def to_checks(documents: Sequence[Mapping[str, Any]]) -> list[Check]:
@@ -156,14 +225,24 @@ def _mapping(
 
 def _param(name: str, value: Any) -> Any:
     try:
-        encoded = canonical_json(value)
+        encoded = json.dumps(value, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError):
         raise InvalidArgumentError(name, "a value that JSON can hold", value) from None
     # Decoded again, because JSON turns a tuple into a list.
-    decoded = json.loads(validation.text(name, encoded))
+    decoded = json.loads(encoded)
+    if len(param_json(decoded)) > schema.TEXT_LIMIT:
+        expected = f"a value of at most {schema.TEXT_LIMIT:,} characters of JSON"
+        raise InvalidArgumentError(name, expected, value)
     for member in _texts_in(decoded):
         validation.text(name, member)
     return decoded
+
+
+def _plain(value: Any) -> Any:
+    plain = validation.plain(value)
+    if plain is value:
+        raise TypeError(value)
+    return plain
 
 
 def _texts_in(value: Any) -> Iterator[str]:
@@ -178,14 +257,14 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 
 def _check(check: Check) -> Document:
-    if not isinstance(check, Check) or not isinstance(check.passed, bool):
-        raise InvalidArgumentError("gate", "checks, with `passed` True or False", check)
+    if not isinstance(check, Check):
+        raise InvalidArgumentError("gate", "checks", check)
     where = f"gate[{check.name!r}]"
     return asdict(
         Check(
             validation.text("gate", check.name, schema.NAME_LIMIT, least=1),
             validation.finite(where, check.figure),
             validation.finite(where, check.threshold),
-            check.passed,
+            validation.flag(where, check.passed),
         )
     )

@@ -4,13 +4,19 @@
 
     RegistryError
     ├── InvalidArgumentError       a name, reference, metric, … is outside its domain
+    │   ├── KeyFileError           a file of keys cannot be used
     │   └── FilterError            `where` or `order_by` has a syntax error
     ├── NotFoundError              no such model, version or alias
+    │   └── NoRegistryError        no registry at this place, and none was to be created
     ├── ConflictError              the state of the registry forbids it; nothing was changed
     │   ├── IdempotencyConflictError   the key was used before, for other weights
     │   ├── AliasMovedError        another client moved the alias first
     │   ├── GateError              only a version that passed its gate can become champion
     │   ├── ArchivedError          an alias cannot point at an archived version
+    │   ├── ProtectedAliasError    a protected alias moves only after others have approved
+    │   ├── ApprovalError          whoever proposed or approved a version cannot approve it
+    │   ├── VersionInUseError      a version that is in use cannot be deleted
+    │   ├── SharedStoreError       other registries use the blob store
     │   └── CollisionError         an import holds another version of the same number
     ├── BlobError                  the weights of a version cannot be trusted
     │   ├── MissingBlobError       they are missing
@@ -33,6 +39,18 @@ def without_secrets(address: str) -> str:
     return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}"
 
 
+# Characters of a value that a message shows.
+_SHOWN = 100
+
+
+def _shortened(value: object) -> str:
+    """Return a value as a message shows it: a tag of a megabyte is not read by anyone."""
+    if isinstance(value, str | bytes) and len(value) > _SHOWN:
+        return f"{value[:_SHOWN]!r}… ({len(value):,} in all)"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
+
+
 class RegistryError(Exception):
     """Base of all errors that `registry` raises on purpose."""
 
@@ -49,10 +67,20 @@ class InvalidArgumentError(RegistryError, ValueError):
     """
 
     def __init__(self, name: str, expected: str, got: object) -> None:
-        super().__init__(f"{name}: expected {expected}, got {got!r}.")
+        super().__init__(f"{name}: expected {expected}, got {_shortened(got)}.")
         self.name = name
         self.expected = expected
         self.got = got
+
+
+class KeyFileError(InvalidArgumentError):
+    """A file of keys cannot be used."""
+
+    def __init__(self, file: str, expected: str) -> None:
+        RegistryError.__init__(self, f"{file}: expected {expected}.")
+        self.name = "key"
+        self.expected = expected
+        self.got = file
 
 
 class FilterError(InvalidArgumentError):
@@ -94,6 +122,17 @@ class NotFoundError(RegistryError, LookupError):
     def __init__(self, reference: str, message: str | None = None) -> None:
         super().__init__(message or f"There is no {reference} in the registry.")
         self.reference = reference
+
+
+class NoRegistryError(NotFoundError):
+    """There is no registry at this place, and none was to be created."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            address,
+            f"There is no registry at {address}. Check the address; registering a version or "
+            "importing one creates a registry.",
+        )
 
 
 class ConflictError(RegistryError):
@@ -172,6 +211,49 @@ class GateError(ConflictError):
 
 class ArchivedError(ConflictError):
     """An alias cannot point at an archived version."""
+
+
+class ProtectedAliasError(ConflictError):
+    """A protected alias moves only after others have approved."""
+
+
+class ApprovalError(ConflictError):
+    """Whoever proposed or approved a version cannot approve it."""
+
+
+class VersionInUseError(ConflictError):
+    """A version that is in use cannot be deleted.
+
+    Attributes
+    ----------
+    reference : str
+    use : str
+        What needs it.
+    """
+
+    def __init__(self, reference: str, use: str) -> None:
+        super().__init__(f"{reference} cannot be deleted: it is {use}.")
+        self.reference = reference
+        self.use = use
+
+
+class SharedStoreError(ConflictError):
+    """Other registries use the blob store, so nothing in it can be garbage to this one.
+
+    Attributes
+    ----------
+    others : tuple of str
+        Ids of the other registries.
+    """
+
+    def __init__(self, others: tuple[str, ...], location: str) -> None:
+        files = ", ".join(f"registries/{other}" for other in others)
+        super().__init__(
+            f"{len(others)} other registries use the blob store {location}, so this one cannot "
+            f"tell which weights are theirs. Nothing was removed. The store names them: {files}. "
+            "Remove the file of a registry that is gone for good, and try again."
+        )
+        self.others = others
 
 
 class CollisionError(ConflictError):

@@ -6,13 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import schema
-from registry.documents import to_model_version
+from registry import events, schema
+from registry.documents import to_damaged_version, to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
-from registry.events import parse_body
 from registry.filters import Condition, Order, to_sql
-from registry.records import Alias, ModelVersion
-from registry.references import Reference
+from registry.records import DAMAGED, Alias, ModelVersion
+from registry.references import LATEST, Reference
 from registry.times import to_datetime
 
 _versions = schema.versions.c
@@ -56,6 +55,19 @@ def lock_model(connection: Connection, name: str) -> int:
     return model_id
 
 
+def require_model(connection: Connection, name: str) -> int:
+    """Return the id of a model, without locking it.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    model_id: int | None = connection.scalar(sa.select(model_id_of(name)))
+    if model_id is None:
+        raise NotFoundError(f"model {name}")
+    return model_id
+
+
 def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Return a query for versions, with the events that hold their documents."""
     return (
@@ -64,8 +76,11 @@ def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
             _versions.number,
             _versions.state,
             _versions.blob_sha256,
-            _events.body,
+            _versions.created_at,
             _ALIASES,
+            _versions.tags,
+            _versions.description,
+            _events.body,
         )
         .select_from(schema.versions)
         .join(schema.models, schema.models.c.id == _versions.model_id)
@@ -102,7 +117,22 @@ def find_version(connection: Connection, reference: Reference) -> ModelVersion |
     query = _BY_NUMBER if reference.alias is None else _BY_ALIAS
     values = {"name": reference.name, "number": reference.number, "alias": reference.alias}
     versions = read_versions(connection, query, values)
+    if not versions and reference.alias == LATEST:
+        return find_latest(connection, reference.name)
     return versions[0] if versions else None
+
+
+def find_number(connection: Connection, name: str, alias: str) -> int | None:
+    """Return the number of the version that an alias points at; None if it is not set.
+
+    Unlike `find_version`, it does not read the version, whose document may be damaged.
+    """
+    values = {"name": name, "alias": alias}
+    number: int | None = connection.scalar(sa.select(_ALIAS), values)
+    if number is None and alias == LATEST:
+        query = sa.select(sa.func.max(_versions.number)).where(_versions.model_id == _MODEL)
+        number = connection.scalar(query, values)
+    return number
 
 
 def find_latest(connection: Connection, name: str) -> ModelVersion | None:
@@ -120,8 +150,43 @@ def require_version(connection: Connection, reference: Reference) -> ModelVersio
     """
     version = find_version(connection, reference)
     if version is None:
-        raise NotFoundError(str(reference))
+        raise NotFoundError(str(reference), _tombstone(connection, reference))
     return version
+
+
+def _tombstone(connection: Connection, reference: Reference) -> str | None:
+    """Return when and why a version was deleted; None if it was not."""
+    query = (
+        sa.select(_events.at, _events.actor, _events.body)
+        .join(schema.models, schema.models.c.id == _events.model_id)
+        .where(_events.kind == events.DELETED, _events.number == reference.number)
+        # Numbers that were not assigned yet need no search of the history.
+        .where(schema.models.c.name == reference.name)
+        .where(schema.models.c.next_number > (reference.number or 0))
+    )
+    row = None if reference.number is None else connection.execute(query).first()
+    if row is None:
+        return None
+    by = f" by {row.actor}" if row.actor else ""
+    reason = events.parse_body(row.body).get("reason")
+    return f"{reference} was deleted{by} at {to_datetime(row.at):%Y-%m-%d %H:%M:%S} UTC" + (
+        f": {reason}." if reason else "."
+    )
+
+
+def registration_hash(connection: Connection, version: ModelVersion) -> str:
+    """Return the hash of the event that registered a version."""
+    return str(
+        connection.scalar(
+            sa.select(_events.hash)
+            .join(
+                schema.versions,
+                sa.and_(_versions.model_id == _events.model_id, _versions.event_seq == _events.seq),
+            )
+            .where(_versions.model_id == model_id_of(version.name))
+            .where(_versions.number == version.number)
+        )
+    )
 
 
 def read_versions(
@@ -133,23 +198,42 @@ def read_versions(
     ------
     DamagedHistoryError
     """
+    versions = list_versions(connection, query, values)
+    for version in versions:
+        if version.state == DAMAGED:
+            raise DamagedHistoryError(
+                f"The record of {version.reference} was edited or lost. Verify the registry to see "
+                "what changed, and restore the database from a backup."
+            )
+    return versions
+
+
+def list_versions(
+    connection: Connection, query: sa.Select[Any], values: Mapping[str, Any] | None = None
+) -> list[ModelVersion]:
+    """Run a query made by `select_versions`; a record that cannot be read is listed as damaged."""
     return [_to_version(*row) for row in connection.execute(query, values)]
 
 
 def _to_version(
-    name: str, number: int, state: str, sha256: str, body: str | None, aliases: str | None
+    name: str,
+    number: int,
+    state: str,
+    sha256: str,
+    created_at: int,
+    aliases: str | None,
+    tags: str | None,
+    description: str | None,
+    body: str | None,
 ) -> ModelVersion:
     try:
-        document = parse_body(body or "")["version"]
-        version = to_model_version(name, number, state, aliases, document)
-    except (KeyError, TypeError, AttributeError, OverflowError, DamagedHistoryError):
+        document = events.parse_body(body or "")["version"]
+        version = to_model_version(name, number, state, aliases, tags, description, document)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, DamagedHistoryError):
         version = None
-    if version is None or version.sha256 != sha256:
-        raise DamagedHistoryError(
-            f"The record of {name}/{number} was edited or lost. Verify the registry to see what "
-            "changed, and restore the database from a backup."
-        )
-    return version
+    if version is not None and version.sha256 == sha256:
+        return version
+    return to_damaged_version(name, number, aliases, sha256, created_at)
 
 
 def read_page(
@@ -171,26 +255,52 @@ def read_page(
     NotFoundError
         If there is no version `after`, or it has no position in the order.
     """
-    sort_columns = _sort_columns(name, order)
     query = select_versions()
     if name is not None:
         query = query.where(_versions.model_id == model_id_of(name))
     if condition is not None:
         query = query.where(to_sql(condition))
-    query = _join_metric(query, order)
-    descending = order is None or order.descending
-    if after is not None:
-        sort_key = sa.tuple_(*sort_columns)
-        last = sa.tuple_(*_sort_key_of(connection, after, sort_columns, order))
-        query = query.where(sort_key < last if descending else sort_key > last)
-    sort = [column.desc() if descending else column.asc() for column in sort_columns]
-    return read_versions(connection, query.order_by(*sort).limit(limit))
-
-
-def _sort_columns(name: str | None, order: Order | None) -> list[sa.ColumnElement[Any]]:
-    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order is None:
-        return [_versions.id if name is None else _versions.number]
+        query = _newest_first(connection, query, name, after)
+    else:
+        query = _sorted(connection, query, order, after)
+    return list_versions(connection, query.limit(limit))
+
+
+def _newest_first(
+    connection: Connection, query: sa.Select[Any], name: str | None, after: Reference | None
+) -> sa.Select[Any]:
+    """Sort the versions of one model by number, and those of all models by model and number.
+
+    Rows and times would not do: a version can be imported later, or from a registry whose clock
+    was wrong.
+    """
+    model, number = schema.models.c.name, _versions.number
+    if after is not None:
+        # Its record may be damaged.
+        _sort_key_of(connection, after, [number], order=None)
+        is_older = number < after.number
+        if name is None:
+            is_older = sa.or_(model > after.name, sa.and_(model == after.name, is_older))
+        query = query.where(is_older)
+    return query.order_by(*([model] if name is None else []), number.desc())
+
+
+def _sorted(
+    connection: Connection, query: sa.Select[Any], order: Order, after: Reference | None
+) -> sa.Select[Any]:
+    """Sort versions by a field."""
+    columns = _sort_columns(order)
+    query = _join_metric(query, order)
+    if after is not None:
+        sort_key = sa.tuple_(*columns)
+        last = sa.tuple_(*_sort_key_of(connection, after, columns, order))
+        query = query.where(sort_key < last if order.descending else sort_key > last)
+    return query.order_by(*(c.desc() if order.descending else c.asc() for c in columns))
+
+
+def _sort_columns(order: Order) -> list[sa.ColumnElement[Any]]:
+    """Return the columns of the sort key, with tie-breakers, in the order of an index."""
     if order.field.attribute == "metrics":
         return [_metrics.c.value, _metrics.c.version_id]
     if order.field.attribute == "created_at":
@@ -234,7 +344,7 @@ def find_alias(connection: Connection, name: str, alias: str) -> Alias | None:
     """Return an alias; None if it is not set."""
     aliases = schema.aliases.c
     row = connection.execute(
-        sa.select(aliases.number, aliases.generation, aliases.updated_at, _events.actor)
+        sa.select(aliases.number, aliases.generation, aliases.moved_at, _events.actor)
         .select_from(schema.aliases)
         .outerjoin(
             schema.events,

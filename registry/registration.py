@@ -1,6 +1,10 @@
 """Adding versions, and recording refused candidates."""
 
+import functools
+
 import sqlalchemy as sa
+from sqlalchemy import Executable
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from registry import documents, events, schema
@@ -11,6 +15,7 @@ from registry.errors import IdempotencyConflictError, NotFoundError, Unavailable
 from registry.queries import lock_model, read_versions, require_version, select_versions
 from registry.records import READY, ModelVersion
 from registry.references import Reference
+from registry.replay import NO_ANNOTATIONS, Annotations
 from registry.times import now
 
 # Attempts to store weights that garbage collection removes before their version is committed. Every
@@ -24,8 +29,8 @@ _FIRST_STATISTICS = 128
 _TAKE_NUMBER = (
     sa.update(schema.models)
     .where(schema.models.c.id == sa.bindparam("model_id"))
-    .values(next_version=schema.models.c.next_version + 1)
-    .returning(schema.models.c.next_version - 1)
+    .values(next_number=schema.models.c.next_number + 1)
+    .returning(schema.models.c.next_number - 1)
 )
 _INSERT_VERSION = sa.insert(schema.versions).returning(schema.versions.c.id)
 _INSERT_DETAILS = {table: sa.insert(table) for table in documents.DETAIL_TABLES}
@@ -42,34 +47,34 @@ def register(
 ) -> ModelVersion:
     """Store weights, then add their version in one transaction."""
     key = document["idempotency_key"]
+    blobs.claim(database.registry_id, database.address)
     for _ in range(_ATTEMPTS):
-        sha256 = blobs.put(weights)
+        sha256, wait_for_disk = blobs.put_soon(weights)
         with database.write() as connection:
             model_id = _lock_or_create_model(connection, name)
             earlier = _registered_with(connection, model_id, key)
             if earlier is not None:
+                wait_for_disk()
                 return _same_weights(earlier, sha256, key)
             _require_parent(connection, document)
             # Garbage collection waits for this transaction: a blob that is here now stays.
             if not blobs.has(sha256):
                 connection.rollback()
                 continue
-            created_at = now()
-            number = _add_version(
-                connection,
-                model_id,
-                {
-                    **document,
-                    "sha256": sha256,
-                    "size": len(weights),
-                    "created_at": created_at,
-                    "created_by": actor or None,
-                },
-                actor=actor,
-            )
+            complete = {
+                **document,
+                "sha256": sha256,
+                "size": len(weights),
+                "created_at": now(),
+                "created_by": str(actor) or None,
+            }
+            number = _add_version(connection, model_id, complete, actor=actor)
             if number >= _FIRST_STATISTICS and number.bit_count() == 1:
                 database.take_statistics(connection)
-            return require_version(connection, Reference(name, None, number))
+            # The disk writes the weights while the rows are inserted. They are durable before
+            # their version is committed.
+            wait_for_disk()
+            return documents.to_model_version(name, number, READY, None, None, None, complete)
     raise UnavailableError(
         f"The weights {sha256} were removed {_ATTEMPTS} times before they could be registered. "
         "Check whether another program deletes files from the blob store."
@@ -98,13 +103,18 @@ def refuse(connection: Connection, name: str, document: Document, *, actor: str)
 
 def create_model(connection: Connection, name: str) -> None:
     """Add a model, unless another writer has added it meanwhile."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO models (name, next_version, created_at) VALUES (:name, 1, :time) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"name": name, "time": now()},
-    )
+    insert = _insert_if_absent(schema.models, connection.dialect.name)
+    connection.execute(insert, {"name": name, "next_number": 1, "created_at": now()})
+
+
+@functools.cache
+def _insert_if_absent(table: sa.Table, dialect: str) -> Executable:
+    """Return a statement that inserts a row unless its key is taken."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def insert_version(
@@ -114,15 +124,12 @@ def insert_version(
     state: str,
     document: Document,
     event_seq: int,
+    annotations: Annotations = NO_ANNOTATIONS,
 ) -> None:
     """Insert the rows of a version whose weights are stored and whose event is written."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO blobs (sha256, size, created_at) VALUES (:sha256, :size, :created_at) "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {name: document[name] for name in ("sha256", "size", "created_at")},
-    )
+    tags = annotations.tags
+    blob = {name: document[name] for name in ("sha256", "size", "created_at")}
+    connection.execute(_insert_if_absent(schema.blobs, connection.dialect.name), blob)
     version_id = connection.scalar(
         _INSERT_VERSION,
         {
@@ -132,10 +139,14 @@ def insert_version(
             "blob_sha256": document["sha256"],
             "event_seq": event_seq,
             "gate": documents.gate_status(document),
+            "tags": None if tags is None else documents.canonical_json(tags),
+            "description": annotations.description,
             **{name: document[name] for name in documents.COLUMNS},
         },
     )
     assert version_id is not None
+    if tags is not None:
+        document = {**document, "tags": tags}
     for table, rows in documents.detail_rows(document, version_id).items():
         connection.execute(_INSERT_DETAILS[table], rows)
 

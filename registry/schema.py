@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
 )
 
-VERSION = 2
+VERSION = 3
 
 TEXT_LIMIT = 2000
 
@@ -69,6 +69,8 @@ meta = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
     Column("schema_version", Integer, nullable=False),
+    # The id that this registry leaves in every blob store that it uses.
+    Column("registry_id", String(36)),
 )
 
 models = Table(
@@ -77,15 +79,17 @@ models = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(64), nullable=False, unique=True),
     # Incremented by UPDATE … RETURNING, so that no number is ever assigned twice.
-    Column("next_version", Integer, nullable=False),
+    Column("next_number", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     # The end of the chain of events: number of the next one; hash and time of the last one.
     Column("next_event", Integer, nullable=False, server_default="1"),
-    Column("event_head", String(64), nullable=False, server_default=NO_HASH),
+    Column("head_hash", String(64), nullable=False, server_default=NO_HASH),
     Column("event_at", BigInteger, nullable=False, server_default="0"),
+    Column("description", Text),
     _length("name", 64),
 )
 
+# A row without a version is of a deleted version, whose file is still to be removed.
 blobs = Table(
     "blobs",
     metadata,
@@ -113,6 +117,9 @@ versions = Table(
     _text("created_by", nullable=True),
     # "passed", "failed", or NULL if no gate was recorded.
     Column("gate", String(8)),
+    Column("description", Text),
+    # The tags as JSON if they were changed after the registration, otherwise NULL.
+    Column("tags", Text),
     UniqueConstraint("model_id", "number"),
     UniqueConstraint("model_id", "idempotency_key"),
     Index("versions_by_state", "model_id", "state", "number"),
@@ -131,7 +138,7 @@ aliases = Table(
     Column("number", Integer, nullable=False),
     # The event of its last move. It is never reused, not even after a removal.
     Column("generation", Integer, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
+    Column("moved_at", BigInteger, nullable=False),
     # An alias can point only at a version that exists.
     ForeignKeyConstraint(["model_id", "number"], ["versions.model_id", "versions.number"]),
     Index("aliases_by_number", "model_id", "number"),
@@ -178,7 +185,35 @@ events = Table(
     Column("body", Text, nullable=False),
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    # Ed25519 signature of the hash, and the id of its key, both in hexadecimal.
+    Column("signature", String(128)),
+    Column("key_id", String(64)),
     Index("events_by_alias", "model_id", "alias", "seq"),
+)
+
+# Aliases that move only after so many people other than the proposer have approved.
+protected_aliases = Table(
+    "protected_aliases",
+    metadata,
+    Column("model_id", ForeignKey("models.id"), primary_key=True),
+    Column("alias", String(63), primary_key=True),
+    Column("approvals", Integer, nullable=False),
+    _length("alias", 63),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("model_id", Integer, primary_key=True),
+    Column("alias", String(63), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("actor", String(NAME_LIMIT), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    _text("reason", nullable=True),
+    ForeignKeyConstraint(["model_id", "number"], ["versions.model_id", "versions.number"]),
+    _length("alias", 63),
+    _length("actor", NAME_LIMIT),
+    _length("reason"),
 )
 
 _REFUSE_SQLITE = """

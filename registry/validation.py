@@ -27,6 +27,11 @@ def optional_name(name: str, value: object) -> str | None:
     return None if value is None else text(name, value, schema.NAME_LIMIT, least=1)
 
 
+def optional_text(name: str, value: object) -> str | None:
+    """Return a text, or None."""
+    return None if value is None else text(name, value)
+
+
 def digest(name: str, value: object) -> str:
     """Return a SHA-256 in hexadecimal."""
     if not (isinstance(value, str) and len(value) == 64 and set(value) <= _HEXADECIMAL):
@@ -45,6 +50,7 @@ def finite(name: str, value: Any) -> float:
 
 def as_number(value: Any) -> float | None:
     """Return a number as a float; None for anything else, or if no float is large enough."""
+    value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -52,6 +58,30 @@ def as_number(value: Any) -> float | None:
         return float(value) + 0.0
     except OverflowError:
         return None
+
+
+def plain(value: Any) -> Any:
+    """Return a scalar or an array of NumPy as a value of Python, anything else as it is.
+
+    NumPy itself is not imported: its values, and those of libraries alike, have ``tolist``.
+    """
+    to_list = None if isinstance(value, type) else getattr(value, "tolist", None)
+    return to_list() if callable(to_list) else value
+
+
+def flag(name: str, value: object) -> bool:
+    """Return True or False, also of NumPy."""
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(name, "True or False", value)
+    return value
+
+
+def weights(value: object) -> bytes:
+    """Return weights as bytes."""
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise InvalidArgumentError("weights", "bytes", value)
+    return bytes(value)
 
 
 def count(name: str, value: object) -> None:

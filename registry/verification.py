@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,6 +15,11 @@ from registry.errors import BlobError, NotFoundError, UnavailableError
 from registry.queries import model_id_of
 from registry.records import Finding
 from registry.references import Reference
+from registry.replay import Replay
+from registry.times import now
+
+if TYPE_CHECKING:
+    from registry.signing import TrustedKeys
 
 # Seconds. A registration in progress has stored its weights, but not yet its version.
 _GRACE = 3600.0
@@ -22,8 +27,13 @@ _GRACE = 3600.0
 _versions = schema.versions.c
 
 
-def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Iterator[Finding]:
-    """Yield the problems of one version, or of the whole registry if there is no reference."""
+def verify(
+    database: Database, blobs: Blobs, reference: Reference | None, keys: "TrustedKeys | None"
+) -> Iterator[Finding]:
+    """Yield the problems of one version, or of the whole registry if there is no reference.
+
+    With keys, also the events that none of them signed.
+    """
     if reference is None:
         yield from database.findings()
     with database.read() as connection:
@@ -33,6 +43,9 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
             query = query.where(schema.models.c.name == reference.name)
         for model in connection.execute(query).all():
             yield from _model_findings(connection, model, reference)
+            if keys is not None:
+                number = None if reference is None else reference.number
+                yield from _signature_findings(connection, model, number, keys)
         digests = sa.select(_versions.blob_sha256).distinct().order_by(_versions.blob_sha256)
         if reference is not None:
             digests = digests.where(
@@ -47,7 +60,7 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
             # A blob that cannot be read is one more finding; the others are still checked.
             yield Finding("error", f"blob {sha256[:12]}", str(error))
     if reference is None:
-        yield from _leftovers(blobs, set(referenced))
+        yield from _leftovers(database, blobs, set(referenced))
 
 
 def _require_row(connection: Connection, reference: Reference) -> None:
@@ -65,9 +78,11 @@ def _model_findings(
     # A version depends on its event, and an event on the whole chain.
     chain = list(events.read_chain(connection, model.id))
     length = model.next_event - 1
-    for text in events.chain_problems(model.name, chain, head=model.event_head, length=length):
+    for text in events.chain_problems(model.name, chain, head=model.head_hash, length=length):
         yield Finding("error", model.name, text)
-    replay = events.Replay(chain)
+    for text in events.time_jumps(chain, now()):
+        yield Finding("warning", model.name, text)
+    replay = Replay(chain)
     for seq in replay.unreadable:
         yield Finding("error", model.name, f"event {seq} has no readable document")
     query = sa.select(schema.versions).where(_versions.model_id == model.id)
@@ -79,21 +94,42 @@ def _model_findings(
         subject = f"{model.name}/{row.number}"
         for text in _version_problems(connection, row, replay):
             yield Finding("error", subject, text)
-        if row.number >= model.next_version:
+        if row.number >= model.next_number:
             yield Finding("error", subject, "its number would be assigned again")
     if reference is None:
         for number in sorted(set(replay.documents) - numbers):
             text = "it was registered, but is missing"
             yield Finding("error", f"{model.name}/{number}", text)
+        yield from _row_findings(model, replay)
         yield from _alias_findings(connection, model, replay)
+        yield from _protection_findings(connection, model, replay)
 
 
-def _version_problems(
-    connection: Connection, row: sa.Row[Any], replay: events.Replay
-) -> Iterator[str]:
+def _signature_findings(
+    connection: Connection, model: sa.Row[Any], number: int | None, keys: "TrustedKeys"
+) -> Iterator[Finding]:
+    """Yield the events of one version, or of the whole model, that no trusted key signed."""
+    conditions = [] if number is None else [schema.events.c.number == number]
+    subject = model.name if number is None else f"{model.name}/{number}"
+    for text in keys.problems(events.read_chain(connection, model.id, *conditions)):
+        yield Finding("error", subject, text)
+
+
+def _row_findings(model: sa.Row[Any], replay: Replay) -> Iterator[Finding]:
+    """Yield the differences between the row of a model and its events."""
+    for number in sorted(n for n in replay.deleted if n >= model.next_number):
+        text = "it was deleted, but its number would be assigned again"
+        yield Finding("error", f"{model.name}/{number}", text)
+    if model.description != replay.description:
+        text = f"it is described as {model.description!r}, but not by its events"
+        yield Finding("error", model.name, text)
+
+
+def _version_problems(connection: Connection, row: sa.Row[Any], replay: Replay) -> Iterator[str]:
     """Yield the differences between the rows of a version and its event."""
     if row.number not in replay.documents:
-        yield "no event records its registration"
+        is_deleted = row.number in replay.deleted
+        yield "it was deleted" if is_deleted else "no event records its registration"
         return
     seq, document = replay.documents[row.number]
     if row.event_seq != seq:
@@ -104,11 +140,15 @@ def _version_problems(
             **{name: document[name] for name in documents.COLUMNS},
             "gate": documents.gate_status(document),
         }
-        details = documents.detail_rows(document, row.id)
+        annotations = replay.annotations_of(row.number)
+        tags = document["tags"] if annotations.tags is None else annotations.tags
+        details = documents.detail_rows({**document, "tags": tags}, row.id)
     except (KeyError, TypeError, AttributeError):
         yield f"event {seq} has no readable document"
         return
     columns["state"] = replay.state_of(row.number)
+    columns["description"] = annotations.description
+    columns["tags"] = None if annotations.tags is None else canonical_json(tags)
     for name, value in columns.items():
         if getattr(row, name) != value:
             yield f"its {name} is {getattr(row, name)!r}, but its event says {value!r}"
@@ -131,11 +171,11 @@ def _have_same_rows(stored: list[dict[str, Any]], expected: list[Any]) -> bool:
 
 
 def _alias_findings(
-    connection: Connection, model: sa.Row[Any], replay: events.Replay
+    connection: Connection, model: sa.Row[Any], replay: Replay
 ) -> Iterator[Finding]:
     columns = schema.aliases.c
     rows = connection.execute(
-        sa.select(columns.alias, columns.number, columns.generation, columns.updated_at).where(
+        sa.select(columns.alias, columns.number, columns.generation, columns.moved_at).where(
             columns.model_id == model.id
         )
     )
@@ -152,6 +192,29 @@ def _alias_findings(
             yield Finding("error", f"{model.name}@{alias}", text)
 
 
+def _protection_findings(
+    connection: Connection, model: sa.Row[Any], replay: Replay
+) -> Iterator[Finding]:
+    protected, approvals = schema.protected_aliases.c, schema.approvals.c
+    rows = connection.execute(
+        sa.select(protected.alias, protected.approvals).where(protected.model_id == model.id)
+    )
+    if dict(map(tuple, rows)) != replay.protected:
+        yield Finding("error", model.name, "its protected aliases differ from its events")
+    stored = connection.execute(
+        sa.select(approvals.alias, approvals.number, approvals.actor).where(
+            approvals.model_id == model.id
+        )
+    )
+    expected = {
+        (alias, number, events.approved_by(entry))
+        for (alias, number), entries in replay.approvals.items()
+        for entry in entries
+    }
+    if set(map(tuple, stored)) != expected:
+        yield Finding("error", model.name, "its approvals differ from its events")
+
+
 def _alias_text(target: tuple[int | None, int, int] | None) -> str:
     if target is None:
         return "not set"
@@ -159,13 +222,23 @@ def _alias_text(target: tuple[int | None, int, int] | None) -> str:
     return f"at version {number} since event {seq}, time {at}"
 
 
-def _leftovers(blobs: Blobs, referenced: set[str]) -> Iterator[Finding]:
+def _leftovers(database: Database, blobs: Blobs, referenced: set[str]) -> Iterator[Finding]:
     before = time.time() - _GRACE
-    remedy = "garbage collection removes it"
+    for other in sorted(blobs.owners() - {database.registry_id}):
+        text = f"another registry uses it too (registries/{other}), so nothing in it is garbage"
+        yield Finding("warning", "blob store", text)
+    with database.read() as connection:
+        known = set(connection.scalars(sa.select(schema.blobs.c.sha256)))
     for stored in blobs.stored():
         if stored.sha256 not in referenced and stored.changed_at < before:
-            text = f"no version refers to it ({stored.size:,} bytes); {remedy}"
+            origin = (
+                "its version was deleted; garbage collection removes it"
+                if stored.sha256 in known
+                else "no version here ever had it. It may be left by a killed registration, or be "
+                "registered after the backup that the database was restored from"
+            )
+            text = f"{origin} ({stored.size:,} bytes)"
             yield Finding("warning", f"blob {stored.sha256[:12]}", text)
     for name, size in blobs.temporary_files(before):
-        text = f"a killed registration left it ({size:,} bytes); {remedy}"
+        text = f"a killed registration left it ({size:,} bytes); garbage collection removes it"
         yield Finding("warning", f"temporary file {name}", text)

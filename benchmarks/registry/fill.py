@@ -63,13 +63,13 @@ class _Chain:
         text = documents.canonical_json(body)
         entry = events.Entry(self.seq, self.at, "", kind, alias, number, text, self.head, "")
         self.head = entry.expected_hash(self.name)
-        return (self.model_id, *entry[:-1], self.head)
+        return (self.model_id, *entry[:-1], self.head, None, None)
 
     def row(self) -> tuple[Any, ...]:
         """Return the row of the model."""
         return (
             *(self.model_id, self.name, self.versions + 1, _START),
-            *(self.seq + 1, self.head, self.at),
+            *(self.seq + 1, self.head, self.at, None),
         )
 
 
@@ -124,6 +124,7 @@ def _add_version(rows: Rows, chain: _Chain, index: int, rng: random.Random) -> N
         "blob_sha256": document["sha256"],
         "event_seq": chain.seq,
         "gate": documents.gate_status(document),
+        "description": None,
         **{name: document[name] for name in documents.COLUMNS},
     }
     rows[schema.versions].append(tuple(version[c.name] for c in schema.versions.columns))

@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from benchmarks.registry.fill import LARGE, OTHERS, TEAMS, fill
@@ -22,6 +22,11 @@ class MemoryBlobs(Blobs):
     def __init__(self) -> None:
         self._digests: set[str] = set()
 
+    @property
+    def location(self) -> str:
+        """The location of the store, for messages."""
+        return "memory:"
+
     def location_of(self, sha256: str) -> str:
         """Return the location of a blob, for messages."""
         return f"memory:{sha256}"
@@ -33,6 +38,13 @@ class MemoryBlobs(Blobs):
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         self._digests.discard(sha256)
+
+    def owners(self) -> set[str]:
+        """Return nothing: no benchmark collects garbage."""
+        return set()
+
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Do nothing: no other registry can use it."""
 
     def stored(self) -> Iterator[StoredBlob]:
         """Yield nothing: no benchmark lists blobs."""
@@ -46,8 +58,9 @@ class MemoryBlobs(Blobs):
         """Raise an error: there are no temporary files."""
         raise NotImplementedError(name)
 
-    def _put(self, data: bytes, sha256: str) -> None:  # noqa: ARG002
+    def _put(self, data: bytes, sha256: str) -> Callable[[], None]:  # noqa: ARG002
         self._digests.add(sha256)
+        return lambda: None
 
     def _get(self, sha256: str) -> bytes | None:  # noqa: ARG002
         return None

@@ -1,5 +1,6 @@
 """The command `digits`: its groups of commands, and how it ends."""
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,9 +9,12 @@ import typer
 
 from pipeline.cli import (
     aliases,
+    annotations,
+    approvals,
     archives,
     failures,
     maintenance,
+    retention,
     retraining,
     scoring,
     serving,
@@ -26,9 +30,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="A version is called mnist@champion or mnist/7; @champion and 7 for short. "
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the gate.",
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the gate, "
+    "4 not found.",
 )
-for commands in (retraining, scoring, serving, versions, aliases, maintenance, archives):
+for commands in (
+    retraining,
+    scoring,
+    serving,
+    versions,
+    aliases,
+    approvals,
+    annotations,
+    maintenance,
+    retention,
+    archives,
+):
     app.add_typer(commands.app)
 
 
@@ -52,6 +68,8 @@ def main() -> None:
         if debug or not failures.is_expected(error):
             raise
         typer.echo(f"Error: {failures.message(error)}", err=True)
+        if "--json" in arguments:
+            typer.echo(json.dumps(failures.as_json(error), indent=2))
         sys.exit(failures.exit_status(error))
 
 

@@ -5,6 +5,7 @@ import os
 FAILED = 1
 WRONG_USAGE = 2
 REFUSED = 3
+NOT_FOUND = 4
 
 
 def is_expected(error: Exception) -> bool:
@@ -28,6 +29,8 @@ def exit_status(error: Exception) -> int:
 
     if isinstance(error, registry.GateError):
         return REFUSED
+    if isinstance(error, registry.NotFoundError):
+        return NOT_FOUND
     if isinstance(error, registry.NewerRegistryError):
         return FAILED
     wrong_usage = (
@@ -48,6 +51,17 @@ def message(error: Exception) -> str:
     return f"{error}\n{hint}" if hint else str(error)
 
 
+def as_json(error: Exception) -> dict[str, object]:
+    """Return an expected error as values that JSON can hold."""
+    return {
+        "error": {
+            "type": type(error).__name__,
+            "message": message(error),
+            "exit_status": exit_status(error),
+        }
+    }
+
+
 def _hint(error: Exception) -> str | None:
     """Return which command helps after an error of the registry, which knows no commands."""
     import registry
@@ -59,6 +73,14 @@ def _hint(error: Exception) -> str | None:
         )
     # The first class that fits counts, so a subclass stands before its base class.
     hints: dict[type[Exception], str] = {
+        registry.NoRegistryError: (
+            "`digits retrain` makes the first version. DIGITS_HOME and DIGITS_REGISTRY_URL say "
+            "which registry is meant."
+        ),
+        registry.ProtectedAliasError: (
+            "`digits propose` proposes a version, and `digits approve` approves it."
+        ),
+        registry.ApprovalError: "`digits proposals` lists who proposed and who approved.",
         registry.NotFoundError: "`digits versions` lists the versions and their aliases.",
         registry.AliasMovedError: "`digits history` lists the moves of an alias.",
         registry.ArchivedError: "`digits archive --undo` restores a version.",

@@ -1,6 +1,8 @@
-"""The commands that look after a registry: verify and gc."""
+"""The commands that look after a registry: verify, gc and backup."""
 
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +22,18 @@ def verify(
     reference: Annotated[
         str | None, typer.Argument(metavar="[REF]", help="Verify only this version.")
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Public keys, a line `ssh-ed25519 KEY NAME` for each person: every event must be "
+            "signed by who it names.",
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Verify this export, without a registry; with --key."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Verify the database, the history and the weights.
@@ -31,9 +45,16 @@ def verify(
     from pipeline.models import full_reference, open_registry
     from pipeline.reporting.registry_tables import findings_table
     from pipeline.reporting.text import show, show_json
+    from registry import verify_export
 
-    with open_registry() as registry:
-        findings = list(registry.verify(None if reference is None else full_reference(reference)))
+    if export is not None:
+        if key is None or reference is not None:
+            raise typer.BadParameter("--export goes with --key, and without a version.")
+        findings = list(verify_export(export, key))
+    else:
+        with open_registry(create=False) as registry:
+            version = None if reference is None else full_reference(reference)
+            findings = list(registry.verify(version, keys=key))
     if json:
         show_json([asdict(finding) for finding in findings])
     else:
@@ -50,16 +71,36 @@ def gc(
         float,
         typer.Option(min=0, max=_MAX_HOURS, help="Keep what is younger, in hours."),
     ] = 1.0,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Also remove weights that no version of this registry ever had."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Remove weights that no version refers to, and temporary files that killed runs left."""
-    from dataclasses import asdict
+    """Remove weights that no version refers to, and temporary files that killed runs left.
+
+    Weights that no version of this registry ever had stay, unless you say yes: after the database
+    was restored from a backup they can be the only copy. Nothing is removed from a store that
+    another registry uses too.
+    """
+    from dataclasses import asdict, replace
 
     from pipeline.models import open_registry
     from pipeline.reporting.text import show_json
 
-    with open_registry() as registry:
-        result = registry.gc(grace=timedelta(hours=hours), dry_run=dry_run)
+    with open_registry(create=False) as registry:
+        grace = timedelta(hours=hours)
+        result = registry.gc(grace=grace, unknown=yes, dry_run=dry_run)
+        if result.unknown and not dry_run and _is_confirmed(result.unknown):
+            rest = registry.gc(grace=grace, unknown=True)
+            result = replace(
+                rest,
+                temporary_files=result.temporary_files + rest.temporary_files,
+                blobs=result.blobs + rest.blobs,
+                size=result.size + rest.size,
+            )
     if json:
         show_json(asdict(result))
     else:
@@ -68,3 +109,43 @@ def gc(
             f"{verb} {result.blobs:,} blobs and {result.temporary_files:,} temporary files, "
             f"{result.size:,} bytes."
         )
+    if result.unknown:
+        typer.echo(
+            f"Kept {result.unknown:,} blobs that no version of this registry ever had; --yes "
+            "removes them.",
+            err=True,
+        )
+
+
+def _is_confirmed(count: int) -> bool:
+    """Ask, if somebody is there to answer, whether unknown blobs are to be removed."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return typer.confirm(
+        f"{count:,} more blobs belong to no version that this registry ever had. If its database "
+        "was restored from a backup, they can be the only copy. Remove them?",
+        err=True,
+    )
+
+
+@app.command(epilog="Example: digits backup /backups/registry.db")
+def backup(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    json: Json = False,
+) -> None:
+    """Copy the database to a file, consistently while it is in use.
+
+    The weights are not in the copy: copy the blob store after it. To restore, put both back while
+    no command runs.
+    """
+    from pipeline.models import open_registry
+    from pipeline.reporting.text import show_json
+
+    with open_registry(create=False) as registry:
+        registry.backup(file)
+    size = file.stat().st_size
+    if json:
+        show_json({"file": str(file), "size": size})
+    else:
+        typer.echo(f"The database is in {file} ({size:,} bytes), without the weights.")

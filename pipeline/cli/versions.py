@@ -1,13 +1,38 @@
-"""The commands that ask about versions: versions, show, compare and history."""
+"""The commands that ask about versions: versions, models, show, compare and history."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 import typer
 
+from pipeline.cli.failures import FAILED
+from pipeline.cli.moments import parse_moment
 from pipeline.cli.options import Json, Model, Reference
 
 app = typer.Typer()
+
+_Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXPR",
+        help="List the versions that match a condition on metrics.NAME, params.NAME, "
+        "tags.NAME, inputs.ROLE, environment.NAME, alias, number, state, gate, created_at, … "
+        "with = != < <= > >=, in (…), like '…%', and, or, not.",
+    ),
+]
+_Sort = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY", help="number, created_at or metrics.NAME, followed by desc or asc."
+    ),
+]
+_Format = Annotated[
+    Literal["table", "json", "csv", "parquet"],
+    typer.Option("--format", help="csv and parquet have a column for each value."),
+]
+
+# Maximum number of events in a table.
+_EVENTS = 50
 
 
 @app.command(
@@ -16,21 +41,8 @@ app = typer.Typer()
 )
 def versions(
     *,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            metavar="EXPR",
-            help="List the versions that match a condition on metrics.NAME, params.NAME, "
-            "tags.NAME, inputs.ROLE, environment.NAME, alias, number, state, gate, created_at, … "
-            "with = != < <= > >=, in (…), like '…%', and, or, not.",
-        ),
-    ] = None,
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY", help="number, created_at or metrics.NAME, followed by desc or asc."
-        ),
-    ] = None,
+    where: _Where = None,
+    sort: _Sort = None,
     limit: Annotated[
         int | None, typer.Option(min=1, max=1_000_000_000, help="Maximum number of rows.")
     ] = None,
@@ -38,21 +50,55 @@ def versions(
         str | None,
         typer.Option(metavar="REF", help="The last version of the previous page."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="List only the versions of this model.")
+    ] = None,
+    format_: _Format = "table",
     json: Json = False,
 ) -> None:
-    """List versions, newest first, or search them."""
+    """List versions, newest first, or search them.
+
+    The exit status is 1 if the record of one of them was edited or lost.
+    """
     from pipeline.models import full_reference, open_registry
+    from pipeline.reporting.frames import write_frame
     from pipeline.reporting.registry_json import version_json
     from pipeline.reporting.registry_tables import versions_table
     from pipeline.reporting.text import show, show_json
+    from registry import versions_frame
 
     last = None if after is None else full_reference(after)
-    with open_registry() as registry:
-        rows = registry.versions(where=where, order_by=sort, limit=limit, after=last)
-    if json:
+    with open_registry(create=False) as registry:
+        rows = registry.versions(model, where=where, order_by=sort, limit=limit, after=last)
+    if json or format_ == "json":
         show_json([version_json(version) for version in rows])
+    elif format_ != "table":
+        write_frame(versions_frame(rows), format_)
     else:
         show(versions_table(rows, is_search=where is not None or after is not None))
+    damaged = [version.reference for version in rows if version.state == "damaged"]
+    if damaged:
+        typer.echo(
+            f"Damaged: {', '.join(damaged)}. `digits verify` shows what was edited or lost.",
+            err=True,
+        )
+        raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: digits models")
+def models(*, json: Json = False) -> None:
+    """List the registered models with their aliases."""
+    from pipeline.models import open_registry
+    from pipeline.reporting.registry_json import model_json
+    from pipeline.reporting.registry_tables import models_table
+    from pipeline.reporting.text import show, show_json
+
+    with open_registry(create=False) as registry:
+        registered = registry.models()
+    if json:
+        show_json([model_json(model) for model in registered])
+    else:
+        show(models_table(registered))
 
 
 @app.command(epilog="Example: digits show @champion --at 2026-11-01")
@@ -60,7 +106,13 @@ def show(
     *,
     reference: Reference,
     at: Annotated[
-        datetime | None, typer.Option(help="Show what an alias pointed at then, in UTC.")
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_moment,
+            help="Show the version as it was then: at the end of a day (2026-11-20), of a minute "
+            "(2026-11-20 18:00) or of a second, in UTC unless there is an offset (+01:00).",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -70,9 +122,8 @@ def show(
     from pipeline.reporting.registry_json import version_json
     from pipeline.reporting.registry_tables import version_card
 
-    moment = None if at is None else at.replace(tzinfo=UTC)
-    with open_registry() as registry:
-        version = registry.get(full_reference(reference), at=moment)
+    with open_registry(create=False) as registry:
+        version = registry.get(full_reference(reference), at=at)
     if json:
         text.show_json(version_json(version))
     else:
@@ -95,7 +146,7 @@ def compare(
     from pipeline.training.weight_diff import differing_layers
 
     references = full_reference(first), full_reference(second)
-    with open_registry() as registry:
+    with open_registry(create=False) as registry:
         comparison = registry.compare(*references)
         layers = []
         if not comparison.same_weights:
@@ -116,8 +167,17 @@ def history(
     model: Model = "mnist",
     alias: Annotated[str | None, typer.Option(help="Show only the moves of this alias.")] = None,
     limit: Annotated[
-        int, typer.Option(min=1, max=1_000_000_000, help="Maximum number of rows.")
-    ] = 50,
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000_000,
+            help="Maximum number of events; by default 50 in a table, and all of them in JSON.",
+        ),
+    ] = None,
+    before: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000_000, help="Show the events before the one with this #."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what happened to a model, when, and by whom; newest first."""
@@ -126,9 +186,13 @@ def history(
     from pipeline.reporting.registry_tables import history_table
     from pipeline.reporting.text import show, show_json
 
-    with open_registry() as registry:
-        events = registry.history(model, alias=alias, limit=limit)
+    with open_registry(create=False) as registry:
+        if limit is None and not json:
+            limit = _EVENTS
+        events = registry.history(model, alias=alias, limit=limit, before=before)
     if json:
         show_json([event_json(event) for event in events])
-    else:
-        show(history_table(events))
+        return
+    show(history_table(events))
+    if len(events) == limit and events[-1].seq > 1:
+        typer.echo(f"Earlier events: --before {events[-1].seq}.", err=True)

@@ -51,7 +51,7 @@ def reproduce(
         If there is no such version.
     """
     settings = settings or load_settings()
-    with open_registry(settings) as registry:
+    with open_registry(settings, create=False) as registry:
         version = registry.get(full_reference(reference))
     params = _network_params(version)
     data = ingest(settings=settings)

@@ -118,5 +118,5 @@ def _validate(options: Options, min_confidence: float | None) -> None:
 @stage
 def resolve(settings: Settings, model: str) -> ModelVersion:
     """Return the version that a reference means now."""
-    with open_registry(settings) as registry:
+    with open_registry(settings, create=False) as registry:
         return registry.get(full_reference(model))

@@ -8,7 +8,7 @@ from pipeline.models import CHAMPION, MODEL, open_registry
 from pipeline.settings import Settings
 from pipeline.stages import stage
 from pipeline.training.lineage import Lineage
-from registry import Alias, AliasMovedError, ModelVersion, NotFoundError
+from registry import Alias, AliasMovedError, ModelVersion, NotFoundError, ProtectedAliasError
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +26,19 @@ class Champion:
 
 @stage
 def find_champion(settings: Settings) -> Champion | None:
-    """Return the version in production; None if there is none."""
+    """Return the version in production; None if there is none.
+
+    Raises
+    ------
+    registry.MissingBlobError, registry.DamagedBlobError
+        If its weights cannot be trusted: the gate could not compare a candidate with them.
+    """
     with open_registry(settings) as registry:
         try:
             alias = registry.alias(MODEL, CHAMPION)
         except NotFoundError:
             return None
+        registry.load(alias.reference)
         return Champion(alias, registry.get(alias.reference))
 
 
@@ -81,6 +88,16 @@ def promote_version(
                 expected=champion.alias if champion else 0,
                 reason=verdict.summary,
             )
+        except ProtectedAliasError:
+            proposal = registry.propose(version.reference, CHAMPION, reason=verdict.summary)
+            _log.warning(
+                "%s is proposed: %s@%s is protected and needs %d approvals by others.",
+                version.reference,
+                version.name,
+                CHAMPION,
+                proposal.approvals_needed,
+            )
+            return version
         except AliasMovedError as error:
             _log.warning("%s was not promoted: %s", version.reference, error)
             return version

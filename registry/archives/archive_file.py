@@ -23,7 +23,7 @@ _MAX_MANIFEST_SIZE = 1 << 30
 
 
 def write_archive(path: Path, manifest: Manifest, blobs: Blobs) -> None:
-    """Write a manifest and its weights to a file.
+    """Write a manifest and its weights to a file, or to a pipe or a device that is there.
 
     Raises
     ------
@@ -31,12 +31,22 @@ def write_archive(path: Path, manifest: Manifest, blobs: Blobs) -> None:
     MissingBlobError, DamagedBlobError
     """
     try:
-        with atomic_write(path) as temporary, tarfile.open(temporary, mode="w") as archive:
-            _add(archive, _MANIFEST, manifest.to_json())
-            for sha256 in sorted(manifest.sizes):
-                _add(archive, f"blobs/{sha256}", blobs.get(sha256))
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
+                _add_all(archive, manifest, blobs)
+        else:
+            # The file that a link leads to is replaced, not the link.
+            path = path.resolve()
+            with atomic_write(path) as temporary, tarfile.open(temporary, mode="w") as archive:
+                _add_all(archive, manifest, blobs)
     except OSError as error:
         raise UnavailableError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def _add_all(archive: tarfile.TarFile, manifest: Manifest, blobs: Blobs) -> None:
+    _add(archive, _MANIFEST, manifest.to_json())
+    for sha256 in sorted(manifest.sizes):
+        _add(archive, f"blobs/{sha256}", blobs.get(sha256))
 
 
 class Archive:
@@ -109,16 +119,27 @@ def open_archive(path: Path) -> Iterator[Archive]:
         If it cannot be read.
     """
     try:
-        with (
-            _BoundedReader(io.FileIO(path)) as file,
-            tarfile.open(fileobj=file, mode="r:") as archive,
-        ):
+        with _open(path) as archive:
             yield Archive(archive)
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         raise ArchiveError(f"{path} is not a digits export, or is damaged ({error}).") from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnavailableError(f"{path} cannot be read ({reason}).") from error
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[tarfile.TarFile]:
+    if path.is_file():
+        with (
+            _BoundedReader(io.FileIO(path)) as file,
+            tarfile.open(fileobj=file, mode="r:") as archive,
+        ):
+            yield archive
+    else:
+        # A pipe is read from its beginning to its end, in blocks.
+        with path.open("rb") as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            yield archive
 
 
 class _BoundedReader(io.BufferedReader):

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from registry.errors import (
@@ -28,6 +28,20 @@ class Blobs(ABC):
     Only a digest ever becomes part of a path, never text that a user chose.
     """
 
+    _owner: str | None = None
+
+    def claim(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, unless that is recorded.
+
+        Raises
+        ------
+        UnavailableError
+        """
+        if self._owner != registry_id:
+            if registry_id not in self.owners():
+                self.add_owner(registry_id, address)
+            self._owner = registry_id
+
     def put(self, data: bytes) -> str:
         """Store data durably and return its SHA-256. Data that is already stored is kept.
 
@@ -38,9 +52,23 @@ class Blobs(ABC):
         ------
         UnavailableError
         """
-        sha256 = hashlib.sha256(data).hexdigest()
-        self._put(data, sha256)
+        sha256, wait = self.put_soon(data)
+        wait()
         return sha256
+
+    def put_soon(self, data: bytes) -> tuple[str, Callable[[], None]]:
+        """Store data; return its SHA-256, and a function that waits until it is durable.
+
+        Until then a power loss may leave nothing or half of it. Others may see it, and the same
+        data from them is waited for as well.
+
+        Raises
+        ------
+        UnavailableError
+            The function raises it too.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        return sha256, self._put(data, sha256)
 
     def get(self, sha256: str) -> bytes:
         """Return the data with a digest, verified.
@@ -58,6 +86,11 @@ class Blobs(ABC):
             raise DamagedBlobError(sha256, got, self.location_of(sha256))
         return data
 
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """The location of the store, for messages."""
+
     @abstractmethod
     def location_of(self, sha256: str) -> str:
         """Return the location of a blob, for messages."""
@@ -67,8 +100,20 @@ class Blobs(ABC):
         """Tell whether a blob is stored; its content is not verified."""
 
     @abstractmethod
+    def size_of(self, sha256: str) -> int | None:
+        """Return the size of a stored blob in bytes; None if it is not stored."""
+
+    @abstractmethod
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
+
+    @abstractmethod
+    def owners(self) -> set[str]:
+        """Return the ids of the registries that use the store."""
+
+    @abstractmethod
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, with its address for a reader."""
 
     @abstractmethod
     def stored(self) -> Iterator[StoredBlob]:
@@ -83,7 +128,7 @@ class Blobs(ABC):
         """Remove a file that `temporary_files` named."""
 
     @abstractmethod
-    def _put(self, data: bytes, sha256: str) -> None: ...
+    def _put(self, data: bytes, sha256: str) -> Callable[[], None]: ...
 
     @abstractmethod
     def _get(self, sha256: str) -> bytes | None: ...

@@ -1,17 +1,23 @@
 """Weights as files in a directory."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from registry.blobs.base import Blobs, StoredBlob, is_digest
-from registry.durability import fsync, make_directories
+from registry.durability import atomic_write, fsync, fsync_soon, make_directories
 from registry.errors import UnavailableError
+
+# What a link fails with if the name is taken, or if the file system has no links.
+_NO_LINK = frozenset(
+    (errno.EEXIST, errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+)
 
 # Attempts to write a file that garbage collection without grace removes before it is locked.
 _ATTEMPTS = 10
@@ -21,8 +27,15 @@ class DirectoryBlobs(Blobs):
     """Weights in a directory. Files are in ``tmp`` until they are complete."""
 
     def __init__(self, root: str) -> None:
-        self._root = Path(root)
+        # Resolved once: the working directory may change while the store is open.
+        self._root = Path(root).absolute()
         self._tmp = self._root / "tmp"
+        self._owners = self._root / "registries"
+
+    @property
+    def location(self) -> str:
+        """The path of the directory."""
+        return str(self._root)
 
     def location_of(self, sha256: str) -> str:
         """Return the path of a blob."""
@@ -33,12 +46,33 @@ class DirectoryBlobs(Blobs):
         with self._translate_errors():
             return os.path.lexists(self._path(sha256))
 
+    def size_of(self, sha256: str) -> int | None:
+        """Return the size of a stored blob in bytes; None if it is not stored."""
+        with self._translate_errors():
+            try:
+                return self._path(sha256).lstat().st_size
+            except FileNotFoundError:
+                return None
+
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             path = self._path(sha256)
             path.unlink()
             fsync(path.parent)
+
+    def owners(self) -> set[str]:
+        """Return the ids of the registries that use the store."""
+        with self._translate_errors():
+            return {entry.name for entry in _entries(self._owners) if entry.name[0] != "."}
+
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, with its address for a reader."""
+        path = self._owners / registry_id
+        with self._translate_errors():
+            make_directories(path.parent)
+            with atomic_write(path) as temporary:
+                temporary.write_text(f"{address}\n")
 
     def stored(self) -> Iterator[StoredBlob]:
         """Yield the stored blobs, in no particular order."""
@@ -74,7 +108,7 @@ class DirectoryBlobs(Blobs):
             except FileNotFoundError:
                 return None
 
-    def _put(self, data: bytes, sha256: str) -> None:
+    def _put(self, data: bytes, sha256: str) -> Callable[[], None]:
         path = self._path(sha256)
         with self._translate_errors():
             make_directories(path.parent)
@@ -86,16 +120,27 @@ class DirectoryBlobs(Blobs):
                 except FileNotFoundError:
                     if not attempts_left:
                         raise
-            fsync(path.parent)
+        # Also of a file that was there: its writer may still be waiting for the disk.
+        wait_for_disk = fsync_soon(path, path.parent)
+
+        def wait() -> None:
+            with self._translate_errors():
+                wait_for_disk()
+
+        return wait
 
     def _put_at(self, path: Path, data: bytes, sha256: str) -> None:
         temporary = self._tmp / str(uuid.uuid4())
         try:
             with _locked_file(temporary, data):
                 try:
-                    # Unlike a rename, a link fails if the name is taken.
+                    # Unlike a rename, a link fails if the name is taken. Some file systems have
+                    # none (exFAT, SMB, FUSE); there the last of several writers of the same file
+                    # remains.
                     path.hardlink_to(temporary)
-                except FileExistsError:
+                except OSError as error:
+                    if error.errno not in _NO_LINK:
+                        raise
                     if not _holds(path, sha256):
                         temporary.replace(path)
         finally:
@@ -138,7 +183,7 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
 
 @contextlib.contextmanager
 def _locked_file(path: Path, data: bytes) -> Iterator[None]:
-    """Write a file durably, and hold its lock until the end of the block."""
+    """Write a file, and hold its lock until the end of the block."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o444), "wb") as output:
         # Without locks, only the grace period protects the file from garbage collection.
@@ -146,7 +191,6 @@ def _locked_file(path: Path, data: bytes) -> Iterator[None]:
             fcntl.flock(output, fcntl.LOCK_SH)
         output.write(data)
         output.flush()
-        fsync(path)
         yield
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pyarrow
 from pyarrow import fs
@@ -24,6 +24,11 @@ class ObjectBlobs(Blobs):
         if not self._root:
             raise unsupported(address)
 
+    @property
+    def location(self) -> str:
+        """The path of the store, starting with the bucket."""
+        return str(self._root)
+
     def location_of(self, sha256: str) -> str:
         """Return the path of a blob, starting with the bucket."""
         return self._path(sha256)
@@ -34,10 +39,28 @@ class ObjectBlobs(Blobs):
             info = self._fs.get_file_info(self._path(sha256))
             return bool(info.type == fs.FileType.File)
 
+    def size_of(self, sha256: str) -> int | None:
+        """Return the size of a stored blob in bytes; None if it is not stored."""
+        with self._translate_errors():
+            info = self._fs.get_file_info(self._path(sha256))
+            return info.size if info.type == fs.FileType.File else None
+
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             self._fs.delete_file(self._path(sha256))
+
+    def owners(self) -> set[str]:
+        """Return the ids of the registries that use the store."""
+        selector = fs.FileSelector(f"{self._root}/registries", allow_not_found=True)
+        with self._translate_errors():
+            return {info.base_name for info in self._fs.get_file_info(selector)}
+
+    def add_owner(self, registry_id: str, address: str) -> None:
+        """Record durably that a registry uses the store, with its address for a reader."""
+        path = f"{self._root}/registries/{registry_id}"
+        with self._translate_errors(), self._fs.open_output_stream(path) as stream:
+            stream.write(f"{address}\n".encode())
 
     def stored(self) -> Iterator[StoredBlob]:
         """Yield the stored blobs, in no particular order."""
@@ -66,12 +89,13 @@ class ObjectBlobs(Blobs):
             except FileNotFoundError:
                 return None
 
-    def _put(self, data: bytes, sha256: str) -> None:
+    def _put(self, data: bytes, sha256: str) -> Callable[[], None]:
         stored = self._get(sha256)
-        if stored is not None and hashlib.sha256(stored).hexdigest() == sha256:
-            return
-        with self._translate_errors(), self._fs.open_output_stream(self._path(sha256)) as stream:
-            stream.write(data)
+        if stored is None or hashlib.sha256(stored).hexdigest() != sha256:
+            path = self._path(sha256)
+            with self._translate_errors(), self._fs.open_output_stream(path) as stream:
+                stream.write(data)
+        return _nothing
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -81,3 +105,7 @@ class ObjectBlobs(Blobs):
             raise UnavailableError(
                 f"The weights in {self._root} cannot be read or written ({error})."
             ) from error
+
+
+def _nothing() -> None:
+    """Wait for nothing: an object is durable once its upload has ended."""

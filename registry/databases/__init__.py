@@ -9,11 +9,13 @@ from registry.errors import UnsupportedError, without_secrets
 __all__ = ["Database", "open_database"]
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, create: bool = True) -> Database:
     """Open the database of a registry, and create its tables if there are none.
 
     Raises
     ------
+    NoRegistryError
+        If there are no tables, and they are not to be created.
     UnsupportedError, UnavailableError
     """
     try:
@@ -26,7 +28,7 @@ def open_database(url: str) -> Database:
     if parsed.get_backend_name() == "postgresql":
         from registry.databases.postgresql import PostgreSQL
 
-        return PostgreSQL(parsed)
+        return PostgreSQL(parsed, create=create)
     from registry.databases.sqlite import SQLite
 
-    return SQLite(parsed)
+    return SQLite(parsed, create=create)

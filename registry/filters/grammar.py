@@ -14,6 +14,10 @@
 
 A name that is not a plain word is written in double quotes. A quote inside a text is doubled. A
 comparison with a value that a version does not have is false, so its negation is true.
+
+A version has any number of aliases: ``alias != 'champion'`` means that none of them is champion.
+``= null`` finds versions without an alias, gate, parent, run_id, code_version or created_by. A
+parameter that is a number is also found as a text: ``params.epochs = '10'``.
 """
 
 import re
@@ -76,6 +80,9 @@ MAPPINGS: dict[str, Type] = {
     "inputs": "text",
 }
 """The mappings of a version that a filter can look into, with the types of their values."""
+
+OPTIONAL = frozenset(("alias", "code_version", "created_by", "gate", "parent", "run_id"))
+"""The attributes that a version may lack; they can be compared with null."""
 
 _EXPECTED_FIELDS = f"{', '.join(ATTRIBUTES)}, or {', '.join(f'{name}.NAME' for name in MAPPINGS)}"
 
@@ -293,6 +300,8 @@ class _Parser:
         if token.kind == "operator":
             self._position += 1
             operator = _SYNONYMS.get(token.text, token.text)
+            if field.attribute in OPTIONAL and self._take_null(operator):
+                return Comparison(field, operator, (None,))
             return Comparison(field, operator, (self._value(field, operator),))
         negated = self.take_word("not")
         if self.take_word("in"):
@@ -302,6 +311,9 @@ class _Parser:
         else:
             raise self.error("a comparison, `in` or `like`", self.next_token)
         return Not(comparison) if negated else comparison
+
+    def _take_null(self, operator: str) -> bool:
+        return operator in {"=", "!="} and self.take_word("null")
 
     def _pattern(self, field: Field, field_token: _Token) -> Value:
         token = self.next_token

@@ -1,5 +1,6 @@
 """Translation of a filter's syntax tree to SQL with bound parameters."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -8,8 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 from registry import schema
-from registry.documents import canonical_json
-from registry.filters.grammar import And, Comparison, Condition, Field, Not, Or, Value, is_number
+from registry.documents import param_json
+from registry.filters.grammar import (
+    OPTIONAL,
+    And,
+    Comparison,
+    Condition,
+    Field,
+    Not,
+    Or,
+    Value,
+    is_number,
+)
 from registry.times import to_microseconds
 
 Clause = sa.ColumnElement[bool]
@@ -22,6 +33,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Clause]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }
+
+# What JSON and Python write for a number; "nan" and "1_000" are only texts.
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII).fullmatch
 
 _versions = schema.versions.c
 
@@ -67,23 +81,37 @@ def to_sql(condition: Condition) -> Clause:
 
 def _comparison(comparison: Comparison) -> Clause:
     field, operator = comparison.field, comparison.operator
+    if field.attribute in OPTIONAL and comparison.values == (None,):
+        lacks = _lacks(field)
+        return lacks if operator == "=" else sa.not_(lacks)
     values = [_stored(value) for value in comparison.values]
     if field.attribute in _COLUMNS:
         # A comparison with NULL is NULL, and so is its negation; both must be true or false.
         column = _COLUMNS[field.attribute]
         return sa.and_(column.is_not(None), _compare(column, operator, values))
     if field.attribute == "alias":
-        aliases = schema.aliases.c
-        return _exists(
-            aliases.model_id == _versions.model_id,
-            aliases.number == _versions.number,
-            _compare(aliases.alias, operator, values),
-        )
+        # Of several aliases one always differs, which is not what `!=` asks for.
+        if operator == "!=":
+            return sa.not_(_has_alias(_compare(schema.aliases.c.alias, "=", values)))
+        return _has_alias(_compare(schema.aliases.c.alias, operator, values))
     table = _TABLES[field.attribute]
     return _exists(
         table.c.version_id == _versions.id,
         table.columns[1] == field.key,
         _compare_detail(field, table, operator, values),
+    )
+
+
+def _lacks(field: Field) -> Clause:
+    if field.attribute == "alias":
+        return sa.not_(_has_alias())
+    return _COLUMNS[field.attribute].is_(None)
+
+
+def _has_alias(*conditions: Clause) -> Clause:
+    aliases = schema.aliases.c
+    return _exists(
+        aliases.model_id == _versions.model_id, aliases.number == _versions.number, *conditions
     )
 
 
@@ -114,7 +142,9 @@ def _compare_param(table: sa.Table, operator: str, values: list[Any]) -> Clause:
         # The JSON of a text starts with a quote.
         return sa.and_(text.like('"%'), _compare(_JSONText(text), operator, values))
     numbers = [float(value) for value in values if is_number(value)]
-    others = [canonical_json(value) for value in values if not is_number(value)]
+    others = [param_json(value) for value in values if not is_number(value)]
+    # Other registries keep parameters as texts, so a number is also asked for as a text.
+    numbers += [float(value) for value in values if isinstance(value, str) and _NUMBER(value)]
     clauses = []
     if numbers:
         clause = _compare(number, operator, numbers)
@@ -122,7 +152,7 @@ def _compare_param(table: sa.Table, operator: str, values: list[Any]) -> Clause:
         clauses.append(sa.or_(number.is_(None), clause) if operator == "!=" else clause)
     if others:
         clauses.append(_compare_text(text, operator, others))
-    return sa.or_(*clauses)
+    return sa.and_(*clauses) if operator == "!=" else sa.or_(*clauses)
 
 
 class _JSONText(sa.sql.functions.FunctionElement[str]):

@@ -12,8 +12,10 @@ from registry import (
     AliasMovedError,
     ArchivedError,
     Check,
+    DamagedBlobError,
     GateError,
     InvalidArgumentError,
+    MissingBlobError,
     NotFoundError,
     Registry,
     RunRecord,
@@ -319,5 +321,67 @@ def test_a_time_needs_a_time_zone_and_may_have_any(registry):
         registry.get("mnist@live", at=moved.replace(tzinfo=None))
     with pytest.raises(NotFoundError):
         registry.get("mnist@live", at=datetime.min.replace(tzinfo=UTC))
-    # A number always means the same version.
-    assert registry.get("mnist/2", at=datetime.min.replace(tzinfo=UTC)).number == 2
+    # A number always means the same version, but only since it was registered.
+    with pytest.raises(NotFoundError, match="There was no mnist/2 in the registry at 0001"):
+        registry.get("mnist/2", at=datetime.min.replace(tzinfo=UTC))
+
+
+def _path(tmp_path, sha256):
+    return tmp_path / "blobs" / "sha256" / sha256[:2] / sha256
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_no_alias_moves_to_weights_that_cannot_be_trusted(registry, tmp_path, damage):
+    """In an incident "done" would be the wrong answer."""
+    for number in (1, 2, 3):
+        registry.register("mnist", b"%d" % number)
+    for number in (1, 2, 3):
+        registry.set_alias("mnist", "live", number)
+    path = _path(tmp_path, registry.get("mnist/2").sha256)
+    path.chmod(0o644)
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"others")
+    before = registry.alias("mnist", "live"), registry.history("mnist")
+    expected = MissingBlobError if damage == "missing" else DamagedBlobError
+    for act in (
+        lambda: registry.rollback("mnist", "live"),
+        lambda: registry.rollback("mnist", "live", to=2),
+        lambda: registry.set_alias("mnist", "live", 2),
+        lambda: registry.set_alias("mnist", "new", 2),
+    ):
+        with pytest.raises(expected):
+            act()
+    assert (registry.alias("mnist", "live"), registry.history("mnist")) == before
+    assert registry.rollback("mnist", "live", to=1).number == 1
+
+
+def test_of_two_rollbacks_at_once_one_goes_back(registry, opened):
+    """Two people on call saw the same version and rolled it back: two steps."""
+    _add(registry, 4)
+    for number in (1, 2, 3, 4):
+        registry.set_alias("mnist", "live", number)
+    seen = registry.alias("mnist", "live")
+    one = registry.rollback("mnist", "live", expected=seen, reason="wrong sevens")
+    assert one.number == 3
+    with pytest.raises(AliasMovedError, match=f"expected at generation {seen.generation}"):
+        opened().rollback("mnist", "live", expected=seen.generation)
+    assert registry.alias("mnist", "live").number == 3
+    event = registry.history("mnist")[0]
+    assert (event.kind, event.details["reason"]) == ("alias_rolled_back", "wrong sevens")
+
+
+def test_a_rollback_can_go_back_several_versions(registry):
+    """The next one goes on from there."""
+    _add(registry, 4)
+    for number in (1, 2, 3, 4):
+        registry.set_alias("mnist", "live", number)
+    assert registry.rollback("mnist", "live", to=2).number == 2
+    for to in (2, 3, 4, 9):
+        with pytest.raises(NotFoundError, match=f"did not point at version {to} before"):
+            registry.rollback("mnist", "live", to=to)
+    assert registry.rollback("mnist", "live").number == 1
+    with pytest.raises(NotFoundError, match="no previous version"):
+        registry.rollback("mnist", "live")
+    assert errors(registry) == []

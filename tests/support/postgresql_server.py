@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 NOT_INSTALLED = "PostgreSQL is not installed: no initdb (on Debian: apt-get install postgresql-15)"
@@ -42,13 +43,20 @@ class PostgreSQLServer:
         self.execute(f"CREATE SCHEMA {name}")
         return f"{self.url()}&options={quote(f'-csearch_path={name}')}"
 
-    def execute(self, statement: str) -> None:
-        """Run a statement, outside of any transaction."""
+    def new_database(self) -> str:
+        """Create an empty database, and return its name."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name}")
+        return name
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run statements, outside of any transaction, and return the rows of the last one."""
         import psycopg
 
-        address = f"host={self.directory} user={self.user} dbname=postgres"
+        address = f"host={self.directory} user={self.user} dbname={database}"
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(statement)
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from registry.filters.grammar import MAPPINGS, And, Comparison, Condition, Field, Not, Or
+from registry.filters.grammar import MAPPINGS, OPTIONAL, And, Comparison, Condition, Field, Not, Or
 
 # Quotes, patterns, escapes, characters outside ASCII, and texts with the same indexed prefix.
 _LONG = "x" * 250
@@ -81,6 +81,8 @@ def _comparisons(draw: st.DrawFn) -> Comparison:
     else:
         values = st.sampled_from(_TEXT_VALUES[attribute])
         operators = [*operators, "like"]
+    if attribute in OPTIONAL and draw(st.booleans()):
+        return Comparison(Field(attribute), draw(st.sampled_from(["=", "!="])), (None,))
     operator = draw(st.sampled_from(operators))
     if operator == "like":
         values = _PATTERNS

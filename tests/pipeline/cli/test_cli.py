@@ -82,13 +82,12 @@ def test_no_promote_registers_a_version_and_keeps_the_champion(digits):
         *("retrain", "--preset", "quick", "--min-accuracy", "0.3", "--direct", "--no-promote")
     )
     assert "mnist/1 registered" in ended.out
-    assert digits("show", "@champion").status == 1
+    assert digits("show", "@champion").status == 4
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("show", "7"), "Error: There is no mnist/7 in the registry."),
         (("score", "/nowhere", "--output", "/tmp/x", "--direct"), "Error: /nowhere: expected"),
         (("ingest",), "Error: No mirror delivers train-images-idx3-ubyte:"),
         (("retrain", "--direct"), "Error: No mirror delivers"),
@@ -128,7 +127,7 @@ def test_debug_is_in_the_help(digits):
     assert "--debug" in digits("--help").out
 
 
-def test_after_two_dashes_debug_is_an_argument(digits):
+def test_after_two_dashes_debug_is_an_argument(digits, version):
     ended = digits("show", "--", "--debug")
     assert ended.status == 2
     assert "Error: reference: expected name@alias or name/number, got '--debug'." in ended.err
@@ -197,7 +196,8 @@ def test_a_count_beyond_the_test_set_is_wrong_usage(digits, tmp_path):
         (registry.InvalidArgumentError("alias", "lower-case letters", "A"), 2),
         (registry.UnsupportedError("registry URL: …"), 2),
         (registry.NewerRegistryError(9, 3), 1),
-        (registry.NotFoundError("mnist/7"), 1),
+        (registry.NotFoundError("mnist/7"), 4),
+        (registry.NoRegistryError("/home/registry.db"), 4),
         (registry.GateError("mnist/7", "mnist@champion", "no gate is recorded for it"), 3),
         (errors.InputError("/nowhere: …"), 1),
         (OSError(28, "No space left on device", "/full"), 1),
@@ -220,7 +220,7 @@ def test_an_unexpected_error_keeps_its_traceback():
         ("DIGITS_WHEN_BUSY", "sometimes", 2, "DIGITS_WHEN_BUSY: "),
         ("DIGITS_GATE__MIN_RECALL", "2", 2, "DIGITS_GATE__MIN_RECALL: "),
         ("DIGITS_GATE", "strict", 2, "DIGITS_GATE: expected JSON"),
-        ("DIGITS_HOME", "/dev/null", 1, "cannot be created"),
+        ("DIGITS_HOME", "/dev/null", 4, "There is no registry at /dev/null"),
     ],
 )
 def test_an_invalid_setting_is_one_message(digits, monkeypatch, variable, value, status, message):

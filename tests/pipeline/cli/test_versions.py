@@ -2,8 +2,11 @@
 
 import inspect
 import json
+import os
 import re
-from datetime import timedelta
+import subprocess
+import sys
+from datetime import timedelta, timezone
 
 import numpy as np
 import pytest
@@ -59,16 +62,28 @@ def test_show_prints_the_whole_record_without_control_characters(digits, version
 def test_json_has_the_keys_of_the_record(digits, version):
     shown = json.loads(digits("show", "1", "--json").out)
     assert list(shown) == [
-        *("name", "number", "state", "sha256", "size", "metrics", "params", "tags", "inputs"),
+        *(
+            "reference",
+            "name",
+            "number",
+            "state",
+            "sha256",
+            "size",
+            "metrics",
+            "params",
+            "tags",
+            "inputs",
+        ),
         *("environment", "gate", "aliases", "parent", "code_version", "run_id"),
-        *("created_at", "created_by"),
+        *("created_at", "created_by", "description", "origin", "gate_passed"),
     ]
     assert shown["metrics"] == {"validation_accuracy": 0.98125}
-    assert shown["created_at"] == version.created_at.isoformat()
+    assert shown["created_at"] == f"{version.created_at:%Y-%m-%dT%H:%M:%SZ}"
     assert json.loads(digits("versions", "--json").out) == [shown]
 
 
 def test_an_empty_registry_says_what_to_do(digits):
+    open_registry().close()
     assert "`digits retrain` makes the first" in digits("versions").out
     assert json.loads(digits("versions", "--json").out) == []
 
@@ -84,7 +99,7 @@ def test_versions_can_be_limited(digits, version):
 def test_promote_moves_an_alias(digits, version):
     with open_registry() as registry:
         registry.register("mnist", b"2", RunRecord(gate=version.gate))
-    assert digits("promote", "2").out == "mnist@champion is mnist/2 now.\n"
+    assert digits("promote", "2").out == "mnist@champion is mnist/2 now (before: mnist/1).\n"
     assert digits("promote", "@champion", "--alias", "shadow").status == 0
     with open_registry() as registry:
         assert registry.get("mnist/2").aliases == ("champion", "shadow")
@@ -123,13 +138,13 @@ def test_a_syntax_error_in_a_condition_is_marked_with_a_caret(digits, version):
     ("arguments", "status", "message"),
     [
         (("show", "nonsense"), 2, "Error: reference: expected name@alias or name/number"),
-        (("promote", "7"), 1, "Error: There is no mnist/7"),
+        (("promote", "7"), 4, "Error: There is no mnist/7"),
         (("promote", "1", "--alias", "A b"), 2, "Error: alias: expected lower-case letters"),
-        (("rollback",), 1, "Error: mnist@champion has no previous version."),
-        (("history", "letters"), 1, "Error: There is no model letters"),
+        (("rollback",), 4, "Error: mnist@champion has no previous version."),
+        (("history", "letters"), 4, "Error: There is no model letters"),
         (("archive", "1"), 1, "Error: mnist/1 cannot be archived while it is champion."),
         (("import", "/nowhere"), 1, "Error: /nowhere cannot be read"),
-        (("export", "9", "/tmp/x"), 1, "Error: There is no mnist/9"),
+        (("export", "9", "/tmp/x"), 4, "Error: There is no mnist/9"),
     ],
 )
 def test_a_command_that_fails_prints_one_message(digits, version, arguments, status, message):
@@ -199,9 +214,12 @@ def test_only_force_promotes_what_the_gate_refused(digits, versions):
     ended = digits("promote", "2")
     assert ended.status == 3
     assert "its gate refused it (validation_accuracy 0.5000 < 0.9700)" in ended.err
-    assert digits("promote", "2", "--force").out == "mnist@champion is mnist/2 now.\n"
+    assert (
+        digits("promote", "2", "--force").out
+        == "mnist@champion is mnist/2 now (before: mnist/1).\n"
+    )
     assert "forced: its gate was not passed" in digits("history", "--alias", "champion").out
-    assert digits("rollback").out == "mnist@champion is mnist/1 now.\n"
+    assert digits("rollback").out == "mnist@champion is mnist/1 now (before: mnist/2).\n"
     kinds = [event["kind"] for event in json.loads(digits("history", "--json").out)]
     assert kinds == ["alias_rolled_back", "alias_moved", *["registered"] * 2, "alias_moved",
                      "registered"]  # fmt: skip
@@ -210,14 +228,25 @@ def test_only_force_promotes_what_the_gate_refused(digits, versions):
 def test_show_resolves_an_alias_as_of_a_time(digits, versions):
     digits("promote", "3")
     before = digits("show", "@champion", "--at", "2000-01-01")
-    assert before.status == 1
+    assert before.status == 4
     with open_registry() as registry:
         moved = registry.alias("mnist", "champion").moved_at
         assert registry.get("mnist@champion", at=moved).number == 3
         assert registry.get("mnist@champion", at=moved - timedelta(microseconds=1)).number == 1
-    tomorrow = f"{moved + timedelta(days=1):%Y-%m-%d}"
-    shown = json.loads(digits("show", "@champion", "--at", tomorrow, "--json").out)
-    assert shown["number"] == 3
+    # As `digits history` prints it, that day, and with an offset.
+    elsewhere = moved.astimezone(timezone(timedelta(hours=2)))
+    for at in (
+        *(f"{moved:%Y-%m-%d}", f"{moved:%Y-%m-%d %H:%M:%S}", f"{elsewhere:%Y-%m-%dT%H:%M:%S%z}"),
+        elsewhere.isoformat(),
+    ):
+        shown = json.loads(digits("show", "@champion", "--at", at, "--json").out)
+        assert (shown["number"], shown["aliases"]) == (3, ["champion"])
+    # An hour before anything, in Berlin time, is not two hours after that.
+    early = f"{elsewhere - timedelta(hours=1):%Y-%m-%dT%H:%M:%S%z}"
+    assert digits("show", "@champion", "--at", early).status == 4
+    assert digits("show", "1", "--at", early).status == 4
+    for at in ("2026", "20261126"):
+        assert digits("show", "@champion", "--at", at).status == 2
 
 
 def test_compare_shows_what_differs_and_by_how_much(digits, versions):
@@ -251,9 +280,12 @@ def test_verify_ends_with_status_1_if_weights_are_missing(digits, versions, home
 def test_gc_removes_weights_without_a_version(digits, versions):
     versions._blobs.put(b"left over")
     assert digits("gc").out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
-    dry = digits("gc", "--hours", "0", "--dry-run").out
+    kept = digits("gc", "--hours", "0")
+    assert kept.out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
+    assert "Kept 1 blobs that no version of this registry ever had; --yes" in kept.err
+    dry = digits("gc", "--hours", "0", "--dry-run", "--yes").out
     assert dry == "Would remove 1 blobs and 0 temporary files, 9 bytes.\n"
-    assert json.loads(digits("gc", "--hours", "0", "--json").out)["blobs"] == 1
+    assert json.loads(digits("gc", "--hours", "0", "--yes", "--json").out)["blobs"] == 1
     assert digits("verify").status == 0
 
 
@@ -274,3 +306,54 @@ def test_an_archived_version_cannot_be_promoted_until_it_is_restored(digits, ver
     assert digits("promote", "3").status == 1
     assert digits("archive", "3", "--undo").out == "mnist/3 is ready now.\n"
     assert digits("promote", "3").status == 0
+
+
+def test_versions_go_through_a_pipe_to_another_registry(digits_apart, version, tmp_path):
+    """`digits export mnist - | digits import -`; messages stay out of the way."""
+    environment = {**os.environ, "DIGITS_HOME": str(tmp_path / "other")}
+    command = [sys.executable, "-m", "pipeline"]
+    with subprocess.Popen([*command, "export", "mnist", "-"], stdout=subprocess.PIPE) as writer:
+        imported = subprocess.run(
+            [*command, "import", "-"],
+            stdin=writer.stdout,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert writer.returncode == 0
+    assert imported.stdout == "Added: mnist/1.\n"
+
+
+@pytest.mark.parametrize("user", ["J\udcf6rg", "x" * 5000, "日本"])
+def test_a_user_of_any_name_is_recorded(digits, version, monkeypatch, user):
+    """A name that is not UTF-8 kept its user from reading."""
+    monkeypatch.setattr("getpass.getuser", lambda: user)
+    assert digits("promote", "1", "--alias", "shadow").status == 0
+    [event] = json.loads(digits("history", "--alias", "shadow", "--json").out)
+    assert event["actor"].startswith(user.encode(errors="backslashreplace").decode()[:200])
+
+
+def test_a_home_may_have_a_question_mark_in_its_name(digits, tmp_path, monkeypatch):
+    """Two homes that differed after it had one registry."""
+    for name in ("q?1", "q?2", "q%3F1"):
+        monkeypatch.setenv("DIGITS_HOME", str(tmp_path / name))
+        with open_registry() as registry:
+            registry.register("mnist", name.encode())
+            assert registry.latest("mnist").number == 1
+        assert (tmp_path / name / "registry.db").is_file()
+
+
+def test_a_rollback_takes_back_only_what_was_seen(digits, versions):
+    digits("promote", "3", "--reason", "better")
+    ended = digits("rollback", "--expected", "2")
+    assert (ended.status, ended.out) == (1, "")
+    assert "mnist@champion is mnist/3, not 2. Nothing was changed." in ended.err
+    assert digits("rollback", "--expected", "mnist/3", "--reason", "worse sevens").status == 0
+    assert "worse sevens" in digits("history", "--alias", "champion").out
+    assert digits("rollback", "--to", "3").status == 4
+    assert digits("rollback", "--to", "@champion").status == 2
+    digits("promote", "3")
+    assert digits("rollback", "--to", "1").out == (
+        "mnist@champion is mnist/1 now (before: mnist/3).\n"
+    )

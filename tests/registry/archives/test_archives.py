@@ -6,7 +6,10 @@ import hashlib
 import io
 import itertools
 import json
+import os
+import stat
 import tarfile
+import threading
 from datetime import timedelta
 
 import pytest
@@ -708,7 +711,7 @@ def test_weights_may_be_in_any_order_and_must_be_complete(full, other, tmp_path)
 def test_garbage_collection_removes_the_weights_of_a_refused_import(full, other, tmp_path):
     file = repack(full[1] / "mnist", tmp_path / "file", members=lambda members: members[:-1])
     refuses(other, tmp_path, file)
-    assert other.gc(grace=timedelta(seconds=-1)).blobs == 2
+    assert other.gc(grace=timedelta(seconds=-1), unknown=True).blobs == 2
     assert [name for name in files(tmp_path / "other" / "blobs") if "sha256" in name] == []
 
 
@@ -722,3 +725,91 @@ def test_the_manifest_comes_first(full, other, tmp_path):
 def test_every_refusal_is_an_error_of_the_registry():
     assert issubclass(ArchiveError, RegistryError)
     assert issubclass(CollisionError, RegistryError)
+
+
+def _refuse(registry, count):
+    for number in range(count):
+        registry.refuse("mnist", f"{number:064x}", RunRecord(gate=FAILED, run_id=f"night {number}"))
+
+
+@pytest.mark.parametrize("selection", ["mnist", "mnist-1"])
+def test_versions_are_imported_where_candidates_were_refused(registry, full, selection):
+    """The first nights did not pass the gate, and a colleague's model is to replace them."""
+    _refuse(registry, 2)
+    before = registry.history("mnist")
+    result = registry.import_(full[1] / selection)
+    assert result.added[0] == "mnist/1"
+    assert [v.reference for v in reversed(registry.versions("mnist"))] == list(result.added)
+    assert registry.history("mnist")[-2:] == before
+    assert registry.load("mnist/1") == b"one"
+    assert registry.import_(full[1] / selection).added == ()
+    assert errors(registry) == []
+
+
+def test_a_model_of_refused_candidates_can_be_exported_and_imported(registry, other, tmp_path):
+    _refuse(registry, 2)
+    assert registry.export("mnist", tmp_path / "file") == ()
+    assert other.import_(tmp_path / "file").added == ()
+    assert other.history("mnist") == registry.history("mnist")
+    assert errors(other) == []
+    other.import_(tmp_path / "file")
+    assert other.history("mnist") == registry.history("mnist")
+    assert other.register("mnist", b"1").number == 1
+
+
+def test_a_record_grows_by_the_same_amount_with_each_registry_it_goes_through(tmp_path):
+    """It doubled: after fourteen it had five megabytes."""
+    sizes = []
+    for hop in range(8):
+        with Registry(*place(tmp_path, f"registry {hop}")) as registry:
+            if hop == 0:
+                registry.register("mnist", b"1", RunRecord(tags={"q": '"\\"' * 20}))
+            else:
+                registry.import_(tmp_path / str(hop - 1))
+            registry.export("mnist/1", tmp_path / str(hop))
+            event = registry.history("mnist")[0]
+            sizes.append(len(json.dumps(dict(event.details))))
+            assert registry.get("mnist/1").tags == {"q": '"\\"' * 20}
+            assert errors(registry) == []
+    steps = {later - earlier for earlier, later in itertools.pairwise(sizes[1:])}
+    assert max(steps) - min(steps) < 10
+    # The first event is still there, with the hash that it had in the first registry.
+    details = event.details
+    while "source" in details:
+        (fields,) = details["source"]
+        details = fields[6]
+    with Registry(*place(tmp_path, "registry 0")) as registry:
+        (first,) = registry.history("mnist")
+        assert (fields[-1], fields[6]) == (first.hash, dict(first.details))
+
+
+def test_an_export_goes_through_a_pipe(full, other, tmp_path):
+    """As with `digits export mnist - | ssh host digits import -`."""
+    source, _ = full
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=source.export, args=("mnist", tmp_path / "pipe"))
+    writer.start()
+    other.import_(tmp_path / "pipe")
+    writer.join()
+    assert model_state(other) == model_state(source)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize("cut", [100, 3_000])
+def test_what_comes_through_a_pipe_is_verified_as_well(full, other, tmp_path, cut):
+    os.mkfifo(tmp_path / "pipe")
+    data = (full[1] / "mnist").read_bytes()[:cut]
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
+    writer.start()
+    with pytest.raises(ArchiveError):
+        other.import_(tmp_path / "pipe")
+    writer.join()
+    assert other.versions() == []
+
+
+def test_an_export_replaces_the_file_of_a_link_not_the_link(full, tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    full[0].export("mnist/1", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert tarfile.is_tarfile(tmp_path / "file")

@@ -1,9 +1,13 @@
 """Blob stores: directories and objects, and a registry on S3."""
 
+import errno
 import hashlib
+import os
 import socket
+import time
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +23,7 @@ from registry import (
     RunRecord,
     UnavailableError,
     UnsupportedError,
+    durability,
 )
 from registry.blobs import open_blobs
 
@@ -166,10 +171,10 @@ def test_unreferenced_objects_are_removed(registry):
     registry.register("mnist", b"weights")
     registry._blobs.put(b"orphan")
     assert registry.gc().blobs == 0
-    assert registry.gc(grace=AT_ONCE, dry_run=True).blobs == 1
-    collected = registry.gc(grace=AT_ONCE)
+    assert registry.gc(grace=AT_ONCE, unknown=True, dry_run=True).blobs == 1
+    collected = registry.gc(grace=AT_ONCE, unknown=True)
     assert (collected.blobs, collected.temporary_files, collected.size) == (1, 0, 6)
-    assert registry.gc(grace=AT_ONCE).blobs == 0
+    assert registry.gc(grace=AT_ONCE, unknown=True).blobs == 0
     assert registry.load("mnist/1") == b"weights"
     assert errors(registry) == []
 
@@ -272,3 +277,63 @@ def test_no_message_about_a_database_has_a_secret(tmp_path, url):
     with pytest.raises((UnavailableError, UnsupportedError)) as caught:
         Registry(url, str(tmp_path / "blobs"))
     assert SECRET not in _told(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_hard_links_will_do(sqlite, monkeypatch, number):
+    """Registering failed on exFAT and SMB, after the training."""
+
+    def refuse(self, target):
+        raise OSError(number, os.strerror(number), str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    for weights in (b"one", b"two", b"one"):
+        sqlite.register("mnist", weights)
+    assert [sqlite.load(f"mnist/{n}") for n in (1, 2, 3)] == [b"one", b"two", b"one"]
+    assert sqlite.gc(grace=AT_ONCE, unknown=True).blobs == 0
+    assert [f for f in sqlite.verify() if f.severity == "error"] == []
+
+
+def test_no_version_is_committed_before_its_weights_are_on_disk(sqlite, tmp_path, monkeypatch):
+    """The disk writes them during the transaction, which waits for it and fails if it fails."""
+    sqlite.register("mnist", b"1")
+    synced = []
+    original = durability.fsync
+
+    def fsync(path):
+        time.sleep(0.05)
+        original(path)
+        synced.append(path)
+
+    monkeypatch.setattr(durability, "fsync", fsync)
+    sha256 = sqlite.register("mnist", b"2").sha256
+    path = tmp_path / "blobs" / "sha256" / sha256[:2] / sha256
+    assert {path, path.parent} <= set(synced)
+    synced.clear()
+    # Also if another writer has stored them, who may still be waiting.
+    sqlite.register("mnist", b"2")
+    assert {path, path.parent} <= set(synced)
+
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(durability, "fsync", fail)
+    with pytest.raises(UnavailableError, match="Input/output error"):
+        sqlite.register("mnist", b"2")
+    monkeypatch.undo()
+    assert sqlite.latest("mnist").number == 3
+    assert sqlite.register("mnist", b"3").number == 4
+
+
+def test_weights_are_stored_after_a_fork_as_well(sqlite):
+    """Threads do not survive a fork, so none may be kept to wait for the disk."""
+    sqlite.register("mnist", b"1")
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            status = 0 if sqlite.register("mnist", b"2").number == 2 else 1
+        finally:
+            os._exit(status)
+    assert os.waitpid(process, 0)[1] == 0
+    assert sqlite.load("mnist/2") == b"2"

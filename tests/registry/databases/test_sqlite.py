@@ -5,7 +5,14 @@ import sqlite3
 import pytest
 import sqlalchemy as sa
 
-from registry import NewerRegistryError, Registry, RunRecord, UnavailableError, UnsupportedError
+from registry import (
+    InvalidArgumentError,
+    NewerRegistryError,
+    Registry,
+    RunRecord,
+    UnavailableError,
+    UnsupportedError,
+)
 
 WEIGHTS = b"some weights"
 
@@ -107,3 +114,34 @@ def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
     with sqlite._database.read() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
     assert any("versions_by_run" in row.detail for row in plan)
+
+
+@pytest.mark.parametrize("table", ["events (id INTEGER)", "meta (name TEXT)"])
+def test_a_database_of_another_program_is_refused_unchanged(tmp_path, table):
+    """Prefect keeps its runs in a SQLite file with a table of events."""
+    with sqlite3.connect(tmp_path / "prefect.db") as connection:
+        connection.execute(f"CREATE TABLE {table}")
+    connection.close()
+    with pytest.raises(UnsupportedError, match="another program"):
+        Registry(f"sqlite:///{tmp_path}/prefect.db", str(tmp_path / "blobs"))
+    with sqlite3.connect(tmp_path / "prefect.db") as connection:
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+        assert connection.execute(query).fetchall() == [(1,)]
+    connection.close()
+
+
+def test_a_backup_of_a_registry_in_use_is_whole(sqlite, tmp_path):
+    """A copy of the file would leave out what is in its log."""
+    for number in range(3):
+        sqlite.register("mnist", b"%d" % number)
+    (tmp_path / "link").symlink_to(tmp_path / "copy.db")
+    for file in (tmp_path / "copy.db", tmp_path / "link"):
+        sqlite.backup(file)
+        with Registry(f"sqlite:///{tmp_path}/copy.db", str(tmp_path / "blobs")) as copy:
+            assert copy.versions() == sqlite.versions()
+            assert [f for f in copy.verify() if f.severity == "error"] == []
+        sqlite.register("mnist", b"more")
+    assert (tmp_path / "link").is_symlink()
+    with pytest.raises(InvalidArgumentError, match="another file than the database"):
+        sqlite.backup(tmp_path / "registry.db")
+    assert sqlite.latest("mnist").number == 5

@@ -28,6 +28,7 @@ from registry.documents import canonical_json
 from registry.filters.grammar import (
     ATTRIBUTES,
     MAPPINGS,
+    OPTIONAL,
     And,
     Comparison,
     Field,
@@ -147,7 +148,13 @@ def _param_compares(value, operator, operand):
         if number is None:
             return operator == "!="
         return COMPARE[operator](number, float(operand))
-    return COMPARE[operator](canonical_json(value), canonical_json(operand))
+    if operator == "!=":
+        return not _param_compares(value, "=", operand)
+    is_equal = canonical_json(value) == canonical_json(operand)
+    # A number is also found as a text.
+    if isinstance(operand, str) and re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", operand):
+        return is_equal or _as_float(value) == float(operand)
+    return is_equal
 
 
 def _values_of(version, field):
@@ -172,6 +179,12 @@ def _holds(version, condition):
             return any(_holds(version, operand) for operand in operands)
         case Not(operand):
             return not _holds(version, operand)
+        case Comparison(Field(attribute, None) as field, operator, (None,)) if (
+            attribute in OPTIONAL
+        ):
+            return (operator == "=") is (not _values_of(version, field))
+        case Comparison(Field("alias"), "!=", (operand,)):
+            return operand not in version.aliases
         case Comparison(field, operator, operands):
             is_param = field.attribute in {"params", "metrics"}
             compares = _param_compares if is_param else lambda a, op, b: COMPARE[op](a, b)
@@ -206,7 +219,6 @@ def test_a_filter_finds_the_versions_for_which_it_is_true(filled, condition, sou
         ("run_id != 'x'", False),
         ("gate != 'x'", False),
         ("parent != 'x'", False),
-        ("alias != 'x'", False),
         ("params.never = null", False),
         # … so its negation is true.
         ("not tags.never = 'x'", True),
@@ -216,6 +228,12 @@ def test_a_filter_finds_the_versions_for_which_it_is_true(filled, condition, sou
         ("not run_id = 'x'", True),
         ("not gate = 'passed'", True),
         ("alias not in ('x')", True),
+        # Aliases are a set: `!=` means that it is none of them.
+        ("alias != 'x'", True),
+        # Null finds what a version lacks.
+        ("alias = null and parent = null and run_id = null", True),
+        ("gate = null and code_version = null", True),
+        ("alias != null or created_by = null", False),
         # A parameter with the value null exists.
         ("params.nothing = null", True),
         ("params.nothing != 5", True),
@@ -223,9 +241,13 @@ def test_a_filter_finds_the_versions_for_which_it_is_true(filled, condition, sou
         ("params.text != 5", True),
         ("params.text = 5", False),
         ("params.text < 5 or params.text >= 5", False),
-        # 32 and '32' differ; 32 and 32.0 are equal; true is not a number.
+        # 32 is found as '32', but not the other way round; 32 and 32.0 are equal; true is not a
+        # number.
         ("params.text = '32'", True),
-        ("params.number = '32'", False),
+        ("params.number = '32' and params.number in ('x', '32.0', '3.2e1')", True),
+        ("params.number != '32' or params.number = 'x'", False),
+        ("params.number != '33' and params.text != '33'", True),
+        ("params.truth = '1' or params.nothing = '0'", False),
         ("params.number = 32.0 and params.number in ('a', 3.2e1)", True),
         ("params.truth = true and params.truth != 1", True),
         # In a pattern `_` matches one character, whatever its encoding.

@@ -195,6 +195,7 @@ def test_unusual_values_are_migrated(golden):
         "negative": "-0.5",
         "texts": '["\\u00e9", "\\ud83d\\ude00", "\\""]',
         "spaced": '{"b": 1,  "a": [ ]}',
+        "half": '"\\ud83d"',
     }
     with sqlite3.connect(golden / "registry.db") as connection:
         connection.executemany(
@@ -283,11 +284,12 @@ HEAD = "6452ae373c09c859b51813ad6d8d2a0f8db2e1a4555be847331a50914cc73619"
 
 @second
 def test_opening_the_newest_schema_changes_nothing(golden):
+    _open(golden).close()
     with sqlite3.connect(golden / "registry.db") as connection:
         before = list(connection.iterdump())
     connection.close()
     with _open(golden) as registry:
-        assert tables(registry)["meta"] == [(1, 2)]
+        assert tables(registry)["meta"][0][:2] == (1, schema.VERSION)
     with sqlite3.connect(golden / "registry.db") as connection:
         assert list(connection.iterdump())[: len(before)] == before
     connection.close()
@@ -303,3 +305,44 @@ def test_a_newer_schema_is_refused(golden):
         _open(golden)
     assert (golden / "registry.db").read_bytes() == before
     assert not list(golden.glob("registry.db.schema-*"))
+
+
+# What the releases of schema 1 and 2 do to register a version, to move an alias, and to record an
+# event. A process that was opened before the migration still runs these statements.
+OLD_WRITES = {
+    "1": (
+        "UPDATE models SET next_version = next_version + 1 WHERE name = 'mnist' "
+        "RETURNING id, next_version - 1",
+        "INSERT INTO models (name, next_version, created_at) VALUES ('new', 1, 1)",
+        "UPDATE aliases SET number = 1, generation = generation + 1, updated_at = 1 "
+        "WHERE model_id = 1 AND alias = 'champion'",
+        "INSERT INTO aliases (model_id, alias, number, generation, updated_at) "
+        "VALUES (1, 'new', 1, 1, 1)",
+    ),
+    "2": (
+        "UPDATE models SET next_version = next_version + 1 WHERE id = 1 RETURNING next_version - 1",
+        "INSERT INTO models (name, next_version, created_at) VALUES ('new', 1, 1)",
+        "UPDATE models SET next_event = next_event + 1 WHERE id = 1 "
+        "RETURNING name, next_event - 1, event_head, event_at",
+        "UPDATE models SET event_head = 'x', event_at = 1 WHERE id = 1",
+        "UPDATE aliases SET number = 1, generation = 9, updated_at = 1 "
+        "WHERE model_id = 1 AND alias = 'champion'",
+    ),
+}
+
+
+@pytest.mark.parametrize("golden", ["1", "2"], indirect=True)
+def test_a_process_of_an_older_release_can_no_longer_write(golden, request):
+    writes = OLD_WRITES[request.node.callspec.params["golden"]]
+    old = sqlite3.connect(golden / "registry.db", isolation_level=None)
+    # Each statement is one that the release can run before the migration.
+    old.execute("BEGIN IMMEDIATE")
+    for statement in writes:
+        old.execute(statement).fetchall()
+    old.execute("ROLLBACK")
+    with _open(golden) as registry:
+        for statement in writes:
+            with pytest.raises(sqlite3.OperationalError, match=r"no (such )?column"):
+                old.execute(statement)
+        assert errors(registry) == []
+    old.close()

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from registry_actions import check_it_is_whole
 
-from registry import Registry, RunRecord, schema
+from registry import Registry, RunRecord, events, schema
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_bit_flipped_in_an_event_is_found(registry, edit, request, torture, me
     edits = [
         (row, column, value)
         for row in rows
-        for column in schema.events.c
+        for column in (schema.events.c.model_id, *events.COLUMNS)
         for value in _edited(row[column.name], database)
     ]
     tried = 0
