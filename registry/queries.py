@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from registry import events, schema
 from registry.documents import to_damaged_version, to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
-from registry.filters import Condition, Order, to_sql
+from registry.filters import Condition, Order, rare_versions, to_sql
 from registry.records import DAMAGED, Alias, ModelVersion
 from registry.references import LATEST, Reference
 from registry.times import to_datetime
@@ -260,6 +260,10 @@ def read_page(
         query = query.where(_versions.model_id == model_id_of(name))
     if condition is not None:
         query = query.where(to_sql(condition))
+        # PostgreSQL's planner does so by itself.
+        if connection.dialect.name == "sqlite":
+            rare = rare_versions(connection, condition)
+            query = query if rare is None else query.where(rare)
     if order is None:
         query = _newest_first(connection, query, name, after)
     else:

@@ -35,7 +35,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Clause]] = {
 }
 
 # What JSON and Python write for a number; "nan" and "1_000" are only texts.
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII).fullmatch
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 
 _versions = schema.versions.c
 
@@ -57,13 +57,14 @@ _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     "parent": _versions.parent,
 }
 
-_TABLES = {
+VALUE_TABLES = {
     "metrics": schema.version_metrics,
     "params": schema.version_params,
     "tags": schema.version_tags,
     "environment": schema.version_environment,
     "inputs": schema.version_inputs,
 }
+"""The tables of a version's named values: the version, the name, the value."""
 
 
 def to_sql(condition: Condition) -> Clause:
@@ -88,13 +89,13 @@ def _comparison(comparison: Comparison) -> Clause:
     if field.attribute in _COLUMNS:
         # A comparison with NULL is NULL, and so is its negation; both must be true or false.
         column = _COLUMNS[field.attribute]
-        return sa.and_(column.is_not(None), _compare(column, operator, values))
+        return sa.and_(column.is_not(None), compare(column, operator, values))
     if field.attribute == "alias":
         # Of several aliases one always differs, which is not what `!=` asks for.
         if operator == "!=":
-            return sa.not_(_has_alias(_compare(schema.aliases.c.alias, "=", values)))
-        return _has_alias(_compare(schema.aliases.c.alias, operator, values))
-    table = _TABLES[field.attribute]
+            return sa.not_(_has_alias(compare(schema.aliases.c.alias, "=", values)))
+        return _has_alias(compare(schema.aliases.c.alias, operator, values))
+    table = VALUE_TABLES[field.attribute]
     return _exists(
         table.c.version_id == _versions.id,
         table.columns[1] == field.key,
@@ -127,11 +128,11 @@ def _exists(*conditions: Clause) -> Clause:
 def _compare_detail(field: Field, table: sa.Table, operator: str, values: list[Any]) -> Clause:
     column = table.columns[2]
     if field.attribute == "metrics":
-        return _compare(column, operator, [float(value) for value in values])
+        return compare(column, operator, [float(value) for value in values])
     if field.attribute == "params":
         return _compare_param(table, operator, values)
     if field.attribute == "inputs":
-        return _compare(column, operator, values)
+        return compare(column, operator, values)
     return _compare_text(column, operator, values)
 
 
@@ -140,14 +141,16 @@ def _compare_param(table: sa.Table, operator: str, values: list[Any]) -> Clause:
     text, number = table.c.value, table.c.number
     if operator == "like":
         # The JSON of a text starts with a quote.
-        return sa.and_(text.like('"%'), _compare(_JSONText(text), operator, values))
+        return sa.and_(text.like('"%'), compare(_JSONText(text), operator, values))
     numbers = [float(value) for value in values if is_number(value)]
     others = [param_json(value) for value in values if not is_number(value)]
     # Other registries keep parameters as texts, so a number is also asked for as a text.
-    numbers += [float(value) for value in values if isinstance(value, str) and _NUMBER(value)]
+    numbers += [
+        float(value) for value in values if isinstance(value, str) and is_number_text(value)
+    ]
     clauses = []
     if numbers:
-        clause = _compare(number, operator, numbers)
+        clause = compare(number, operator, numbers)
         # A parameter that is not a number differs from every number.
         clauses.append(sa.or_(number.is_(None), clause) if operator == "!=" else clause)
     if others:
@@ -174,15 +177,26 @@ def _json_text_on_postgresql(element: _JSONText, compiler: Any, **options: Any) 
 
 def _compare_text(column: sa.ColumnElement[str], operator: str, values: Sequence[str]) -> Clause:
     """Compare a text whose index holds only its first characters."""
-    clause = _compare(column, operator, values)
+    clause = compare(column, operator, values)
     if operator not in {"=", "in"}:
         return clause
-    prefix = sa.func.substr(column, 1, schema.INDEXED)
-    prefixes = [value[: schema.INDEXED] for value in values]
-    return sa.and_(_compare(prefix, operator, prefixes), clause)
+    return sa.and_(compare_prefix(column, operator, values), clause)
 
 
-def _compare(expression: sa.ColumnElement[Any], operator: str, values: Sequence[Any]) -> Clause:
+def compare_prefix(column: sa.ColumnElement[str], operator: str, values: Sequence[str]) -> Clause:
+    """Return a comparison of the first characters of a text, which an index holds."""
+    # As in the index, which SQLite would not use if these were parameters.
+    prefix = sa.func.substr(column, sa.literal_column("1"), sa.literal_column(str(schema.INDEXED)))
+    return compare(prefix, operator, [value[: schema.INDEXED] for value in values])
+
+
+def is_number_text(text: str) -> bool:
+    """Tell whether a text is a number, as JSON and Python write it."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def compare(expression: sa.ColumnElement[Any], operator: str, values: Sequence[Any]) -> Clause:
+    """Return a comparison of a column with parameters."""
     if operator == "in":
         return expression.in_([_bound(value) for value in values])
     if operator == "like":

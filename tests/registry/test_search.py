@@ -188,3 +188,74 @@ def test_an_alias_that_differs_is_none_of_a_versions_aliases(registry):
     assert numbers("alias != 'champion'") == numbers("not alias = 'champion'") == [2, 1]
     assert numbers("alias != 'champion' and alias != null") == [2]
     assert numbers("alias = null") == [1]
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        ("params.seed = 7", [7]),
+        ("params.seed = 7.0 and tags.team = 'ocr'", [7]),
+        ("params.seed in (7, '8', 9000) and not state = 'archived'", [8, 7]),
+        ("params.seed = 0 or params.seed = 1", [1]),
+        ("params.zero = 0", [3]),
+        ("params.zero = '-0.0'", [3]),
+        ("params.big = 9007199254740992", [5, 4]),
+        ("metrics.a >= 299", [300, 299]),
+        ("metrics.a = 12", [12]),
+        ("inputs.train = '" + f"{13:064x}" + "'", [13]),
+        ("environment.host = 'h14' and params.seed != 15", [14]),
+        (f"tags.long = '{'x' * 300}16'", [16]),
+        (f"tags.long = '{'x' * 300}'", []),
+        ("params.seed = 7 and params.seed = 8", []),
+        ("metrics.a > 1e999", []),
+    ],
+)
+def test_a_rare_value_is_found_by_its_index(rare, where, numbers):
+    """On SQLite, which would read all versions of the model otherwise."""
+    registry, statements = rare
+    statements.clear()
+    assert [v.number for v in registry.versions("m", where=where)] == numbers
+    if registry._database.url.get_backend_name() != "sqlite":
+        return
+    # An index helps neither a side of `or`, nor a text whose first 250 characters are common, nor
+    # a number that several integers round to.
+    has_index = not any(part in where for part in (" or ", "long", "big"))
+    statement, values = statements[-1]
+    assert ("versions.id IN" in statement) is has_index
+    with registry._database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+        reads = [row.detail for row in plan if row.detail.startswith(("SCAN v", "SEARCH versions"))]
+        assert (reads[0] == "SEARCH versions USING INTEGER PRIMARY KEY (rowid=?)") is has_index
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def rare(request, tmp_path_factory):
+    """A registry with 300 versions, each with values of its own, and its statements."""
+    directory = tmp_path_factory.mktemp("rare")
+    url = f"sqlite:///{directory}/registry.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").new_schema()
+    with Registry(url, str(directory / "blobs")) as registry:
+        for number in range(1, 301):
+            registry.register(
+                "m",
+                b"",
+                RunRecord(
+                    metrics={"a": number},
+                    params={"seed": number}
+                    | ({"zero": -0.0} if number == 3 else {})
+                    | ({"big": 2**53 + number - 4} if number in (4, 5) else {}),
+                    tags={"team": "ocr", "long": f"{'x' * 300}{number}"},
+                    inputs={"train": f"{number:064x}"},
+                    environment={"host": f"h{number}"},
+                ),
+            )
+        statements = []
+        sa.event.listen(
+            registry._database._engine,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, values, *_: statements.append(
+                (statement, values)
+            ),
+        )
+        yield registry, statements

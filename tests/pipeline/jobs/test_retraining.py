@@ -24,7 +24,7 @@ from pipeline.settings import load_settings
 from pipeline.training import lineage, training
 from pipeline.training.outcome import Refused, Unchanged
 from pipeline.training.presets import PRESETS
-from registry import NotFoundError
+from registry import DamagedBlobError, MissingBlobError, NotFoundError
 
 pytestmark = pytest.mark.usefixtures("sources", "brief_training")
 
@@ -456,3 +456,16 @@ def _every_version_has_its_weights():
         for version in versions:
             NeuralNetwork.from_bytes(registry.load(version.reference))
     return versions
+
+
+def test_missing_weights_of_the_champion_are_said_before_the_training(home, monkeypatch):
+    """The gate could not compare with them: an hour of training would end in an error."""
+    first = _retrain().version
+    path = home / "blobs" / "sha256" / first.sha256[:2] / first.sha256
+    path.unlink()
+    monkeypatch.setattr(training, "train", lambda *_args, **_kwargs: pytest.fail("it trained"))
+    with pytest.raises(MissingBlobError, match=first.sha256):
+        _retrain(seed=2)
+    path.write_bytes(b"others")
+    with pytest.raises(DamagedBlobError):
+        _retrain(seed=2, force=True)
