@@ -56,6 +56,8 @@ def test_a_change_that_changes_nothing_is_no_event(tagged):
 def test_a_version_and_a_model_have_descriptions(tagged):
     assert tagged.get("m/1").description is None
     assert tagged.describe("m/1", "trained at night").description == "trained at night"
+    assert tagged.versions(where="description like '%night'") == [tagged.get("m/1")]
+    assert tagged.versions(where="description = null") == []
     assert tagged.describe_model("m", "handwritten digits").description == "handwritten digits"
     assert tagged.describe("m/1", None).description is None
     told = [(e.kind, e.number, dict(e.details)) for e in tagged.history("m", limit=3)]
