@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from pipeline.jobs.inbox import score_inbox
     from pipeline.jobs.ingestion import ingest
+    from pipeline.jobs.pruning import Pruned, prune
     from pipeline.jobs.reproduction import reproduce
     from pipeline.jobs.retraining import retrain
     from pipeline.jobs.sampling import sample
@@ -46,6 +47,7 @@ __all__ = [
     "Options",
     "OutputError",
     "PipelineError",
+    "Pruned",
     "Refused",
     "Registered",
     "Reproduction",
@@ -60,6 +62,7 @@ __all__ = [
     "ingest",
     "load_settings",
     "open_registry",
+    "prune",
     "reproduce",
     "retrain",
     "sample",
@@ -80,6 +83,7 @@ _MODULES = {
     "Options": "pipeline.scoring.outcome",
     "OutputError": "pipeline.errors",
     "PipelineError": "pipeline.errors",
+    "Pruned": "pipeline.jobs.pruning",
     "Refused": "pipeline.training.outcome",
     "Registered": "pipeline.training.outcome",
     "Reproduction": "pipeline.training.outcome",
@@ -94,6 +98,7 @@ _MODULES = {
     "ingest": "pipeline.jobs.ingestion",
     "load_settings": "pipeline.settings",
     "open_registry": "pipeline.models",
+    "prune": "pipeline.jobs.pruning",
     "reproduce": "pipeline.jobs.reproduction",
     "retrain": "pipeline.jobs.retraining",
     "sample": "pipeline.jobs.sampling",

@@ -2,7 +2,9 @@
 
 import getpass
 import socket
+from pathlib import Path
 
+from pipeline.errors import SettingsError
 from pipeline.settings import Settings, load_settings
 from registry import Registry
 
@@ -28,7 +30,34 @@ def open_registry(settings: Settings | None = None, *, create: bool = True) -> R
         If there is none and `create` is False.
     """
     settings = settings or load_settings()
-    return Registry(settings.registry_url, settings.blobs_url, actor=_actor(), create=create)
+    return Registry(
+        settings.registry_url,
+        settings.blobs_url,
+        actor=_actor(),
+        create=create,
+        signing_key=settings.signing_key,
+    )
+
+
+def open_other_registry(url: str, blobs: str | None) -> Registry:
+    """Open a registry at another address.
+
+    Parameters
+    ----------
+    url : str
+    blobs : str, optional
+        For a SQLite file, ``blobs`` beside it by default.
+
+    Raises
+    ------
+    SettingsError
+        If the blob store has to be named.
+    """
+    if blobs is None:
+        if not url.startswith("sqlite:///"):
+            raise SettingsError("Name the blob store that belongs to the database as well.")
+        blobs = str(Path(url.removeprefix("sqlite:///")).parent / "blobs")
+    return Registry(url, blobs, actor=_actor(), signing_key=load_settings().signing_key)
 
 
 def full_reference(text: str) -> str:

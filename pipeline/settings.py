@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     """Database of the registry: ``sqlite:///PATH`` or ``postgresql+psycopg://…``."""
     blobs_url: str = Field(default_factory=_blobs_under_home)
     """Store of the weights: a directory, ``s3://…``, or another address of pyarrow.fs."""
+    signing_key: Path | None = None
+    """File of the private key that signs the events of the registry, as ``ssh-keygen -t ed25519``
+    makes it."""
     mirrors: Annotated[tuple[str, ...], NoDecode] = MIRRORS
     """Base URLs or directories that may have MNIST, in order; comma-separated."""
     gate: Thresholds = Thresholds()

@@ -7,9 +7,11 @@ Weights are opaque bytes to it.
 >>> registry.register("mnist", b"weights", RunRecord(metrics={"accuracy": 0.98}))
 """
 
+from registry.archives import verify_export
 from registry.blobs import open_blobs
 from registry.errors import (
     AliasMovedError,
+    ApprovalError,
     ArchivedError,
     ArchiveError,
     BlobError,
@@ -21,25 +23,34 @@ from registry.errors import (
     GateError,
     IdempotencyConflictError,
     InvalidArgumentError,
+    KeyFileError,
     MissingBlobError,
     NewerRegistryError,
     NoRegistryError,
     NotFoundError,
+    ProtectedAliasError,
     RegistryError,
     SharedStoreError,
     UnavailableError,
     UnsupportedError,
+    VersionInUseError,
 )
+from registry.frames import versions_frame
+from registry.openssf import sign_file
 from registry.records import (
     Alias,
     Check,
     Comparison,
+    DeletionResult,
     Difference,
     Event,
     Finding,
     GCResult,
     ImportResult,
     ModelVersion,
+    Origin,
+    Proposal,
+    RegisteredModel,
     RunRecord,
 )
 from registry.registry import Registry
@@ -47,6 +58,7 @@ from registry.registry import Registry
 __all__ = [
     "Alias",
     "AliasMovedError",
+    "ApprovalError",
     "ArchiveError",
     "ArchivedError",
     "BlobError",
@@ -56,6 +68,7 @@ __all__ = [
     "ConflictError",
     "DamagedBlobError",
     "DamagedHistoryError",
+    "DeletionResult",
     "Difference",
     "Event",
     "FilterError",
@@ -65,16 +78,25 @@ __all__ = [
     "IdempotencyConflictError",
     "ImportResult",
     "InvalidArgumentError",
+    "KeyFileError",
     "MissingBlobError",
     "ModelVersion",
     "NewerRegistryError",
     "NoRegistryError",
     "NotFoundError",
+    "Origin",
+    "Proposal",
+    "ProtectedAliasError",
+    "RegisteredModel",
     "Registry",
     "RegistryError",
     "RunRecord",
     "SharedStoreError",
     "UnavailableError",
     "UnsupportedError",
+    "VersionInUseError",
     "open_blobs",
+    "sign_file",
+    "verify_export",
+    "versions_frame",
 ]

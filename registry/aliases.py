@@ -4,7 +4,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import events, schema
-from registry.errors import AliasMovedError, ArchivedError, GateError, NotFoundError
+from registry.errors import (
+    AliasMovedError,
+    ArchivedError,
+    GateError,
+    NotFoundError,
+    ProtectedAliasError,
+)
+from registry.protection import move_protected, required_approvals
 from registry.queries import find_alias
 from registry.records import ARCHIVED, CHAMPION, Alias, ModelVersion
 from registry.times import now
@@ -78,8 +85,55 @@ def move(
     GateError
     """
     current = require_generation(connection, f"{version.name}@{alias}", expected)
-    _require_ready(version, alias, needs_gate=needs_gate)
-    entry = events.append(
+    require_ready(version, alias, needs_gate=needs_gate)
+    _require_unprotected(connection, model_id, f"{version.name}@{alias}")
+    entry = _append_move(
+        connection, model_id, version, alias, current, kind=kind, reason=reason, actor=actor
+    )
+    target = {"number": version.number, "generation": entry.seq, "moved_at": entry.at}
+    if current:
+        connection.execute(sa.update(schema.aliases).where(_is(model_id, alias)).values(target))
+    else:
+        row = {"model_id": model_id, "alias": alias, **target}
+        connection.execute(sa.insert(schema.aliases).values(row))
+
+
+def move_approved(
+    connection: Connection, model_id: int, version: ModelVersion, alias: str, *, actor: str
+) -> None:
+    """Point a protected alias at a version that was approved.
+
+    Raises
+    ------
+    ProtectedAliasError
+        If the database role may not do that.
+    """
+    current = find_alias(connection, version.name, alias)
+    entry = _append_move(
+        connection, model_id, version, alias, current, kind=events.ALIAS_MOVED, actor=actor
+    )
+    move_protected(
+        connection,
+        model_id,
+        alias,
+        number=version.number,
+        generation=entry.seq,
+        moved_at=entry.at,
+    )
+
+
+def _append_move(
+    connection: Connection,
+    model_id: int,
+    version: ModelVersion,
+    alias: str,
+    current: Alias | None,
+    *,
+    kind: str,
+    reason: str | None = None,
+    actor: str,
+) -> events.Entry:
+    return events.append(
         connection,
         model_id,
         kind,
@@ -93,15 +147,25 @@ def move(
         number=version.number,
         alias=alias,
     )
-    target = {"number": version.number, "generation": entry.seq, "moved_at": entry.at}
-    if current:
-        connection.execute(sa.update(schema.aliases).where(_is(model_id, alias)).values(target))
-    else:
-        row = {"model_id": model_id, "alias": alias, **target}
-        connection.execute(sa.insert(schema.aliases).values(row))
 
 
-def _require_ready(version: ModelVersion, alias: str, *, needs_gate: bool) -> None:
+def _require_unprotected(connection: Connection, model_id: int, reference: str) -> None:
+    needed = required_approvals(connection, model_id, reference.partition("@")[2])
+    if needed:
+        raise ProtectedAliasError(
+            f"{reference} is protected: propose a version, and it moves after {needed} "
+            f"{'approval' if needed == 1 else 'approvals'} by others."
+        )
+
+
+def require_ready(version: ModelVersion, alias: str, *, needs_gate: bool) -> None:
+    """Check that an alias can point at a version.
+
+    Raises
+    ------
+    ArchivedError
+    GateError
+    """
     if version.state == ARCHIVED:
         raise ArchivedError(
             f"{version.reference} is archived. Restore it before {alias} can point at it."
@@ -123,6 +187,7 @@ def delete(connection: Connection, model_id: int, reference: str, *, actor: str)
     current = find_alias(connection, name, alias)
     if current is None:
         raise NotFoundError(reference)
+    _require_unprotected(connection, model_id, reference)
     events.append(
         connection,
         model_id,
@@ -139,9 +204,11 @@ def previous_number(connection: Connection, model_id: int, alias: str) -> int | 
     """Return the number of the version that an alias pointed at before; None if there is none.
 
     Rollbacks work like undo: a rollback takes the last move back, so a second one goes back to
-    the version before that.
+    the version before that. Versions that were deleted are skipped.
     """
-    return next(iter(earlier_numbers(connection, model_id, alias)), None)
+    earlier = earlier_numbers(connection, model_id, alias)
+    # Usually the first of them is there, whatever the length of the history.
+    return next((n for n in earlier if _exists(connection, model_id, n)), None)
 
 
 def earlier_numbers(connection: Connection, model_id: int, alias: str) -> list[int]:
@@ -165,6 +232,12 @@ def earlier_numbers(connection: Connection, model_id: int, alias: str) -> list[i
 
 def _last_index(path: list[int | None], number: int) -> int:
     return max((index for index, earlier in enumerate(path) if earlier == number), default=-1)
+
+
+def _exists(connection: Connection, model_id: int, number: int) -> bool:
+    columns = schema.versions.c
+    query = sa.select(columns.id).where(columns.model_id == model_id, columns.number == number)
+    return connection.scalar(query) is not None
 
 
 def _is(model_id: int, alias: str) -> sa.ColumnElement[bool]:

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from registry import schema, validation
 from registry.errors import InvalidArgumentError
-from registry.records import DAMAGED, Check, ModelVersion, RunRecord
+from registry.records import DAMAGED, Check, ModelVersion, Origin, RunRecord
 from registry.references import Reference
-from registry.times import MAX_TIME, to_datetime
+from registry.times import MAX_TIME, to_datetime, to_microseconds
 
 Document = dict[str, Any]
 
@@ -68,7 +68,7 @@ def to_document(record: RunRecord, idempotency_key: str | None = None) -> Docume
     return {
         "metrics": _mapping("metrics", record.metrics, validation.finite),
         "params": _mapping("params", record.params, _param),
-        "tags": _mapping("tags", record.tags, validation.text),
+        "tags": to_tags(record.tags),
         "inputs": _mapping("inputs", record.inputs, validation.digest),
         "environment": _mapping("environment", record.environment, validation.text),
         "gate": [_check(check) for check in record.gate],
@@ -77,6 +77,16 @@ def to_document(record: RunRecord, idempotency_key: str | None = None) -> Docume
         "run_id": validation.optional_name("run_id", record.run_id),
         "idempotency_key": validation.optional_name("idempotency_key", idempotency_key),
     }
+
+
+def to_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    return _mapping("tags", tags, validation.text)
 
 
 def detail_rows(document: Document, version_id: int) -> dict[sa.Table, list[Mapping[str, Any]]]:
@@ -116,9 +126,18 @@ def gate_status(document: Document) -> str | None:
 
 
 def to_model_version(
-    name: str, number: int, state: str, aliases: str | None, document: Document
+    name: str,
+    number: int,
+    state: str,
+    aliases: str | None,
+    tags: str | None,
+    description: str | None,
+    document: Document,
 ) -> ModelVersion:
-    """Return the record of a version; `aliases` are joined by commas."""
+    """Return the record of a version.
+
+    `aliases` are joined by commas; `tags` are JSON if they were changed after the registration.
+    """
     return ModelVersion(
         name=name,
         number=number,
@@ -127,7 +146,7 @@ def to_model_version(
         size=document["size"],
         metrics=MappingProxyType(document["metrics"]),
         params=MappingProxyType(document["params"]),
-        tags=MappingProxyType(document["tags"]),
+        tags=MappingProxyType(document["tags"] if tags is None else json.loads(tags)),
         inputs=MappingProxyType(document["inputs"]),
         environment=MappingProxyType(document["environment"]),
         gate=tuple(Check(**check) for check in document["gate"]),
@@ -137,7 +156,33 @@ def to_model_version(
         run_id=document["run_id"],
         created_at=to_datetime(document["created_at"]),
         created_by=document["created_by"],
+        description=description,
+        origin=to_origin(document.get("origin")),
     )
+
+
+def origin_document(origin: Origin) -> Document:
+    """Return an origin as a document holds it, validated.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    return {
+        "registry": validation.text("origin.registry", origin.registry),
+        "reference": str(Reference.parse(origin.reference)),
+        "event": validation.digest("origin.event", origin.event),
+        "created_at": to_microseconds(origin.created_at),
+        "created_by": validation.optional_name("origin.created_by", origin.created_by),
+        "parent": None if origin.parent is None else str(Reference.parse(origin.parent)),
+    }
+
+
+def to_origin(document: Mapping[str, Any] | None) -> Origin | None:
+    """Return the origin in a document; None if there is none."""
+    if document is None:
+        return None
+    return Origin(**{**document, "created_at": to_datetime(document["created_at"])})
 
 
 def to_damaged_version(
@@ -148,7 +193,7 @@ def to_damaged_version(
     # The time may have been edited as well.
     created_at = min(max(created_at, 0), MAX_TIME)
     rest = {"sha256": sha256, "size": 0, "created_at": created_at, "created_by": None}
-    return to_model_version(name, number, DAMAGED, aliases, {**nothing, **rest})
+    return to_model_version(name, number, DAMAGED, aliases, None, None, {**nothing, **rest})
 
 
 def to_checks(documents: Sequence[Mapping[str, Any]]) -> list[Check]:

@@ -4,6 +4,7 @@
 
     RegistryError
     ├── InvalidArgumentError       a name, reference, metric, … is outside its domain
+    │   ├── KeyFileError           a file of keys cannot be used
     │   └── FilterError            `where` or `order_by` has a syntax error
     ├── NotFoundError              no such model, version or alias
     │   └── NoRegistryError        no registry at this place, and none was to be created
@@ -12,6 +13,9 @@
     │   ├── AliasMovedError        another client moved the alias first
     │   ├── GateError              only a version that passed its gate can become champion
     │   ├── ArchivedError          an alias cannot point at an archived version
+    │   ├── ProtectedAliasError    a protected alias moves only after others have approved
+    │   ├── ApprovalError          whoever proposed or approved a version cannot approve it
+    │   ├── VersionInUseError      a version that is in use cannot be deleted
     │   ├── SharedStoreError       other registries use the blob store
     │   └── CollisionError         an import holds another version of the same number
     ├── BlobError                  the weights of a version cannot be trusted
@@ -67,6 +71,16 @@ class InvalidArgumentError(RegistryError, ValueError):
         self.name = name
         self.expected = expected
         self.got = got
+
+
+class KeyFileError(InvalidArgumentError):
+    """A file of keys cannot be used."""
+
+    def __init__(self, file: str, expected: str) -> None:
+        RegistryError.__init__(self, f"{file}: expected {expected}.")
+        self.name = "key"
+        self.expected = expected
+        self.got = file
 
 
 class FilterError(InvalidArgumentError):
@@ -197,6 +211,30 @@ class GateError(ConflictError):
 
 class ArchivedError(ConflictError):
     """An alias cannot point at an archived version."""
+
+
+class ProtectedAliasError(ConflictError):
+    """A protected alias moves only after others have approved."""
+
+
+class ApprovalError(ConflictError):
+    """Whoever proposed or approved a version cannot approve it."""
+
+
+class VersionInUseError(ConflictError):
+    """A version that is in use cannot be deleted.
+
+    Attributes
+    ----------
+    reference : str
+    use : str
+        What needs it.
+    """
+
+    def __init__(self, reference: str, use: str) -> None:
+        super().__init__(f"{reference} cannot be deleted: it is {use}.")
+        self.reference = reference
+        self.use = use
 
 
 class SharedStoreError(ConflictError):

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import records, schema
-from registry.documents import Document, canonical_json
+from registry import schema
+from registry.author import Author
+from registry.documents import canonical_json
 from registry.errors import DamagedHistoryError
 from registry.records import Event
 from registry.times import to_datetime
@@ -29,13 +30,27 @@ ALIAS_REMOVED = "alias_removed"
 ARCHIVED = "archived"
 RESTORED = "restored"
 REFUSED = "refused"
+DELETED = "deleted"
+TAGGED = "tagged"
+DESCRIBED = "described"
+MODEL_DESCRIBED = "model_described"
+PROTECTED = "protected"
+UNPROTECTED = "unprotected"
+PROPOSED = "proposed"
+APPROVED = "approved"
 
 # The first event of a version is one of these.
 VERSION_KINDS = frozenset((REGISTERED, IMPORTED, MIGRATED))
 ALIAS_KINDS = frozenset((ALIAS_MOVED, ALIAS_ROLLED_BACK, ALIAS_REMOVED))
+PROTECTION_KINDS = frozenset((PROTECTED, UNPROTECTED, PROPOSED, APPROVED))
 # Events without a version number: a removed alias points at none, a refused candidate has none.
-NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED))
-KINDS = VERSION_KINDS | ALIAS_KINDS | {ARCHIVED, RESTORED, REFUSED}
+NUMBERLESS_KINDS = frozenset((ALIAS_REMOVED, REFUSED, MODEL_DESCRIBED, PROTECTED, UNPROTECTED))
+KINDS = (
+    VERSION_KINDS
+    | ALIAS_KINDS
+    | PROTECTION_KINDS
+    | {ARCHIVED, RESTORED, REFUSED, DELETED, TAGGED, DESCRIBED, MODEL_DESCRIBED}
+)
 
 
 # Microseconds. A clock that is further behind the last event is recorded: either this clock is
@@ -55,10 +70,17 @@ class Entry(NamedTuple):
     body: str
     prev_hash: str
     hash: str
+    signature: str | None = None
+    key_id: str | None = None
+
+    @property
+    def unsigned(self) -> tuple[Any, ...]:
+        """The fields that every event has, from `seq` to `hash`."""
+        return self[:9]
 
     def expected_hash(self, name: str) -> str:
         """Return the hash of an event of this model with this content."""
-        content = canonical_json([name, *self[:-1]])
+        content = canonical_json([name, *self.unsigned[:-1]])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def event(self, name: str) -> Event:
@@ -78,54 +100,9 @@ class Entry(NamedTuple):
             number=self.number,
             details=MappingProxyType(parse_body(self.body)),
             hash=self.hash,
+            signature=self.signature,
+            key_id=self.key_id,
         )
-
-
-class Replay:
-    """The state of a model after all events of a chain.
-
-    Attributes
-    ----------
-    documents : dict of int to (int, dict)
-        For each version number, the `seq` of the event that registered it, and its document.
-    archived : set of int
-        Numbers of the archived versions.
-    aliases : dict of str to Entry
-        For each alias, the event of its last move.
-    unreadable : list of int
-        `seq` of the registrations whose document cannot be read.
-    """
-
-    def __init__(self, chain: Iterable[Entry]) -> None:
-        self.documents: dict[int, tuple[int, Document]] = {}
-        self.archived: set[int] = set()
-        self.aliases: dict[str, Entry] = {}
-        self.unreadable: list[int] = []
-        for entry in chain:
-            if entry.kind in VERSION_KINDS:
-                self._add_version(entry)
-            elif entry.kind == ARCHIVED and entry.number is not None:
-                self.archived.add(entry.number)
-            elif entry.kind == RESTORED and entry.number is not None:
-                self.archived.discard(entry.number)
-            elif entry.kind == ALIAS_REMOVED and entry.alias is not None:
-                self.aliases.pop(entry.alias, None)
-            elif entry.alias is not None:
-                self.aliases[entry.alias] = entry
-
-    def state_of(self, number: int) -> str:
-        """Return the state of a version."""
-        return records.ARCHIVED if number in self.archived else records.READY
-
-    def _add_version(self, entry: Entry) -> None:
-        try:
-            document = parse_body(entry.body).get("version")
-        except DamagedHistoryError:
-            document = None
-        if entry.number is None or not isinstance(document, dict):
-            self.unreadable.append(entry.seq)
-        else:
-            self.documents[entry.number] = (entry.seq, document)
 
 
 COLUMNS = [schema.events.c[name] for name in Entry._fields]
@@ -167,8 +144,11 @@ def append(
     if last - at > _SKEW:
         body = {**body, "clock": at}
     at = max(at, last)
-    entry = Entry(seq, at, actor, kind, alias, number, canonical_json(body), prev_hash, "")
+    entry = Entry(seq, at, str(actor), kind, alias, number, canonical_json(body), prev_hash, "")
     entry = entry._replace(hash=entry.expected_hash(name))
+    if isinstance(actor, Author) and actor.key is not None:
+        signature = actor.key.sign(entry.hash)
+        entry = entry._replace(signature=signature, key_id=actor.key.key_id)
     connection.execute(_INSERT, {"model_id": model_id, **entry._asdict()})
     connection.execute(_SET_HEAD, {"model_id": model_id, "head": entry.hash, "last": at})
     return entry
@@ -204,6 +184,11 @@ def parse_body(body: str) -> dict[str, Any]:
             "registry to see which event, and restore the database from a backup."
         )
     return content
+
+
+def approved_by(entry: Entry) -> str:
+    """Return who approved: a database role on PostgreSQL, elsewhere the actor."""
+    return str(parse_body(entry.body).get("by"))
 
 
 def clock_of(body: str) -> int | None:

@@ -1,10 +1,12 @@
 """Removing blobs that no version refers to, and files that killed writers left."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import schema
-from registry.blobs import Blobs, StoredBlob
+from registry.blobs import Blobs
 from registry.databases import Database
 from registry.errors import SharedStoreError
 from registry.records import GCResult
@@ -44,7 +46,7 @@ def collect_garbage(
             continue
         if not (is_known or unknown):
             kept += 1
-        elif dry_run or _remove(database, blobs, stored):
+        elif dry_run or _remove(database, blobs, stored.sha256):
             removed_blobs += 1
             size += stored.size
     temporary_files = 0
@@ -56,12 +58,31 @@ def collect_garbage(
     return GCResult(removed_blobs, temporary_files, size, kept)
 
 
-def _remove(database: Database, blobs: Blobs, stored: StoredBlob) -> bool:
+def remove_blobs(database: Database, blobs: Blobs, digests: Iterable[str]) -> tuple[int, int]:
+    """Remove those of some blobs that no version refers to; return their number and size.
+
+    In a store that other registries use, nothing is removed.
+    """
+    removed = size = 0
+    for sha256 in digests if is_own_store(database, blobs) else ():
+        stored_size = blobs.size_of(sha256)
+        if stored_size is not None and _remove(database, blobs, sha256):
+            removed += 1
+            size += stored_size
+    return removed, size
+
+
+def is_own_store(database: Database, blobs: Blobs) -> bool:
+    """Tell whether no other registry uses the blob store."""
+    return not blobs.owners() - {database.registry_id}
+
+
+def _remove(database: Database, blobs: Blobs, sha256: str) -> bool:
     with database.write_exclusively() as connection:
-        if _is_referenced(connection, stored.sha256):
+        if _is_referenced(connection, sha256):
             return False
-        blobs.delete(stored.sha256)
-        connection.execute(sa.delete(schema.blobs).where(schema.blobs.c.sha256 == stored.sha256))
+        blobs.delete(sha256)
+        connection.execute(sa.delete(schema.blobs).where(schema.blobs.c.sha256 == sha256))
         return True
 
 

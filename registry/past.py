@@ -7,14 +7,16 @@ an event is in the future.
 """
 
 from dataclasses import replace
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import events, records, schema
+from registry import events, schema
 from registry.queries import find_version
 from registry.records import ModelVersion
-from registry.references import Reference
+from registry.references import LATEST, Reference
+from registry.replay import Replay
 from registry.times import now
 
 _events = schema.events.c
@@ -35,14 +37,23 @@ def find_version_at(connection: Connection, reference: Reference, at: int) -> Mo
     number = reference.number
     if reference.alias is not None:
         number = aliases.get(reference.alias)
+        if number is None and reference.alias == LATEST:
+            number = _latest(connection, model.id, last)
     if number is None or not _is_registered(connection, model.id, number, last):
         return None
     version = find_version(connection, Reference(reference.name, None, number))
     if version is None:
         return None
+    chain = events.read_chain(connection, model.id, _events.number == number, _events.seq <= last)
+    replay = Replay(chain)
+    tags, description = replay.annotations_of(number)
+    if tags is None:
+        tags = replay.documents[number][1]["tags"]
     return replace(
         version,
-        state=_state(connection, model.id, number, last),
+        state=replay.state_of(number),
+        tags=MappingProxyType(tags),
+        description=description,
         aliases=tuple(sorted(alias for alias, target in aliases.items() if target == number)),
     )
 
@@ -108,12 +119,11 @@ def _is_registered(connection: Connection, model_id: int, number: int, last: int
     return seq is not None and seq <= last
 
 
-def _state(connection: Connection, model_id: int, number: int, last: int) -> str:
-    kind = connection.scalar(
-        sa.select(_events.kind)
-        .where(_events.model_id == model_id, _events.number == number, _events.seq <= last)
-        .where(_events.kind.in_((events.ARCHIVED, events.RESTORED)))
-        .order_by(_events.seq.desc())
-        .limit(1)
+def _latest(connection: Connection, model_id: int, last: int) -> int | None:
+    """Return the highest number among the versions that are still there, after an event."""
+    columns = schema.versions.c
+    query = sa.select(sa.func.max(columns.number)).where(
+        columns.model_id == model_id, columns.event_seq <= last
     )
-    return records.ARCHIVED if kind == events.ARCHIVED else records.READY
+    number: int | None = connection.scalar(query)
+    return number

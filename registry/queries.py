@@ -6,13 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import schema
+from registry import events, schema
 from registry.documents import to_damaged_version, to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
-from registry.events import parse_body
 from registry.filters import Condition, Order, rare_versions, to_sql
 from registry.records import DAMAGED, Alias, ModelVersion
-from registry.references import Reference
+from registry.references import LATEST, Reference
 from registry.times import to_datetime
 
 _versions = schema.versions.c
@@ -56,6 +55,19 @@ def lock_model(connection: Connection, name: str) -> int:
     return model_id
 
 
+def require_model(connection: Connection, name: str) -> int:
+    """Return the id of a model, without locking it.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    model_id: int | None = connection.scalar(sa.select(model_id_of(name)))
+    if model_id is None:
+        raise NotFoundError(f"model {name}")
+    return model_id
+
+
 def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Return a query for versions, with the events that hold their documents."""
     return (
@@ -66,6 +78,8 @@ def select_versions(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
             _versions.blob_sha256,
             _versions.created_at,
             _ALIASES,
+            _versions.tags,
+            _versions.description,
             _events.body,
         )
         .select_from(schema.versions)
@@ -103,7 +117,22 @@ def find_version(connection: Connection, reference: Reference) -> ModelVersion |
     query = _BY_NUMBER if reference.alias is None else _BY_ALIAS
     values = {"name": reference.name, "number": reference.number, "alias": reference.alias}
     versions = read_versions(connection, query, values)
+    if not versions and reference.alias == LATEST:
+        return find_latest(connection, reference.name)
     return versions[0] if versions else None
+
+
+def find_number(connection: Connection, name: str, alias: str) -> int | None:
+    """Return the number of the version that an alias points at; None if it is not set.
+
+    Unlike `find_version`, it does not read the version, whose document may be damaged.
+    """
+    values = {"name": name, "alias": alias}
+    number: int | None = connection.scalar(sa.select(_ALIAS), values)
+    if number is None and alias == LATEST:
+        query = sa.select(sa.func.max(_versions.number)).where(_versions.model_id == _MODEL)
+        number = connection.scalar(query, values)
+    return number
 
 
 def find_latest(connection: Connection, name: str) -> ModelVersion | None:
@@ -121,8 +150,43 @@ def require_version(connection: Connection, reference: Reference) -> ModelVersio
     """
     version = find_version(connection, reference)
     if version is None:
-        raise NotFoundError(str(reference))
+        raise NotFoundError(str(reference), _tombstone(connection, reference))
     return version
+
+
+def _tombstone(connection: Connection, reference: Reference) -> str | None:
+    """Return when and why a version was deleted; None if it was not."""
+    query = (
+        sa.select(_events.at, _events.actor, _events.body)
+        .join(schema.models, schema.models.c.id == _events.model_id)
+        .where(_events.kind == events.DELETED, _events.number == reference.number)
+        # Numbers that were not assigned yet need no search of the history.
+        .where(schema.models.c.name == reference.name)
+        .where(schema.models.c.next_number > (reference.number or 0))
+    )
+    row = None if reference.number is None else connection.execute(query).first()
+    if row is None:
+        return None
+    by = f" by {row.actor}" if row.actor else ""
+    reason = events.parse_body(row.body).get("reason")
+    return f"{reference} was deleted{by} at {to_datetime(row.at):%Y-%m-%d %H:%M:%S} UTC" + (
+        f": {reason}." if reason else "."
+    )
+
+
+def registration_hash(connection: Connection, version: ModelVersion) -> str:
+    """Return the hash of the event that registered a version."""
+    return str(
+        connection.scalar(
+            sa.select(_events.hash)
+            .join(
+                schema.versions,
+                sa.and_(_versions.model_id == _events.model_id, _versions.event_seq == _events.seq),
+            )
+            .where(_versions.model_id == model_id_of(version.name))
+            .where(_versions.number == version.number)
+        )
+    )
 
 
 def read_versions(
@@ -158,12 +222,14 @@ def _to_version(
     sha256: str,
     created_at: int,
     aliases: str | None,
+    tags: str | None,
+    description: str | None,
     body: str | None,
 ) -> ModelVersion:
     try:
-        document = parse_body(body or "")["version"]
-        version = to_model_version(name, number, state, aliases, document)
-    except (KeyError, TypeError, AttributeError, OverflowError, DamagedHistoryError):
+        document = events.parse_body(body or "")["version"]
+        version = to_model_version(name, number, state, aliases, tags, description, document)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, DamagedHistoryError):
         version = None
     if version is not None and version.sha256 == sha256:
         return version

@@ -14,6 +14,9 @@ ARCHIVED = "archived"
 DAMAGED = "damaged"
 CHAMPION = "champion"
 
+MAX_APPROVALS = 100
+"""The highest number of approvals that an alias can need."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -57,8 +60,28 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version was first registered, if it is a copy."""
+
+    registry: str
+    """Address of its database, without passwords."""
+    reference: str
+    """Its reference there."""
+    event: str
+    """Hash of the event that registered it there, which identifies it."""
+    created_at: datetime
+    """When it was registered there, in UTC."""
+    created_by: str | None
+    parent: str | None
+    """Reference of the version that it followed there."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a registered model. It is immutable, except for its state and its aliases."""
+    """One version of a registered model.
+
+    Weights and results never change; its state, aliases, tags and description may.
+    """
 
     name: str
     """Name of the registered model."""
@@ -93,6 +116,9 @@ class ModelVersion:
     created_at: datetime
     """In UTC."""
     created_by: str | None
+    description: str | None = None
+    origin: Origin | None = None
+    """Where it was first registered; None if it is not a copy."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A MappingProxyType cannot be pickled.
@@ -117,6 +143,27 @@ def _unpickle(*values: Any) -> ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A registered model."""
+
+    name: str
+    description: str | None
+    versions: int
+    """Number of its versions, without the deleted ones."""
+    latest: int | None
+    """Number of its newest version; None if it has none."""
+    aliases: Mapping[str, int]
+    """Number of the version that each alias points at."""
+    created_at: datetime
+    """In UTC."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A MappingProxyType cannot be pickled.
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return RegisteredModel, (*{**values, "aliases": dict(self.aliases)}.values(),)
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """An alias and the version it points at."""
 
@@ -138,6 +185,28 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A version that is proposed for a protected alias."""
+
+    version: str
+    """Reference of the version."""
+    alias: str
+    proposed_by: str
+    proposed_at: datetime
+    """In UTC."""
+    reason: str | None
+    approved_by: tuple[str, ...]
+    """Who has approved it."""
+    approvals_needed: int
+    """How many approvals the alias needs to move."""
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether there are enough approvals, so that the alias was moved."""
+        return len(self.approved_by) >= self.approvals_needed
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One entry in the append-only history of a model."""
 
@@ -150,8 +219,10 @@ class Event:
     actor: str | None
     """Who did it."""
     kind: str
-    """``registered``, ``imported``, ``migrated``, ``alias_moved``, ``alias_rolled_back``,
-    ``alias_removed``, ``archived``, ``restored``, or ``refused`` (a candidate that failed its
+    """Of a version: ``registered``, ``imported``, ``migrated``, ``archived``, ``restored``,
+    ``tagged``, ``described``, or ``deleted``. Of an alias: ``alias_moved``,
+    ``alias_rolled_back``, ``alias_removed``, ``protected``, ``unprotected``, ``proposed``, or
+    ``approved``. Of the model: ``model_described``, or ``refused`` (a candidate that failed its
     gate and did not become a version)."""
     alias: str | None
     number: int | None
@@ -162,6 +233,10 @@ class Event:
     reading of a clock that was far behind the previous event, in microseconds since 1970."""
     hash: str
     """SHA-256 of this event and of the previous event's hash."""
+    signature: str | None = None
+    """Ed25519 signature of the hash, in hexadecimal; None if it is not signed."""
+    key_id: str | None = None
+    """SHA-256 fingerprint of the key that signed it, in hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +304,19 @@ class GCResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletionResult:
+    """What `Registry.delete` or `Registry.prune` deleted, or would delete."""
+
+    versions: tuple[str, ...]
+    """References of the versions."""
+    blobs: int
+    """Number of files of weights that were removed: those that no other version has. In a blob
+    store that other registries use, no file is removed."""
+    size: int
+    """Total size of these files in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImportResult:
     """What `Registry.import_` did."""
 
@@ -236,3 +324,5 @@ class ImportResult:
     """References of the versions that were added."""
     present: tuple[str, ...]
     """References of the versions that the registry already had, unchanged."""
+    deleted: tuple[str, ...]
+    """References of the versions that were deleted here, and stay so."""

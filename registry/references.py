@@ -9,6 +9,10 @@ from registry.errors import InvalidArgumentError
 MAX_NUMBER = 999_999_999
 """The highest version number that a reference can name."""
 
+LATEST = "latest"
+"""Means the newest version. Registries of earlier releases may have set an alias of this name,
+which goes on to mean what it was set to."""
+
 _MODEL = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _REFERENCE = re.compile(rf"({_MODEL.pattern})(?:@({_ALIAS.pattern})|/([1-9][0-9]{{0,8}}))")
@@ -39,6 +43,19 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.alias}" if self.alias else f"{self.name}/{self.number}"
+
+
+def settable_alias(alias: str) -> str:
+    """Return an alias that can be set if its name is valid.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if alias == LATEST:
+        expected = f"another alias: {LATEST} always means the newest version"
+        raise InvalidArgumentError("alias", expected, alias)
+    return alias_name(alias)
 
 
 def model_name(name: str) -> str:

@@ -15,6 +15,7 @@ from registry.errors import IdempotencyConflictError, NotFoundError, Unavailable
 from registry.queries import lock_model, read_versions, require_version, select_versions
 from registry.records import READY, ModelVersion
 from registry.references import Reference
+from registry.replay import NO_ANNOTATIONS, Annotations
 from registry.times import now
 
 # Attempts to store weights that garbage collection removes before their version is committed. Every
@@ -65,7 +66,7 @@ def register(
                 "sha256": sha256,
                 "size": len(weights),
                 "created_at": now(),
-                "created_by": actor or None,
+                "created_by": str(actor) or None,
             }
             number = _add_version(connection, model_id, complete, actor=actor)
             if number >= _FIRST_STATISTICS and number.bit_count() == 1:
@@ -73,7 +74,7 @@ def register(
             # The disk writes the weights while the rows are inserted. They are durable before
             # their version is committed.
             wait_for_disk()
-            return documents.to_model_version(name, number, READY, None, complete)
+            return documents.to_model_version(name, number, READY, None, None, None, complete)
     raise UnavailableError(
         f"The weights {sha256} were removed {_ATTEMPTS} times before they could be registered. "
         "Check whether another program deletes files from the blob store."
@@ -123,8 +124,10 @@ def insert_version(
     state: str,
     document: Document,
     event_seq: int,
+    annotations: Annotations = NO_ANNOTATIONS,
 ) -> None:
     """Insert the rows of a version whose weights are stored and whose event is written."""
+    tags = annotations.tags
     blob = {name: document[name] for name in ("sha256", "size", "created_at")}
     connection.execute(_insert_if_absent(schema.blobs, connection.dialect.name), blob)
     version_id = connection.scalar(
@@ -136,10 +139,14 @@ def insert_version(
             "blob_sha256": document["sha256"],
             "event_seq": event_seq,
             "gate": documents.gate_status(document),
+            "tags": None if tags is None else documents.canonical_json(tags),
+            "description": annotations.description,
             **{name: document[name] for name in documents.COLUMNS},
         },
     )
     assert version_id is not None
+    if tags is not None:
+        document = {**document, "tags": tags}
     for table, rows in documents.detail_rows(document, version_id).items():
         connection.execute(_INSERT_DETAILS[table], rows)
 

@@ -1,49 +1,74 @@
 """The registry: the public interface to versions, aliases and history."""
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from registry import aliases, events, registration, schema, validation
+from registry import aliases, annotations, events, protection, registration, schema, validation
+from registry import approvals as four_eyes
 from registry.archives import export_versions, import_versions
+from registry.author import Author, EventSigner
 from registry.blobs import open_blobs
 from registry.comparison import compare
+from registry.copying import copy_version
 from registry.databases import open_database
+from registry.deletion import delete_version, prune
 from registry.documents import to_document
-from registry.errors import ArchivedError, InvalidArgumentError, NotFoundError
+from registry.durability import atomic_write
+from registry.errors import (
+    ArchivedError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
 from registry.filters import parse_condition, parse_order
+from registry.frames import versions_frame
 from registry.garbage_collection import collect_garbage
+from registry.models import read_models
 from registry.past import find_version_at
 from registry.queries import (
     find_alias,
     find_latest,
+    find_number,
     find_version,
     lock_model,
     model_id_of,
     read_page,
+    require_model,
     require_version,
 )
 from registry.records import (
     ARCHIVED,
     CHAMPION,
+    MAX_APPROVALS,
     READY,
     Alias,
     Comparison,
+    DeletionResult,
     Event,
     Finding,
     GCResult,
     ImportResult,
     ModelVersion,
+    Proposal,
+    RegisteredModel,
     RunRecord,
 )
-from registry.references import Reference, alias_name, model_name
+from registry.references import Reference, alias_name, model_name, settable_alias
 from registry.times import now, to_microseconds
 from registry.verification import verify
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from registry.signing import TrustedKeys
 
 _NOTHING = RunRecord()
 
@@ -68,6 +93,8 @@ class Registry:
         Who makes the changes, for the history.
     create : bool, optional
         Create the registry if there is none, which is the default.
+    signing_key : str or Path, optional
+        File of the private key that signs the events, as ``ssh-keygen -t ed25519`` makes it.
 
     Raises
     ------
@@ -79,8 +106,17 @@ class Registry:
         If they cannot be read or written. Every method may raise it.
     """
 
-    def __init__(self, url: str, blobs: str, *, actor: str = "", create: bool = True) -> None:
-        self._actor = validation.text("actor", actor, schema.NAME_LIMIT)
+    def __init__(
+        self,
+        url: str,
+        blobs: str,
+        *,
+        actor: str = "",
+        create: bool = True,
+        signing_key: str | Path | None = None,
+    ) -> None:
+        name = validation.text("actor", actor, schema.NAME_LIMIT)
+        self._actor = Author(name, None if signing_key is None else _signing_key(signing_key))
         self._blobs = open_blobs(blobs)
         self._database = open_database(url, create=create)
 
@@ -178,7 +214,8 @@ class Registry:
         Parameters
         ----------
         reference : str
-            ``name@alias`` or ``name/number``.
+            ``name@alias`` or ``name/number``; ``name@latest`` is the version with the highest
+            number.
         at : datetime, optional
             Return the version, its state and its aliases as they were at this time, which has a
             time zone; now by default.
@@ -193,14 +230,11 @@ class Registry:
         microseconds = None if at is None else to_microseconds(at)
         with self._database.read() as connection:
             if microseconds is None:
-                version = find_version(connection, parsed)
-            else:
-                version = find_version_at(connection, parsed, microseconds)
-        if version is not None:
-            return version
-        if at is None:
-            raise NotFoundError(reference)
-        raise NotFoundError(reference, f"There was no {reference} in the registry at {at}.")
+                return require_version(connection, parsed)
+            version = find_version_at(connection, parsed, microseconds)
+        if version is None:
+            raise NotFoundError(reference, f"There was no {reference} in the registry at {at}.")
+        return version
 
     def latest(self, name: str) -> ModelVersion:
         """Return the version of a model with the highest number.
@@ -266,6 +300,21 @@ class Registry:
                 connection, name=name, condition=condition, order=order, limit=limit, after=last
             )
 
+    def versions_frame(
+        self,
+        name: str | None = None,
+        *,
+        where: str | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> "pyarrow.Table":
+        """Return versions as a table in Arrow's format, which pandas, polars and DuckDB read.
+
+        The arguments are those of `versions`. There is a row for each version, with its attributes
+        and a column for each name of a mapping, such as ``metrics.accuracy`` and ``tags.team``.
+        """
+        return versions_frame(self.versions(name, where=where, order_by=order_by, limit=limit))
+
     def compare(self, first: str, second: str) -> Comparison:
         """Return the differences between two versions, given by reference.
 
@@ -284,6 +333,31 @@ class Registry:
         MissingBlobError, DamagedBlobError
         """
         return self._blobs.get(self.get(reference).sha256)
+
+    def download(self, reference: str, file: str | Path) -> ModelVersion:
+        """Write the weights of a version, verified, to a file; return the version.
+
+        Parameters
+        ----------
+        reference : str
+        file : str or Path
+            It is replaced if it exists.
+
+        Raises
+        ------
+        NotFoundError
+        MissingBlobError, DamagedBlobError
+        UnavailableError
+            If the file cannot be written.
+        """
+        version = self.get(reference)
+        weights = self._blobs.get(version.sha256)
+        try:
+            with atomic_write(Path(file)) as temporary:
+                temporary.write_bytes(weights)
+        except OSError as error:
+            raise UnavailableError(f"{file} cannot be written ({error.strerror}).") from error
+        return version
 
     def alias(self, name: str, alias: str) -> Alias:
         """Return an alias: the version it points at, and its generation.
@@ -340,7 +414,7 @@ class Registry:
         MissingBlobError, DamagedBlobError
             If its weights are missing or damaged.
         """
-        alias_name(alias)
+        settable_alias(alias)
         if reason is not None:
             validation.text("reason", reason)
         reference = Reference.parse(f"{model_name(name)}/{number}")
@@ -441,6 +515,188 @@ class Registry:
             )
             return require_version(connection, reference)
 
+    def protect(self, name: str, alias: str, approvals: int = 1) -> None:
+        """Protect an alias: it moves only after others have approved what somebody proposed.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        alias : str
+        approvals : int, optional
+            How many others have to approve.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        ProtectedAliasError
+            On PostgreSQL, if the database role does not own the tables.
+        """
+        settable_alias(alias)
+        validation.count("approvals", approvals)
+        if approvals > MAX_APPROVALS:
+            raise InvalidArgumentError("approvals", f"at most {MAX_APPROVALS}", approvals)
+        with self._database.write() as connection, protection.translated_errors(alias):
+            model_id = lock_model(connection, model_name(name))
+            four_eyes.protect(connection, model_id, alias, approvals, actor=self._actor)
+
+    def unprotect(self, name: str, alias: str) -> None:
+        """Remove the protection of an alias, and the proposals for it.
+
+        Raises
+        ------
+        NotFoundError
+            If it is not protected.
+        ProtectedAliasError
+            On PostgreSQL, if the database role does not own the tables.
+        """
+        alias_name(alias)
+        with self._database.write() as connection, protection.translated_errors(alias):
+            model_id = lock_model(connection, model_name(name))
+            four_eyes.unprotect(connection, model_id, f"{name}@{alias}", actor=self._actor)
+
+    def propose(
+        self, reference: str, alias: str, *, force: bool = False, reason: str | None = None
+    ) -> Proposal:
+        """Propose a version for a protected alias; return the proposal.
+
+        A version that is proposed already stays as it was proposed first.
+
+        Parameters
+        ----------
+        reference : str
+        alias : str
+        force : bool, optional
+            Propose a version for ``champion`` that did not pass its gate.
+        reason : str, optional
+            Why, for the history.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or the alias is not protected.
+        InvalidArgumentError
+            If the registry was opened without an actor.
+        ArchivedError, GateError
+        """
+        validation.optional_text("reason", reason)
+        with self._locked(reference) as (connection, model_id, version):
+            return four_eyes.propose(
+                connection,
+                model_id,
+                version,
+                alias_name(alias),
+                force=force,
+                reason=reason,
+                actor=self._actor,
+            )
+
+    def approve(self, reference: str, alias: str, *, reason: str | None = None) -> Proposal:
+        """Approve a proposed version; return the proposal.
+
+        The last approval that is needed moves the alias, and makes other proposals void.
+
+        Parameters
+        ----------
+        reference : str
+        alias : str
+        reason : str, optional
+            Why, for the history.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or it is not proposed for the alias.
+        InvalidArgumentError
+            If the registry was opened without an actor.
+        ApprovalError
+            If the same person proposed or approved it.
+        ProtectedAliasError
+            On PostgreSQL, if the database role may not approve.
+        ArchivedError, GateError
+        MissingBlobError, DamagedBlobError
+        """
+        validation.optional_text("reason", reason)
+        # The alias may move: its weights have to be there.
+        self.load(reference)
+        with self._locked(reference) as (connection, model_id, version):
+            return four_eyes.approve(
+                connection,
+                model_id,
+                version,
+                alias_name(alias),
+                reason=reason,
+                actor=self._actor,
+            )
+
+    def proposals(self, name: str) -> list[Proposal]:
+        """Return the open proposals for the protected aliases of a model, oldest first.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        """
+        model_name(name)
+        with self._database.read() as connection:
+            return four_eyes.read_proposals(connection, require_model(connection, name), name)
+
+    def tag(self, reference: str, tags: Mapping[str, str]) -> ModelVersion:
+        """Set tags of a version after its registration; return the version.
+
+        Raises
+        ------
+        NotFoundError
+        InvalidArgumentError
+            If a name or a value is outside its domain. Nothing is changed.
+        """
+        with self._locked(reference) as (connection, model_id, version):
+            annotations.add_tags(connection, model_id, version, tags, actor=self._actor)
+            return require_version(connection, Reference.parse(version.reference))
+
+    def untag(self, reference: str, *names: str) -> ModelVersion:
+        """Remove tags of a version; return the version.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such version, or it has no such tag.
+        """
+        with self._locked(reference) as (connection, model_id, version):
+            annotations.remove_tags(connection, model_id, version, names, actor=self._actor)
+            return require_version(connection, Reference.parse(version.reference))
+
+    def describe(self, reference: str, description: str | None) -> ModelVersion:
+        """Set the description of a version, or remove it; return the version.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        text = validation.optional_text("description", description) or None
+        with self._locked(reference) as (connection, model_id, version):
+            annotations.describe_version(connection, model_id, version, text, actor=self._actor)
+            return require_version(connection, Reference.parse(version.reference))
+
+    def describe_model(self, name: str, description: str | None) -> RegisteredModel:
+        """Set the description of a model, or remove it; return the model.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        text = validation.optional_text("description", description) or None
+        with self._database.write() as connection:
+            model_id = lock_model(connection, model_name(name))
+            annotations.describe_model(connection, model_id, text, actor=self._actor)
+            return read_models(connection, name)[0]
+
+    def models(self) -> list[RegisteredModel]:
+        """Return the registered models, sorted by name."""
+        with self._database.read() as connection:
+            return read_models(connection)
+
     def archive(self, reference: str) -> ModelVersion:
         """Archive a version and return it. It is kept, but no alias can point at it.
 
@@ -460,6 +716,73 @@ class Registry:
         NotFoundError
         """
         return self._set_state(reference, READY, events.RESTORED)
+
+    def delete(self, reference: str, *, reason: str | None = None) -> DeletionResult:
+        """Delete a version, and its weights if no other version has the same ones.
+
+        Its events stay in the history, and its number is never assigned again.
+
+        Parameters
+        ----------
+        reference : str
+        reason : str, optional
+            Why it is deleted, for the history.
+
+        Raises
+        ------
+        NotFoundError
+        VersionInUseError
+            If an alias points at it or would after a rollback, or it is the only version.
+        """
+        if reason is not None:
+            validation.text("reason", reason)
+        parsed = Reference.parse(self.get(reference).reference)
+        return delete_version(self._database, self._blobs, parsed, reason=reason, actor=self._actor)
+
+    def prune(
+        self,
+        name: str,
+        *,
+        keep: int,
+        older_than: timedelta | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+    ) -> DeletionResult:
+        """Delete the older versions of a model, and their weights.
+
+        Versions that an alias points at or would after a rollback stay in any case.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        keep : int
+            The versions with the highest numbers that stay, at least 1.
+        older_than : timedelta, optional
+            Minimum age of what is deleted.
+        reason : str, optional
+            Why they are deleted, for the history.
+        dry_run : bool, optional
+            Delete nothing, and return what would be deleted.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        """
+        validation.count("keep", keep)
+        if reason is not None:
+            validation.text("reason", reason)
+        return prune(
+            self._database,
+            self._blobs,
+            model_name(name),
+            keep=keep,
+            before=None if older_than is None else now() - older_than // timedelta(microseconds=1),
+            reason=reason,
+            dry_run=dry_run,
+            actor=self._actor,
+        )
 
     def history(
         self,
@@ -500,11 +823,12 @@ class Registry:
         if before is not None:
             query = query.where(columns.seq < before)
         with self._database.read() as connection:
-            if connection.scalar(sa.select(model_id_of(name))) is None:
-                raise NotFoundError(f"model {name}")
+            require_model(connection, name)
             return [events.Entry._make(row).event(name) for row in connection.execute(query)]
 
-    def verify(self, reference: str | None = None) -> Iterator[Finding]:
+    def verify(
+        self, reference: str | None = None, *, keys: str | Path | None = None
+    ) -> Iterator[Finding]:
         """Yield the problems of one version, or of the whole registry.
 
         The database, the chain of events of every model, and every blob are checked, and whether
@@ -515,15 +839,24 @@ class Registry:
         ----------
         reference : str, optional
             Check only this version and the chain of its model.
+        keys : str or Path, optional
+            File of public keys, a line ``ssh-ed25519 KEY NAME`` for each person. Every event, or
+            every event about the version, must be signed by the person that it names.
 
         Raises
         ------
         NotFoundError
+        KeyFileError
         """
+        trusted = None if keys is None else _trusted_keys(keys)
         parsed = None if reference is None else Reference.parse(reference)
-        if parsed is not None and parsed.number is None:
-            parsed = Reference.parse(self.alias(parsed.name, str(parsed.alias)).reference)
-        return verify(self._database, self._blobs, parsed)
+        if parsed is not None and parsed.alias is not None:
+            with self._database.read() as connection:
+                number = find_number(connection, parsed.name, parsed.alias)
+            if number is None:
+                raise NotFoundError(str(parsed))
+            parsed = Reference(parsed.name, None, number)
+        return verify(self._database, self._blobs, parsed, trusted)
 
     def gc(
         self,
@@ -575,6 +908,42 @@ class Registry:
         """
         return export_versions(self._database, self._blobs, selection, file)
 
+    def copy(
+        self, reference: str, *, to: "Registry | None" = None, name: str | None = None
+    ) -> ModelVersion:
+        """Copy a version to another model or another registry; return the copy.
+
+        It has the next number there, and the same weights, metrics, gate, tags and description.
+        Its `origin` says where it was first registered. Repeating the copy returns the first one.
+
+        Parameters
+        ----------
+        reference : str
+        to : Registry, optional
+            The registry to copy it to; this one by default.
+        name : str, optional
+            Name of the model there; the same by default.
+
+        Raises
+        ------
+        NotFoundError
+        InvalidArgumentError
+            If the copy would be in the same model of the same registry.
+        MissingBlobError, DamagedBlobError
+        """
+        target = self if to is None else to
+        version = self.get(reference)
+        copied = copy_version(
+            (self._database, self._blobs),
+            Reference.parse(version.reference),
+            (target._database, target._blobs),
+            version.name if name is None else model_name(name),
+            actor=target._actor,
+        )
+        if version.description is None or copied.description is not None:
+            return copied
+        return target.describe(copied.reference, version.description)
+
     def backup(self, file: str | Path) -> None:
         """Write a copy of the database to a file, consistent although others use it.
 
@@ -612,6 +981,14 @@ class Registry:
         """
         return import_versions(self._database, self._blobs, file, actor=self._actor)
 
+    @contextlib.contextmanager
+    def _locked(self, reference: str) -> Iterator[tuple[Connection, int, ModelVersion]]:
+        """Open a transaction that changes a version; yield it, the model's id, and the version."""
+        parsed = Reference.parse(reference)
+        with self._database.write() as connection:
+            model_id = lock_model(connection, parsed.name)
+            yield connection, model_id, require_version(connection, parsed)
+
     def _require_weights(self, reference: Reference) -> None:
         """Raise an error if the weights of a version, if there is one, cannot be trusted."""
         with self._database.read() as connection:
@@ -646,3 +1023,16 @@ class Registry:
                     number=version.number,
                 )
             return require_version(connection, parsed)
+
+
+def _signing_key(file: str | Path) -> EventSigner:
+    # Most registries need no cryptography, which takes a while to import.
+    from registry.signing import SigningKey
+
+    return SigningKey.read(file)
+
+
+def _trusted_keys(file: str | Path) -> "TrustedKeys":
+    from registry.signing import TrustedKeys
+
+    return TrustedKeys(file)

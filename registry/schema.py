@@ -118,6 +118,8 @@ versions = Table(
     # "passed", "failed", or NULL if no gate was recorded.
     Column("gate", String(8)),
     Column("description", Text),
+    # The tags as JSON if they were changed after the registration, otherwise NULL.
+    Column("tags", Text),
     UniqueConstraint("model_id", "number"),
     UniqueConstraint("model_id", "idempotency_key"),
     Index("versions_by_state", "model_id", "state", "number"),

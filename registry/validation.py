@@ -27,6 +27,11 @@ def optional_name(name: str, value: object) -> str | None:
     return None if value is None else text(name, value, schema.NAME_LIMIT, least=1)
 
 
+def optional_text(name: str, value: object) -> str | None:
+    """Return a text, or None."""
+    return None if value is None else text(name, value)
+
+
 def digest(name: str, value: object) -> str:
     """Return a SHA-256 in hexadecimal."""
     if not (isinstance(value, str) and len(value) == 64 and set(value) <= _HEXADECIMAL):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,7 +15,11 @@ from registry.errors import BlobError, NotFoundError, UnavailableError
 from registry.queries import model_id_of
 from registry.records import Finding
 from registry.references import Reference
+from registry.replay import Replay
 from registry.times import now
+
+if TYPE_CHECKING:
+    from registry.signing import TrustedKeys
 
 # Seconds. A registration in progress has stored its weights, but not yet its version.
 _GRACE = 3600.0
@@ -23,8 +27,13 @@ _GRACE = 3600.0
 _versions = schema.versions.c
 
 
-def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Iterator[Finding]:
-    """Yield the problems of one version, or of the whole registry if there is no reference."""
+def verify(
+    database: Database, blobs: Blobs, reference: Reference | None, keys: "TrustedKeys | None"
+) -> Iterator[Finding]:
+    """Yield the problems of one version, or of the whole registry if there is no reference.
+
+    With keys, also the events that none of them signed.
+    """
     if reference is None:
         yield from database.findings()
     with database.read() as connection:
@@ -34,6 +43,9 @@ def verify(database: Database, blobs: Blobs, reference: Reference | None) -> Ite
             query = query.where(schema.models.c.name == reference.name)
         for model in connection.execute(query).all():
             yield from _model_findings(connection, model, reference)
+            if keys is not None:
+                number = None if reference is None else reference.number
+                yield from _signature_findings(connection, model, number, keys)
         digests = sa.select(_versions.blob_sha256).distinct().order_by(_versions.blob_sha256)
         if reference is not None:
             digests = digests.where(
@@ -70,7 +82,7 @@ def _model_findings(
         yield Finding("error", model.name, text)
     for text in events.time_jumps(chain, now()):
         yield Finding("warning", model.name, text)
-    replay = events.Replay(chain)
+    replay = Replay(chain)
     for seq in replay.unreadable:
         yield Finding("error", model.name, f"event {seq} has no readable document")
     query = sa.select(schema.versions).where(_versions.model_id == model.id)
@@ -88,15 +100,36 @@ def _model_findings(
         for number in sorted(set(replay.documents) - numbers):
             text = "it was registered, but is missing"
             yield Finding("error", f"{model.name}/{number}", text)
+        yield from _row_findings(model, replay)
         yield from _alias_findings(connection, model, replay)
+        yield from _protection_findings(connection, model, replay)
 
 
-def _version_problems(
-    connection: Connection, row: sa.Row[Any], replay: events.Replay
-) -> Iterator[str]:
+def _signature_findings(
+    connection: Connection, model: sa.Row[Any], number: int | None, keys: "TrustedKeys"
+) -> Iterator[Finding]:
+    """Yield the events of one version, or of the whole model, that no trusted key signed."""
+    conditions = [] if number is None else [schema.events.c.number == number]
+    subject = model.name if number is None else f"{model.name}/{number}"
+    for text in keys.problems(events.read_chain(connection, model.id, *conditions)):
+        yield Finding("error", subject, text)
+
+
+def _row_findings(model: sa.Row[Any], replay: Replay) -> Iterator[Finding]:
+    """Yield the differences between the row of a model and its events."""
+    for number in sorted(n for n in replay.deleted if n >= model.next_number):
+        text = "it was deleted, but its number would be assigned again"
+        yield Finding("error", f"{model.name}/{number}", text)
+    if model.description != replay.description:
+        text = f"it is described as {model.description!r}, but not by its events"
+        yield Finding("error", model.name, text)
+
+
+def _version_problems(connection: Connection, row: sa.Row[Any], replay: Replay) -> Iterator[str]:
     """Yield the differences between the rows of a version and its event."""
     if row.number not in replay.documents:
-        yield "no event records its registration"
+        is_deleted = row.number in replay.deleted
+        yield "it was deleted" if is_deleted else "no event records its registration"
         return
     seq, document = replay.documents[row.number]
     if row.event_seq != seq:
@@ -107,11 +140,15 @@ def _version_problems(
             **{name: document[name] for name in documents.COLUMNS},
             "gate": documents.gate_status(document),
         }
-        details = documents.detail_rows(document, row.id)
+        annotations = replay.annotations_of(row.number)
+        tags = document["tags"] if annotations.tags is None else annotations.tags
+        details = documents.detail_rows({**document, "tags": tags}, row.id)
     except (KeyError, TypeError, AttributeError):
         yield f"event {seq} has no readable document"
         return
     columns["state"] = replay.state_of(row.number)
+    columns["description"] = annotations.description
+    columns["tags"] = None if annotations.tags is None else canonical_json(tags)
     for name, value in columns.items():
         if getattr(row, name) != value:
             yield f"its {name} is {getattr(row, name)!r}, but its event says {value!r}"
@@ -134,7 +171,7 @@ def _have_same_rows(stored: list[dict[str, Any]], expected: list[Any]) -> bool:
 
 
 def _alias_findings(
-    connection: Connection, model: sa.Row[Any], replay: events.Replay
+    connection: Connection, model: sa.Row[Any], replay: Replay
 ) -> Iterator[Finding]:
     columns = schema.aliases.c
     rows = connection.execute(
@@ -153,6 +190,29 @@ def _alias_findings(
                 f"but its last event says {_alias_text(expected.get(alias))}"
             )
             yield Finding("error", f"{model.name}@{alias}", text)
+
+
+def _protection_findings(
+    connection: Connection, model: sa.Row[Any], replay: Replay
+) -> Iterator[Finding]:
+    protected, approvals = schema.protected_aliases.c, schema.approvals.c
+    rows = connection.execute(
+        sa.select(protected.alias, protected.approvals).where(protected.model_id == model.id)
+    )
+    if dict(map(tuple, rows)) != replay.protected:
+        yield Finding("error", model.name, "its protected aliases differ from its events")
+    stored = connection.execute(
+        sa.select(approvals.alias, approvals.number, approvals.actor).where(
+            approvals.model_id == model.id
+        )
+    )
+    expected = {
+        (alias, number, events.approved_by(entry))
+        for (alias, number), entries in replay.approvals.items()
+        for entry in entries
+    }
+    if set(map(tuple, stored)) != expected:
+        yield Finding("error", model.name, "its approvals differ from its events")
 
 
 def _alias_text(target: tuple[int | None, int, int] | None) -> str:

@@ -1,4 +1,4 @@
-"""The commands that change which version is in use: promote, rollback and archive."""
+"""The commands that change which version is in use: promote, rollback, unalias, archive."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +78,26 @@ def rollback(
         )
         move = registry.history(model, alias=alias, limit=1)[0]
     _show_move(move, json=json)
+
+
+@app.command(epilog="Example: digits unalias canary")
+def unalias(
+    *,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias to remove.")],
+    model: Annotated[str, typer.Option("--model", help="The registered model.")] = "mnist",
+    json: Json = False,
+) -> None:
+    """Remove an alias. Its version stays."""
+    from pipeline.models import open_registry
+    from pipeline.reporting.text import show_json
+
+    with open_registry(create=False) as registry:
+        version = registry.alias(model, alias).reference
+        registry.delete_alias(model, alias)
+    if json:
+        show_json({"alias": f"{model}@{alias}", "version": None, "from": version})
+    else:
+        typer.echo(f"{model}@{alias} is removed (before: {version}).")
 
 
 @app.command(epilog="Example: digits archive 3")

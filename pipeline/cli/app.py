@@ -9,9 +9,12 @@ import typer
 
 from pipeline.cli import (
     aliases,
+    annotations,
+    approvals,
     archives,
     failures,
     maintenance,
+    retention,
     retraining,
     scoring,
     serving,
@@ -30,7 +33,18 @@ app = typer.Typer(
     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the gate, "
     "4 not found.",
 )
-for commands in (retraining, scoring, serving, versions, aliases, maintenance, archives):
+for commands in (
+    retraining,
+    scoring,
+    serving,
+    versions,
+    aliases,
+    approvals,
+    annotations,
+    maintenance,
+    retention,
+    archives,
+):
     app.add_typer(commands.app)
 
 

@@ -1,11 +1,11 @@
-"""The commands that move versions between registries: export and import."""
+"""The commands that move versions between registries: export, import, copy and download."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Json
+from pipeline.cli.options import Json, Reference
 
 app = typer.Typer()
 
@@ -62,3 +62,83 @@ def import_(
         typer.echo(f"Added: {', '.join(result.added) or 'nothing'}.")
         if result.present:
             typer.echo(f"Already present, and equal: {', '.join(result.present)}.")
+        if result.deleted:
+            typer.echo(f"Deleted here, and not added again: {', '.join(result.deleted)}.")
+
+
+@app.command(
+    epilog="Example: digits copy 7 --to postgresql+psycopg://db/digits --blobs s3://weights"
+)
+def copy(
+    *,
+    reference: Reference,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Database of the other registry; this one by default."),
+    ] = None,
+    blobs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Blob store of the other registry; for sqlite:///DIR/registry.db, DIR/blobs by "
+            "default.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model there; the same by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Copy a version to another model or registry, under its digest and with its origin.
+
+    It gets the next number there. Repeating the command returns the same copy.
+    """
+    from pipeline.models import full_reference, open_other_registry, open_registry
+    from pipeline.reporting.registry_json import version_json
+    from pipeline.reporting.text import show_json
+
+    if to is None and blobs is not None:
+        raise typer.BadParameter("--blobs goes with --to.")
+    with open_registry(create=False) as registry:
+        if to is None:
+            version = registry.copy(full_reference(reference), name=name)
+        else:
+            with open_other_registry(to, blobs) as other:
+                version = registry.copy(full_reference(reference), to=other, name=name)
+    if json:
+        show_json(version_json(version))
+    else:
+        where = f" in {to}" if to else ""
+        typer.echo(f"{version.reference}{where}, SHA-256 {version.sha256}.")
+
+
+@app.command(epilog="Example: digits download @champion weights.safetensors --sign key.pem")
+def download(
+    *,
+    reference: Reference,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY",
+            help="Also write FILE.sig, a signature in the OpenSSF Model Signing format, with this "
+            "private key (elliptic curve, PEM).",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the weights of a version to a file, verified against their digest."""
+    from pipeline.models import full_reference, open_registry
+    from pipeline.reporting.registry_json import version_json
+    from pipeline.reporting.text import show_json
+    from registry import sign_file
+
+    with open_registry(create=False) as registry:
+        version = registry.download(full_reference(reference), file)
+    if sign is not None:
+        sign_file(file, sign)
+    if json:
+        show_json(version_json(version))
+    else:
+        signed = "" if sign is None else f"; signature in {file}.sig"
+        typer.echo(f"{version.reference} in {file} ({version.size:,} bytes){signed}.")

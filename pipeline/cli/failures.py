@@ -77,6 +77,10 @@ def _hint(error: Exception) -> str | None:
             "`digits retrain` makes the first version. DIGITS_HOME and DIGITS_REGISTRY_URL say "
             "which registry is meant."
         ),
+        registry.ProtectedAliasError: (
+            "`digits propose` proposes a version, and `digits approve` approves it."
+        ),
+        registry.ApprovalError: "`digits proposals` lists who proposed and who approved.",
         registry.NotFoundError: "`digits versions` lists the versions and their aliases.",
         registry.AliasMovedError: "`digits history` lists the moves of an alias.",
         registry.ArchivedError: "`digits archive --undo` restores a version.",

@@ -22,6 +22,18 @@ def verify(
     reference: Annotated[
         str | None, typer.Argument(metavar="[REF]", help="Verify only this version.")
     ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Public keys, a line `ssh-ed25519 KEY NAME` for each person: every event must be "
+            "signed by who it names.",
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Verify this export, without a registry; with --key."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Verify the database, the history and the weights.
@@ -33,9 +45,16 @@ def verify(
     from pipeline.models import full_reference, open_registry
     from pipeline.reporting.registry_tables import findings_table
     from pipeline.reporting.text import show, show_json
+    from registry import verify_export
 
-    with open_registry(create=False) as registry:
-        findings = list(registry.verify(None if reference is None else full_reference(reference)))
+    if export is not None:
+        if key is None or reference is not None:
+            raise typer.BadParameter("--export goes with --key, and without a version.")
+        findings = list(verify_export(export, key))
+    else:
+        with open_registry(create=False) as registry:
+            version = None if reference is None else full_reference(reference)
+            findings = list(registry.verify(version, keys=key))
     if json:
         show_json([asdict(finding) for finding in findings])
     else:

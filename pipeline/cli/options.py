@@ -37,3 +37,4 @@ Reference = Annotated[
 ]
 Alias = Annotated[str, typer.Option(help="The alias to move.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The registered model.")]
+Reason = Annotated[str | None, typer.Option(help="Why, for the history.")]

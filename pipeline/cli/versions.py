@@ -1,7 +1,7 @@
-"""The commands that ask about versions: versions, show, compare and history."""
+"""The commands that ask about versions: versions, models, show, compare and history."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,6 +10,26 @@ from pipeline.cli.moments import parse_moment
 from pipeline.cli.options import Json, Model, Reference
 
 app = typer.Typer()
+
+_Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXPR",
+        help="List the versions that match a condition on metrics.NAME, params.NAME, "
+        "tags.NAME, inputs.ROLE, environment.NAME, alias, number, state, gate, created_at, … "
+        "with = != < <= > >=, in (…), like '…%', and, or, not.",
+    ),
+]
+_Sort = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY", help="number, created_at or metrics.NAME, followed by desc or asc."
+    ),
+]
+_Format = Annotated[
+    Literal["table", "json", "csv", "parquet"],
+    typer.Option("--format", help="csv and parquet have a column for each value."),
+]
 
 # Maximum number of events in a table.
 _EVENTS = 50
@@ -21,21 +41,8 @@ _EVENTS = 50
 )
 def versions(
     *,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            metavar="EXPR",
-            help="List the versions that match a condition on metrics.NAME, params.NAME, "
-            "tags.NAME, inputs.ROLE, environment.NAME, alias, number, state, gate, created_at, … "
-            "with = != < <= > >=, in (…), like '…%', and, or, not.",
-        ),
-    ] = None,
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY", help="number, created_at or metrics.NAME, followed by desc or asc."
-        ),
-    ] = None,
+    where: _Where = None,
+    sort: _Sort = None,
     limit: Annotated[
         int | None, typer.Option(min=1, max=1_000_000_000, help="Maximum number of rows.")
     ] = None,
@@ -43,6 +50,10 @@ def versions(
         str | None,
         typer.Option(metavar="REF", help="The last version of the previous page."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="List only the versions of this model.")
+    ] = None,
+    format_: _Format = "table",
     json: Json = False,
 ) -> None:
     """List versions, newest first, or search them.
@@ -50,15 +61,19 @@ def versions(
     The exit status is 1 if the record of one of them was edited or lost.
     """
     from pipeline.models import full_reference, open_registry
+    from pipeline.reporting.frames import write_frame
     from pipeline.reporting.registry_json import version_json
     from pipeline.reporting.registry_tables import versions_table
     from pipeline.reporting.text import show, show_json
+    from registry import versions_frame
 
     last = None if after is None else full_reference(after)
     with open_registry(create=False) as registry:
-        rows = registry.versions(where=where, order_by=sort, limit=limit, after=last)
-    if json:
+        rows = registry.versions(model, where=where, order_by=sort, limit=limit, after=last)
+    if json or format_ == "json":
         show_json([version_json(version) for version in rows])
+    elif format_ != "table":
+        write_frame(versions_frame(rows), format_)
     else:
         show(versions_table(rows, is_search=where is not None or after is not None))
     damaged = [version.reference for version in rows if version.state == "damaged"]
@@ -68,6 +83,22 @@ def versions(
             err=True,
         )
         raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: digits models")
+def models(*, json: Json = False) -> None:
+    """List the registered models with their aliases."""
+    from pipeline.models import open_registry
+    from pipeline.reporting.registry_json import model_json
+    from pipeline.reporting.registry_tables import models_table
+    from pipeline.reporting.text import show, show_json
+
+    with open_registry(create=False) as registry:
+        registered = registry.models()
+    if json:
+        show_json([model_json(model) for model in registered])
+    else:
+        show(models_table(registered))
 
 
 @app.command(epilog="Example: digits show @champion --at 2026-11-01")

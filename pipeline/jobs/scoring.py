@@ -16,7 +16,7 @@ from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.progress import report
 from pipeline.scoring.listing import list_images, unscored_shards
-from pipeline.scoring.numbers import write_numbers
+from pipeline.scoring.numbers import NUMBERS, write_numbers
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.scorer import load_network, score_shard
 from pipeline.scoring.summary import summarize
@@ -94,6 +94,7 @@ def score(
         for count in map_stage(score_shard, calls):
             done += count
             report(activity, done, listing.files)
+        (output / NUMBERS).unlink(missing_ok=True)
         if options.split is not None:
             write_numbers(output, len(listing.sizes))
         return summarize(version, output, listing, min_confidence, resumed, started)

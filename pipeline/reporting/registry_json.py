@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.training.weight_diff import LayerDifference
-from registry import Comparison, Event, ModelVersion
+from registry import Comparison, Event, ModelVersion, Proposal, RegisteredModel
 
 PARTS = ("metrics", "params", "tags", "inputs", "environment")
 """The attributes of a version that are mappings, in the order of the reports."""
@@ -22,7 +22,27 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
     values["aliases"] = list(version.aliases)
     values["gate_passed"] = version.gate_passed
     values["created_at"] = time_json(version.created_at)
+    if version.origin is not None:
+        created_at = time_json(version.origin.created_at)
+        values["origin"] = {**asdict(version.origin), "created_at": created_at}
     return values
+
+
+def model_json(model: RegisteredModel) -> dict[str, Any]:
+    """Return a registered model as values that JSON can hold."""
+    values = {field.name: getattr(model, field.name) for field in fields(model)}
+    aliases = dict(model.aliases)
+    return {**values, "aliases": aliases, "created_at": time_json(model.created_at)}
+
+
+def proposal_json(proposal: Proposal) -> dict[str, Any]:
+    """Return a proposal as values that JSON can hold."""
+    return {
+        **asdict(proposal),
+        "proposed_at": time_json(proposal.proposed_at),
+        "approved_by": list(proposal.approved_by),
+        "is_approved": proposal.is_approved,
+    }
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -9,7 +9,16 @@ from rich.text import Text
 from pipeline.reporting.registry_json import PARTS
 from pipeline.reporting.text import card, moment, plain, sparkline
 from pipeline.training.weight_diff import LayerDifference
-from registry import Check, Comparison, Difference, Event, Finding, ModelVersion
+from registry import (
+    Check,
+    Comparison,
+    Difference,
+    Event,
+    Finding,
+    ModelVersion,
+    Proposal,
+    RegisteredModel,
+)
 
 # Maximum number of bars in a sparkline.
 _MAX_BARS = 60
@@ -53,6 +62,10 @@ def version_card(version: ModelVersion) -> RenderableType:
     table.add_row("state", version.state)
     created_by = f" by {plain(version.created_by)}" if version.created_by else ""
     table.add_row("created (UTC)", moment(version.created_at) + created_by)
+    if version.description:
+        table.add_row("description", plain(version.description))
+    if version.origin is not None:
+        table.add_row("copy of", plain(f"{version.origin.reference} in {version.origin.registry}"))
     table.add_row("sha256", version.sha256)
     table.add_row("size", f"{version.size:,} bytes")
     for name in ("parent", "code_version", "run_id"):
@@ -65,6 +78,45 @@ def version_card(version: ModelVersion) -> RenderableType:
     for part in PARTS:
         for name, value in getattr(version, part).items():
             table.add_row(f"{part}.{plain(name)}", _value(value))
+    return table
+
+
+def models_table(models: Sequence[RegisteredModel]) -> RenderableType:
+    """Return a row for each model."""
+    if not models:
+        return Text("No models.")
+    table = Table("model", "versions", "latest", "aliases", box=None, pad_edge=False)
+    table.add_column("created (UTC)")
+    table.add_column("description", overflow="fold")
+    for model in models:
+        table.add_row(
+            model.name,
+            f"{model.versions:,}",
+            "" if model.latest is None else f"{model.name}/{model.latest}",
+            ", ".join(f"{alias} {number}" for alias, number in model.aliases.items()),
+            moment(model.created_at),
+            plain(model.description or ""),
+        )
+    return table
+
+
+def proposals_table(proposals: Sequence[Proposal]) -> RenderableType:
+    """Return a row for each proposal."""
+    if not proposals:
+        return Text("No version waits for approval.")
+    table = Table("version", "for", "by", "when (UTC)", "approved by", box=None, pad_edge=False)
+    table.add_column("needed", justify="right")
+    table.add_column("why", overflow="fold")
+    for proposal in proposals:
+        table.add_row(
+            proposal.version,
+            proposal.alias,
+            plain(proposal.proposed_by),
+            moment(proposal.proposed_at),
+            plain(", ".join(proposal.approved_by)),
+            str(proposal.approvals_needed),
+            plain(proposal.reason or ""),
+        )
     return table
 
 
@@ -132,7 +184,18 @@ def _event_text(event: Event) -> str:
     previous = event.details.get("from")
     origin = f", from {event.name}/{previous}" if previous else ""
     forced = ", forced: its gate was not passed" if event.details.get("forced") else ""
+    tags = ", ".join(f"{name}={value}" for name, value in event.details.get("tags", {}).items())
     return {
+        "deleted": f"{version} deleted",
+        "tagged": plain(f"{version} has the tags {tags or 'none'}"),
+        "described": plain(f"{version}: {event.details.get('description') or 'no description'}"),
+        "model_described": plain(
+            f"{event.name}: {event.details.get('description') or 'no description'}"
+        ),
+        "protected": f"{alias} protected; approvals needed: {event.details.get('approvals')}",
+        "unprotected": f"{alias} not protected any more",
+        "proposed": f"{version} proposed for {alias}",
+        "approved": f"{version} approved for {alias}",
         "refused": "candidate refused by the gate",
         "registered": f"{version} registered",
         "imported": f"{version} imported",

@@ -14,6 +14,7 @@ from pipeline.metrics.novelty import NOVEL
 from pipeline.reporting.rows import check_rows, digit_rows, error_rows, metric_rows, rate_line
 from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
+from pipeline.scoring.numbers import NUMBERS
 from pipeline.scoring.outcome import REVIEW, Scoring
 from pipeline.training.outcome import Registered, Reproduction, Retraining, Trained, Unchanged
 
@@ -129,6 +130,9 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
         lines.append(f"drift, population stability index: {figures}")
     if scoring.review:
         lines.append(f"{scoring.review:,} to review: {scoring.path.parent / REVIEW}")
+    numbers = scoring.path.parent / NUMBERS
+    if numbers.exists():
+        lines.append(f"Numbers: {numbers}")
     lines.append(f"Predictions: {scoring.path}")
     return lines
 

@@ -8,7 +8,7 @@ from pipeline.models import CHAMPION, MODEL, open_registry
 from pipeline.settings import Settings
 from pipeline.stages import stage
 from pipeline.training.lineage import Lineage
-from registry import Alias, AliasMovedError, ModelVersion, NotFoundError
+from registry import Alias, AliasMovedError, ModelVersion, NotFoundError, ProtectedAliasError
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +88,16 @@ def promote_version(
                 expected=champion.alias if champion else 0,
                 reason=verdict.summary,
             )
+        except ProtectedAliasError:
+            proposal = registry.propose(version.reference, CHAMPION, reason=verdict.summary)
+            _log.warning(
+                "%s is proposed: %s@%s is protected and needs %d approvals by others.",
+                version.reference,
+                version.name,
+                CHAMPION,
+                proposal.approvals_needed,
+            )
+            return version
         except AliasMovedError as error:
             _log.warning("%s was not promoted: %s", version.reference, error)
             return version

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import events, schema
@@ -10,10 +9,10 @@ from registry.archives.archive_file import write_archive
 from registry.archives.manifest import Manifest
 from registry.blobs import Blobs
 from registry.databases import Database
-from registry.errors import DamagedHistoryError, NotFoundError
-from registry.events import Replay
-from registry.queries import require_version
+from registry.errors import DamagedHistoryError
+from registry.queries import require_model, require_version
 from registry.references import Reference, model_name
+from registry.replay import Replay
 
 
 def export_versions(
@@ -41,9 +40,5 @@ def _read_manifest(connection: Connection, selection: str) -> Manifest:
         conditions = [schema.events.c.number == number]
     else:
         name, conditions = model_name(selection), []
-    query = sa.select(schema.models.c.id).where(schema.models.c.name == name)
-    model_id = connection.scalar(query)
-    if model_id is None:
-        raise NotFoundError(f"model {name}")
-    chain = list(events.read_chain(connection, model_id, *conditions))
+    chain = list(events.read_chain(connection, require_model(connection, name), *conditions))
     return Manifest(name, not conditions, chain, Replay(chain))

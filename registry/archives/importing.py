@@ -1,6 +1,6 @@
 """Importing the versions of an export into a registry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from registry.errors import CollisionError, UnavailableError
 from registry.events import Entry
 from registry.queries import lock_model, model_id_of
 from registry.records import ImportResult
+from registry.replay import Annotations
 from registry.times import now
 
 
@@ -59,6 +60,7 @@ class _Plan:
     def __init__(self, connection: Connection, manifest: Manifest) -> None:
         imported = manifest.documents
         stored = _stored_documents(connection, manifest.name)
+        deleted = _deleted_documents(connection, manifest.name)
         numbers_by_key = {
             document["idempotency_key"]: number
             for number, document in stored.items()
@@ -67,17 +69,19 @@ class _Plan:
         collisions = [
             number
             for number, document in sorted(imported.items())
-            if stored.get(number, document) != document
+            if (stored | deleted).get(number, document) != document
             or numbers_by_key.get(document["idempotency_key"], number) != number
         ]
         if collisions:
             raise CollisionError(_references(manifest.name, collisions))
-        self.added = sorted(imported.keys() - stored.keys())
+        # What was deleted here is not brought back: its number has been used.
+        self.added = sorted(imported.keys() - stored.keys() - deleted.keys())
         # Without events there are no refused candidates either, whose events would collide.
         self.adds_whole_model = manifest.complete and not _has_events(connection, manifest.name)
         self.result = ImportResult(
             added=_references(manifest.name, self.added),
             present=_references(manifest.name, sorted(imported.keys() & stored.keys())),
+            deleted=_references(manifest.name, sorted(imported.keys() & deleted.keys())),
         )
 
 
@@ -105,6 +109,36 @@ def _stored_documents(connection: Connection, name: str) -> dict[int, Document]:
     return {number: events.parse_body(body)["version"] for number, body in rows}
 
 
+def _annotating(
+    document: Document, annotations: Annotations
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the kinds and bodies of the events that lead to the annotations of a version."""
+    if annotations.tags is not None:
+        yield events.TAGGED, {"tags": annotations.tags, "from": document["tags"]}
+    if annotations.description is not None:
+        yield events.DESCRIBED, {"description": annotations.description, "from": None}
+
+
+def _deleted_documents(connection: Connection, name: str) -> dict[int, Document | None]:
+    """Return the documents that deleted versions of a model had, by number."""
+    columns = schema.events.c
+    tombstones = schema.events.alias()
+    rows = connection.execute(
+        sa.select(columns.number, columns.body)
+        .join(
+            tombstones,
+            sa.and_(
+                tombstones.c.model_id == columns.model_id,
+                tombstones.c.number == columns.number,
+                tombstones.c.kind == events.DELETED,
+            ),
+        )
+        .where(columns.model_id == model_id_of(name))
+        .where(columns.kind.in_(events.VERSION_KINDS))
+    )
+    return {number: events.parse_body(body).get("version") for number, body in rows}
+
+
 def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> None:
     """Add a model as it was: its chain of events, and the state they lead to."""
     replay, last = manifest.replay, manifest.chain[-1]
@@ -116,15 +150,17 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
         sa.update(schema.models)
         .where(schema.models.c.id == model_id)
         .values(
-            next_number=max(replay.documents, default=0) + 1,
+            next_number=max(replay.numbers, default=0) + 1,
             next_event=last.seq + 1,
             head_hash=last.hash,
             event_at=last.at,
+            description=replay.description,
         )
     )
     for number, (seq, document) in sorted(replay.documents.items()):
         state = replay.state_of(number)
-        registration.insert_version(connection, model_id, number, state, document, seq)
+        annotations = replay.annotations_of(number)
+        registration.insert_version(connection, model_id, number, state, document, seq, annotations)
     for alias, entry in replay.aliases.items():
         connection.execute(
             sa.insert(schema.aliases).values(
@@ -135,6 +171,18 @@ def _add_model(connection: Connection, model_id: int, manifest: Manifest) -> Non
                 moved_at=entry.at,
             )
         )
+    for alias, needed in replay.protected.items():
+        row = {"model_id": model_id, "alias": alias, "approvals": needed}
+        connection.execute(sa.insert(schema.protected_aliases).values(row))
+    for (alias, number), entries in replay.approvals.items():
+        for entry in entries:
+            row = {"model_id": model_id, "alias": alias, "number": number, "at": entry.at}
+            reason = events.parse_body(entry.body).get("reason")
+            connection.execute(
+                sa.insert(schema.approvals).values(
+                    actor=events.approved_by(entry), reason=reason, **row
+                )
+            )
 
 
 def _embedded(entry: Entry) -> list[Any]:
@@ -145,6 +193,8 @@ def _embedded(entry: Entry) -> list[Any]:
     """
     content = events.parse_body(entry.body)
     fields: dict[str, Any] = entry._asdict()
+    if entry.signature is None:
+        del fields["signature"], fields["key_id"]
     if canonical_json(content) == entry.body:
         fields["body"] = content
     return list(fields.values())
@@ -166,7 +216,12 @@ def _add_versions(
             connection, model_id, events.IMPORTED, body, at=now(), actor=actor, number=number
         )
         state = replay.state_of(number)
-        registration.insert_version(connection, model_id, number, state, document, entry.seq)
+        annotations = replay.annotations_of(number)
+        registration.insert_version(
+            connection, model_id, number, state, document, entry.seq, annotations
+        )
+        for kind, details in _annotating(document, annotations):
+            events.append(connection, model_id, kind, details, at=now(), actor=actor, number=number)
         if number in replay.archived:
             events.append(
                 connection, model_id, events.ARCHIVED, {}, at=now(), actor=actor, number=number

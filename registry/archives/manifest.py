@@ -13,16 +13,20 @@ from typing import Any
 from registry import documents, events, schema, validation
 from registry.documents import Document, canonical_json
 from registry.errors import ArchiveError, DamagedHistoryError, InvalidArgumentError
-from registry.events import Entry, Replay
-from registry.records import RunRecord
+from registry.events import Entry
+from registry.records import MAX_APPROVALS, RunRecord
 from registry.references import MAX_NUMBER, alias_name, model_name
+from registry.replay import Replay
 from registry.times import MAX_TIME
 
 FORMAT = "digits-registry-export"
 FORMAT_VERSION = 1
 
 _MAX_SIZE = (1 << 62) - 1
-_ENTRY_TYPES = (int, int, str, str, str | None, int | None, str, str, str)
+_ENTRY_TYPES = (
+    *(int, int, str, str, str | None, int | None, str, str, str),
+    *(str | None, str | None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class Manifest:
             "format_version": FORMAT_VERSION,
             "model": self.name,
             "complete": self.complete,
-            "events": self.chain,
+            # Unsigned events are written as earlier releases write them.
+            "events": [
+                entry if entry.signature is not None else entry.unsigned for entry in self.chain
+            ],
         }
         return json.dumps(content).encode()
 
@@ -93,7 +100,7 @@ def _parse_entry(fields: Any) -> Entry:
     for value, expected in zip(entry, _ENTRY_TYPES, strict=True):
         if not isinstance(value, expected) or isinstance(value, bool):
             raise ArchiveError(f"The export is damaged: event {entry.seq!r} has a wrong type.")
-    is_of_alias = entry.kind in events.ALIAS_KINDS
+    is_of_alias = entry.kind in events.ALIAS_KINDS | events.PROTECTION_KINDS
     has_number = entry.kind not in events.NUMBERLESS_KINDS
     if (
         not 1 <= entry.seq < 1 << 31
@@ -107,6 +114,12 @@ def _parse_entry(fields: Any) -> Entry:
     validation.text("actor", entry.actor, schema.NAME_LIMIT)
     if entry.alias is not None:
         alias_name(entry.alias)
+    for name, value, length in (
+        ("signature", entry.signature, 128),
+        ("key_id", entry.key_id, 64),
+    ):
+        if value is not None:
+            validation.text(name, value, length)
     events.parse_body(entry.body)
     return entry
 
@@ -129,6 +142,17 @@ def _validate(manifest: Manifest) -> None:
         ]
     for document in manifest.documents.values():
         _validate_document(document)
+    for annotations in manifest.replay.annotations.values():
+        documents.to_tags(annotations.tags or {})
+        validation.optional_text("description", annotations.description)
+    validation.optional_text("description", manifest.replay.description)
+    for needed in manifest.replay.protected.values():
+        if type(needed) is not int or not 1 <= needed <= MAX_APPROVALS:
+            raise InvalidArgumentError("approvals", "a whole number", needed)
+    for approvals in manifest.replay.approvals.values():
+        for entry in approvals:
+            validation.text("approver", events.approved_by(entry), schema.NAME_LIMIT)
+            validation.optional_text("reason", events.parse_body(entry.body).get("reason"))
     problems += _contradictions(manifest)
     if problems:
         raise ArchiveError(f"The export is damaged: {'; '.join(problems[:5])}.")
@@ -138,8 +162,9 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     """Yield statements that cannot be true of one registry."""
     chain, replay = manifest.chain, manifest.replay
     versions = list(manifest.documents.values())
-    if len(versions) != sum(entry.kind in events.VERSION_KINDS for entry in chain):
-        yield "a version is registered twice"
+    registrations = sum(entry.kind in events.VERSION_KINDS for entry in chain)
+    if len(replay.numbers) != registrations or replay.deleted & replay.documents.keys():
+        yield "a version is registered twice, or deleted without being registered"
     keys = [document["idempotency_key"] for document in versions if document["idempotency_key"]]
     if len(keys) != len(set(keys)):
         yield "two versions have the same idempotency key"
@@ -149,7 +174,7 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     if any(earlier.at > later.at for earlier, later in pairwise(chain)):
         yield "events are not in the order of their times"
     if manifest.complete:
-        if {entry.number for entry in chain} - {None, *replay.documents}:
+        if {entry.number for entry in chain} - {None, *replay.numbers}:
             yield "an event is about a version that is missing"
         if replay.archived.intersection(entry.number for entry in replay.aliases.values()):
             yield "an alias points at an archived version"
@@ -165,8 +190,20 @@ def _validate_document(document: Document) -> None:
             raise InvalidArgumentError(name, "a whole number", added[name])
     if added["created_by"] is not None:
         validation.text("created_by", added["created_by"], schema.NAME_LIMIT)
+    _validate_origin(run.pop("origin", None))
     fields = {**run, "gate": documents.to_checks(run["gate"])}
     key = fields.pop("idempotency_key")
     # Equal values are not enough: hashes and tables are made from the JSON.
     if canonical_json(documents.to_document(RunRecord(**fields), key)) != canonical_json(run):
         raise ArchiveError("The export is damaged: one of its versions is not valid.")
+
+
+def _validate_origin(document: Document | None) -> None:
+    if document is None:
+        return
+    created_at = document["created_at"]
+    if type(created_at) is not int or not 0 <= created_at <= MAX_TIME:
+        raise InvalidArgumentError("origin.created_at", "a whole number", created_at)
+    origin = documents.to_origin(document)
+    if origin is None or documents.origin_document(origin) != document:
+        raise ArchiveError("The export is damaged: the origin of a version is not valid.")

@@ -100,6 +100,10 @@ class Blobs(ABC):
         """Tell whether a blob is stored; its content is not verified."""
 
     @abstractmethod
+    def size_of(self, sha256: str) -> int | None:
+        """Return the size of a stored blob in bytes; None if it is not stored."""
+
+    @abstractmethod
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
 

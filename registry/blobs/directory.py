@@ -46,6 +46,14 @@ class DirectoryBlobs(Blobs):
         with self._translate_errors():
             return os.path.lexists(self._path(sha256))
 
+    def size_of(self, sha256: str) -> int | None:
+        """Return the size of a stored blob in bytes; None if it is not stored."""
+        with self._translate_errors():
+            try:
+                return self._path(sha256).lstat().st_size
+            except FileNotFoundError:
+                return None
+
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         with self._translate_errors(), contextlib.suppress(FileNotFoundError):

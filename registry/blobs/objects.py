@@ -39,6 +39,12 @@ class ObjectBlobs(Blobs):
             info = self._fs.get_file_info(self._path(sha256))
             return bool(info.type == fs.FileType.File)
 
+    def size_of(self, sha256: str) -> int | None:
+        """Return the size of a stored blob in bytes; None if it is not stored."""
+        with self._translate_errors():
+            info = self._fs.get_file_info(self._path(sha256))
+            return info.size if info.type == fs.FileType.File else None
+
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         with self._translate_errors(), contextlib.suppress(FileNotFoundError):

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy.engine import Connection
 
+from registry.protection import create_protection
+
 _CHANGES = (
     "models RENAME COLUMN next_version TO next_number",
     "models RENAME COLUMN event_head TO head_hash",
@@ -19,6 +21,7 @@ _CHANGES = (
     "meta ADD COLUMN registry_id VARCHAR(36)",
     "models ADD COLUMN description TEXT",
     "versions ADD COLUMN description TEXT",
+    "versions ADD COLUMN tags TEXT",
     "events ADD COLUMN signature VARCHAR(128)",
     "events ADD COLUMN key_id VARCHAR(64)",
 )
@@ -50,6 +53,7 @@ def upgrade(op: Operations) -> None:
         sa.CheckConstraint("length(actor) <= 250", name="actor_length"),
         sa.CheckConstraint("length(reason) <= 2000", name="reason_length"),
     )
+    create_protection(op.get_bind())
 
 
 def _rewrite_params(connection: Connection) -> None:

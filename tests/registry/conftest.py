@@ -35,6 +35,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgresql").new_schema()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_registry(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Registry]:
+    """Open an empty registry with each call, on each kind of database."""
+
+    def open_new(**options: str) -> Registry:
+        directory = tmp_path_factory.mktemp("registry")
+        url = f"sqlite:///{directory}/registry.db"
+        if request.param == "postgresql":
+            url = request.getfixturevalue("postgresql").new_schema()
+        return Registry(url, str(directory / "blobs"), **options)
+
+    return open_new
+
+
 @pytest.fixture
 def opened(url: str, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
     """Open the same registry again, with other options if needed."""

@@ -1,5 +1,6 @@
 """The actions of a registry that can be interrupted, with the states that may result."""
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 
 from registry_processes import Place
 
-from registry import Registry, RunRecord
+from registry import NotFoundError, Registry, RunRecord
+from registry.author import Author
 
 _SCHEMA_1 = Path(__file__).parents[1] / "data" / "registries" / "1"
 
@@ -56,6 +58,46 @@ def _two_versions_and_leftovers(registry: Registry) -> None:
     (registry._blobs._tmp / "killed").write_bytes(b"5")
 
 
+def _four_versions(registry: Registry) -> None:
+    _two_versions(registry)
+    for weights in (b"3", b"4"):
+        registry.register("m", weights, RunRecord(tags={"k": "v"}))
+
+
+def _delete(registry: Registry) -> list[int]:
+    with contextlib.suppress(NotFoundError):
+        registry.delete("m/2", reason="not needed")
+    return _numbers(registry)
+
+
+def _prune(registry: Registry) -> list[int]:
+    registry.prune("m", keep=1)
+    return _numbers(registry)
+
+
+def _copy(registry: Registry) -> int:
+    return registry.copy("m/1", name="other").number
+
+
+def _copies(registry: Registry) -> list[int]:
+    return [version.number for version in registry.versions("other")]
+
+
+def _proposed(registry: Registry) -> None:
+    _two_versions(registry)
+    registry._actor = Author("ann")
+    registry.protect("m", "live")
+    registry.propose("m/2", "live")
+
+
+def _approve(registry: Registry) -> int:
+    registry._actor = Author("bob")
+    # Once the alias has moved, there is no proposal any more.
+    with contextlib.suppress(NotFoundError):
+        registry.approve("m/2", "live")
+    return _alias(registry)
+
+
 def _numbers(registry: Registry) -> list[int]:
     return [version.number for version in registry.versions("m")]
 
@@ -88,6 +130,10 @@ ACTIONS = {
     "register the first": Action(_register, _numbers, [[], [1]]),
     "move an alias": Action(_move, _alias, [1, 2], _two_versions),
     "gc": Action(_collect, _leftovers, [3, 2, 1, 0], _two_versions_and_leftovers),
+    "delete": Action(_delete, _numbers, [[4, 3, 2, 1], [4, 3, 1]], _four_versions),
+    "prune": Action(_prune, _numbers, [[4, 3, 2, 1], [4, 1]], _four_versions),
+    "copy": Action(_copy, _copies, [[], [1]], _two_versions),
+    "approve": Action(_approve, _alias, [1, 2], _proposed),
     "migrate": Action(_everything, _everything, [_MIGRATED], opened=False),
 }
 
@@ -109,6 +155,8 @@ def check_it_is_whole(registry: Registry) -> None:
     versions = registry.versions()
     for name in {version.name for version in versions}:
         numbers = [version.number for version in versions if version.name == name]
+        deleted = [event.number for event in registry.history(name) if event.kind == "deleted"]
+        numbers += [number for number in deleted if number is not None]
         assert sorted(numbers) == list(range(1, len(numbers) + 1))
     for version in versions:
         registry.load(version.reference)

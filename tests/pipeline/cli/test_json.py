@@ -65,6 +65,35 @@ def test_every_output_is_valid_against_its_schema(asked, tmp_path):
     assert asked("import", "import", tmp_path / "file")["present"] == ["mnist/1", "mnist/2"]
 
 
+def test_every_output_of_a_change_is_valid_against_its_schema(asked, tmp_path, monkeypatch):
+    assert asked("version", "tag", "2", "a=b", "c=d=e")["tags"]["c"] == "d=e"
+    assert "a" not in asked("version", "untag", "2", "a")["tags"]
+    assert asked("version", "describe", "2", "good")["description"] == "good"
+    assert asked("model", "describe", "mnist", "digits")["description"] == "digits"
+    assert asked("models", "models")[0]["aliases"] == {"champion": 1}
+    copy = asked("version", "copy", "2", "--name", "production")
+    assert (copy["reference"], copy["origin"]["reference"]) == ("production/1", "mnist/2")
+    assert asked("version", "download", "2", tmp_path / "weights")["number"] == 2
+    assert (tmp_path / "weights").read_bytes() == b"no network"
+    asked("move", "promote", "2", "--alias", "canary")
+    assert asked("move", "unalias", "canary")["from"] == "mnist/2"
+    assert asked("protection", "protect", "champion")["approvals"] == 1
+    assert asked("proposal", "propose", "2", "--reason", "better")["approved_by"] == []
+    assert len(asked("proposals", "proposals")) == 1
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    assert asked("proposal", "approve", "2")["is_approved"] is True
+    assert asked("protection", "unprotect", "champion")["approvals"] == 0
+    with open_registry() as registry:
+        for weights in (b"3", b"4"):
+            registry.register("mnist", weights)
+    assert asked("deletion", "delete", "3", "--reason", "spoilt")["size"] == 1
+    pruning = asked("pruning", "prune", "--keep", "1", "--dry-run")
+    assert pruning["versions"] == []
+    kinds = {event["kind"] for event in asked("history", "history")}
+    assert {"tagged", "described", "protected", "proposed", "approved", "deleted"} <= kinds
+    assert asked("versions", "versions", "--model", "production") == [copy]
+
+
 def test_every_schema_is_of_an_output():
     source = Path(__file__).read_text()
     names = {path.stem for path in SCHEMAS.glob("*.json")}
@@ -82,6 +111,15 @@ def test_every_schema_is_of_an_output():
         (("archive", "1"), 1, "ArchivedError"),
         (("import", "/nowhere"), 1, "UnavailableError"),
         (("rollback", "--expected", "2"), 1, "ConflictError"),
+        (("delete", "1"), 1, "VersionInUseError"),
+        (("delete", "9"), 4, "NotFoundError"),
+        (("untag", "1", "nobody"), 4, "NotFoundError"),
+        (("approve", "2"), 4, "NotFoundError"),
+        (("unalias", "nobody"), 4, "NotFoundError"),
+        (("promote", "1", "--alias", "latest"), 2, "InvalidArgumentError"),
+        (("verify", "--key", "/nowhere"), 2, "KeyFileError"),
+        (("copy", "1"), 2, "InvalidArgumentError"),
+        (("copy", "1", "--to", "postgresql://nowhere"), 2, "SettingsError"),
     ],
 )
 def test_a_failure_is_valid_json_as_well(asked, arguments, status, error):
@@ -95,6 +133,9 @@ def test_a_missing_registry_is_not_found_and_not_made(digits, home):
     for command in (
         *(("versions",), ("verify",), ("gc",), ("history",), ("show", "1"), ("promote", "1")),
         *(("rollback",), ("archive", "1"), ("compare", "1", "2"), ("export", "1", home / "x")),
+        *(("models",), ("tag", "1", "a=b"), ("untag", "1", "a"), ("describe", "1", "x")),
+        *(("delete", "1"), ("copy", "1"), ("download", "1", home / "x"), ("proposals",)),
+        *(("protect", "champion"), ("propose", "1"), ("approve", "1"), ("unalias", "champion")),
     ):
         ended = digits(*command, "--json")
         assert ended.status == 4

@@ -75,7 +75,7 @@ def test_json_has_the_keys_of_the_record(digits, version):
             "inputs",
         ),
         *("environment", "gate", "aliases", "parent", "code_version", "run_id"),
-        *("created_at", "created_by", "gate_passed"),
+        *("created_at", "created_by", "description", "origin", "gate_passed"),
     ]
     assert shown["metrics"] == {"validation_accuracy": 0.98125}
     assert shown["created_at"] == f"{version.created_at:%Y-%m-%dT%H:%M:%SZ}"

@@ -14,6 +14,7 @@ from pipeline.gate.judging import judge
 from pipeline.gate.panels import Panel, PanelEvaluation, PanelResult
 from pipeline.jobs.ingestion import ingest
 from pipeline.metrics.evaluation import evaluate
+from pipeline.metrics.novelty import NoveltyScore
 from pipeline.settings import Thresholds, load_settings
 from registry import ModelVersion
 
@@ -113,6 +114,26 @@ def test_the_digits_that_fail_are_named(data, trained, prefix, threshold):
         assert failed == expected
     assert failed[nearest.name] == nearest.figure
     assert nearest.figure == (min if strict else max)(failed.values())
+
+
+def test_digits_that_the_novelty_score_would_lose_are_counted(data, trained, tmp_path):
+    """By a score that answers alike for all: either all digits are lost, or none is."""
+    network = NeuralNetwork.from_bytes(trained.read_bytes())
+    one, hidden = np.ones(1, np.float32), network.sizes[-2]
+    for calibrated, lost in ((2, 0.0), (0, 1.0)):
+        score = NoveltyScore(
+            scale=np.ones(hidden, np.float32),
+            weights=np.zeros((1, hidden), np.float32),
+            biases=one,
+            output=one,
+            calibration=np.full(200, calibrated, np.float32),
+        )
+        score.attach(network)
+        path = tmp_path / "candidate.safetensors"
+        path.write_bytes(network.to_bytes())
+        check = _check(_judged(data, path, LENIENT), "lost_digits")
+        assert (check.figure, check.threshold) == (lost, LENIENT.max_lost_digits)
+        assert check.passed == (lost == 0)
 
 
 def test_confused_labels_of_a_digit_show_in_its_calibration_error():

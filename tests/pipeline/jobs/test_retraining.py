@@ -309,6 +309,19 @@ def test_who_moves_the_champion_meanwhile_is_not_overruled(retrained, caplog):
         assert registry.get("mnist@champion").number == 1
 
 
+def test_a_protected_champion_is_not_moved_but_proposed(retrained, caplog):
+    with open_registry() as registry:
+        registry.protect("mnist", "champion")
+    done = _retrain(seed=1)
+    assert (done.outcome, done.version.reference) == ("registered", "mnist/2")
+    assert "mnist/2 is proposed: mnist@champion is protected and needs 1" in caplog.text
+    with open_registry() as registry:
+        assert registry.get("mnist@champion").number == 1
+        [proposal] = registry.proposals("mnist")
+    assert proposal.version == "mnist/2"
+    assert proposal.reason == done.verdict.summary
+
+
 def test_a_run_repeated_under_its_name_registers_nothing_twice(home):
     for _ in range(2):
         assert _retrain(run_id="night-1").version.number == 1
