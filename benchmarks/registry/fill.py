@@ -63,7 +63,8 @@ class _Chain:
         text = documents.canonical_json(body)
         entry = events.Entry(self.seq, self.at, "", kind, alias, number, text, self.head, "")
         self.head = entry.expected_hash(self.name)
-        return (self.model_id, *entry[:-1], self.head, None, None)
+        row = {"model_id": self.model_id, **entry._replace(hash=self.head)._asdict()}
+        return tuple(row.get(column.name) for column in schema.events.columns)
 
     def row(self) -> tuple[Any, ...]:
         """Return the row of the model."""
@@ -124,10 +125,9 @@ def _add_version(rows: Rows, chain: _Chain, index: int, rng: random.Random) -> N
         "blob_sha256": document["sha256"],
         "event_seq": chain.seq,
         "gate": documents.gate_status(document),
-        "description": None,
         **{name: document[name] for name in documents.COLUMNS},
     }
-    rows[schema.versions].append(tuple(version[c.name] for c in schema.versions.columns))
+    rows[schema.versions].append(tuple(version.get(c.name) for c in schema.versions.columns))
     for table, details in documents.detail_rows(document, version_id).items():
         rows[table] += [tuple(row.values()) for row in details]
 
