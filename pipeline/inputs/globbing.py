@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from fnmatch import translate
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -23,6 +24,14 @@ class Status(Protocol):
     def st_mtime_ns(self) -> int:
         """Time of the last modification, in nanoseconds."""
 
+    @property
+    def st_ctime_ns(self) -> int:
+        """Time of the last change, in nanoseconds, which no program can set; 0 if not known."""
+
+    @property
+    def st_ino(self) -> int:
+        """Inode; 0 if there is none."""
+
 
 class DirEntry(Protocol):
     """An entry of a directory; `os.DirEntry` is one."""
@@ -41,7 +50,7 @@ class DirEntry(Protocol):
         """Return whether it is a link."""
 
     def stat(self, *, follow_symlinks: bool = True) -> Status:
-        """Return size and time, of the link itself or of its target."""
+        """Return inode, size and times, of the link itself or of its target."""
 
 
 Scan = Callable[[str], Iterator[DirEntry]]
@@ -54,7 +63,7 @@ class ListedFile(NamedTuple):
     name: str
     """Path relative to the directory."""
     change_stamp: bytes
-    """Name, size and time."""
+    """Name, inode, size and times."""
 
 
 class Pattern:
@@ -156,14 +165,21 @@ def _walk(
                 suffix(name) in suffixes
                 and pattern.matches_file(positions, name)
                 and (is_file or not entry.is_dir(follow_symlinks=False))
+                and (status := _status(entry))
             ):
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
                 yield ListedFile(prefix + name, change_stamp(prefix + name, status))
     for name, inside in sorted(below.items()):
         yield from _walk(scan, f"{directory}/{name}", f"{prefix}{name}/", pattern, inside, suffixes)
+
+
+def _status(entry: DirEntry) -> Status | None:
+    """Return the status of what reading an entry would read; None if the entry is gone."""
+    try:
+        return entry.stat()
+    except OSError:  # a link to nothing or to itself, which has a row with the reason
+        with suppress(FileNotFoundError):
+            return entry.stat(follow_symlinks=False)
+    return None
 
 
 def _positions_inside(
@@ -188,6 +204,9 @@ def suffix(name: str) -> str:
 
 
 def change_stamp(name: str, status: Status) -> bytes:
-    """Return a change stamp: name, size and mtime."""
-    text = f"{name}\0{status.st_size}\0{status.st_mtime_ns}"
-    return text.encode("utf-8", "surrogateescape")
+    """Return a change stamp: name, inode, size, mtime and ctime.
+
+    `cp -p`, `rsync -a` and `unzip` keep the mtime, and images of one size may have equal sizes.
+    """
+    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return f"{name}\0{status.st_ino}\0{status.st_size}\0{times}".encode("utf-8", "surrogateescape")

@@ -42,7 +42,7 @@ class Store(Protocol):
         """Yield the entries of a directory."""
 
     def status(self, path: str) -> Status:
-        """Return the size and time of a file."""
+        """Return the inode, size and times of a file."""
 
     def contents(
         self, directory: str, names: Sequence[str], *, confined: bool
@@ -208,6 +208,7 @@ class _Object:
         self.name: str = information.base_name
         self.st_size: int = information.size or 0
         self.st_mtime_ns: int = information.mtime_ns or 0
+        self.st_ctime_ns = self.st_ino = 0
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002
         return bool(self._type == fs.FileType.Directory)

@@ -28,7 +28,7 @@ _RUN = "run.json"
 _SHARD_SIZE = 5_000
 
 # Version of the shard metadata format.
-_FORMAT = 4
+_FORMAT = 5
 
 
 @stage

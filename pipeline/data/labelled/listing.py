@@ -48,7 +48,7 @@ class LabelledListing:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of names, sizes, times and labels, and of the code that reads the images."""
+        """SHA-256 of change stamps and labels, and of the code that reads the images."""
         digest = hashlib.sha256(f"{code_version()}\0{self.source}\0".encode())
         for table in sorted({item.source.label_table_sha256 or "" for item in self.items}):
             digest.update(table.encode())

@@ -1,5 +1,7 @@
 """A user's own labelled images: read, deduplicated, and split for ever."""
 
+import os
+
 import cv2
 import numpy as np
 import pyarrow as pa
@@ -159,6 +161,44 @@ def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypa
     assert first.reference.path.exists()
     _write(own / "1" / "empty.png", png(_image(1000)))
     assert collect(own, data, tmp_path / "kept").reference != first.reference
+
+
+@pytest.mark.parametrize("given", ["own", "own/*/*.png", "own/table.csv", "own.parquet"])
+def test_changed_pixels_are_read_again(data, tmp_path, given):
+    """Even through links, and if size and mtime are as before."""
+    targets = tmp_path / "own" / "targets"
+    names = []
+    for seed in range(10):
+        _write(targets / f"{seed}.bin", png(_image(seed)))
+        link = tmp_path / "own" / str(seed) / f"{seed}.png"
+        link.parent.mkdir()
+        link.symlink_to(targets / f"{seed}.bin")
+        names.append(f"{seed}/{seed}.png,{seed}\n")
+    (tmp_path / "own" / "table.csv").write_text("path,label\n" + "".join(names))
+
+    def parquet_file(first):
+        images = [png(_image(first + seed)).ljust(4000, b"\0") for seed in range(10)]
+        table = pa.table({"image": images, "label": list(range(10))})
+        pq.write_table(table, tmp_path / "own.parquet", compression="none", use_dictionary=False)
+
+    def collected():
+        return collect(str(tmp_path / given), data, tmp_path / "kept").reference
+
+    parquet_file(0)
+    files = [tmp_path / "own.parquet", *targets.iterdir()]
+    for path in files:
+        os.utime(path, (1, 1))
+    sizes = [path.stat().st_size for path in files]
+    first = collected()
+    assert collected() == first
+    parquet_file(100)
+    for path in targets.iterdir():
+        size = path.stat().st_size
+        path.write_bytes(png(_image(100 + int(path.stem))).ljust(size, b"\0")[:size])
+    for path in files:
+        os.utime(path, (1, 1))
+    assert [path.stat().st_size for path in files] == sizes
+    assert collected() != first
 
 
 @pytest.mark.parametrize("where", ["in the directory", "given itself"])

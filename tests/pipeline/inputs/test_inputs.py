@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
 import mnist_sample
 import numpy as np
 import pyarrow as pa
@@ -531,6 +532,52 @@ def test_a_run_with_other_inputs_starts_over_with_a_warning(here, caplog):
     os.utime(here / "c.parquet", (1, 1))
     assert score(["a", "b", "c.parquet"], here / "out").resumed == 0
     assert "changed since the last run: fingerprint." in caplog.text
+
+
+def _overwrite(path, other):
+    """Change the content of a file but neither its size nor its mtime, as `cp -p` may."""
+    times = path.stat()
+    path.write_bytes(other)
+    assert path.stat().st_size == times.st_size
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _swap_link(path):
+    path.unlink()
+    path.symlink_to(path.with_name("b.bin"))
+
+
+@pytest.mark.parametrize("inputs", ["in", "in/*.bmp", "in/a.bmp", "link/*.bmp"])
+@pytest.mark.parametrize(
+    ("is_link", "change"),
+    [
+        (False, lambda file, new: _overwrite(file, new)),
+        (True, lambda file, new: _overwrite(file.resolve(), new)),
+        (True, lambda file, _: _swap_link(file)),
+    ],
+    ids=["same size and time", "target of a link", "link"],
+)
+def test_changed_pixels_are_scored_anew(here, inputs, is_link, change, network):
+    """Even if name, size and mtime are as before, or only the target of a link changed."""
+    images = [bytes(cv2.imencode(".bmp", IMAGES[n])[1]) for n in (0, 1)]
+    (here / "in").mkdir()
+    (here / "link").symlink_to(here / "in")
+    file = here / "in" / "a.bmp"
+    if is_link:
+        for name, image in zip("ab", images, strict=True):
+            (here / "in" / f"{name}.bin").write_bytes(image)
+            os.utime(here / "in" / f"{name}.bin", (1, 1))
+        file.symlink_to(here / "in" / "a.bin")
+    else:
+        file.write_bytes(images[0])
+    before, after = network.predict(IMAGES[:2])
+    assert before != after
+    score(inputs, here / "out")
+    assert score(inputs, here / "out").resumed == 1
+    assert [row["prediction"] for row in _rows(here / "out")] == [before]
+    change(file, images[1])
+    assert score(inputs, here / "out").resumed == 0
+    assert [row["prediction"] for row in _rows(here / "out")] == [after]
 
 
 # Inputs that cannot be scored.
