@@ -688,3 +688,18 @@ def test_the_command_takes_many_inputs(digits, here):
     ended = digits("score", "a/1.png", "a/1.png", "--explain", "--output", "out")
     assert ended.status == 2
     assert "expected one file, got 2" in ended.err
+
+
+def test_a_run_without_a_prediction_fails_whatever_its_input_is(digits, here):
+    """A file without an image, named itself or in a directory, also when the run is repeated."""
+    (here / "in").mkdir()
+    (here / "in" / "a.png").write_text("no image")
+    (here / "notes.txt").write_text("no image")
+    for inputs in ("in", "in/a.png", "in/*.png", "notes.txt"):
+        for _ in range(2):
+            ended = digits("score", inputs, "--output", "out", "--direct")
+            assert ended.status == 1
+            assert "1 not scored: not an image" in ended.out
+            assert "Error: no image got a prediction" in ended.err
+    _put(here / "in" / "1.png", 1)
+    assert digits("score", "in", "--output", "out", "--direct").status == 0
