@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +20,18 @@ from pipeline.images.reading import Reader
 from pipeline.inputs import finding
 from pipeline.inputs.globbing import change_stamp
 from pipeline.inputs.image_files import ImageFiles
-from pipeline.inputs.labels import FILE_NAME, read_label_table
+from pipeline.inputs.labels import FILE_NAME, path_key, read_label_table
 from pipeline.inputs.source import UNKNOWN, Batch, WorkItem
+from pipeline.inputs.stores import FileType, Store, locate, open_store
 from pipeline.progress import report
 from pipeline.provenance import code_version
 
+_log = logging.getLogger(__name__)
+
 _BATCH_SIZE = 1024
+
+# The spellings of accented letters in a file's name: a table has one of them, the disk the other.
+_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 _ACTIVITY = "Read labelled images"
 
@@ -44,7 +52,7 @@ class LabelledListing:
     source: str
     items: list[WorkItem]
     label_table: Mapping[str, int] | None
-    """Labels by path, if the source is a label table itself."""
+    """Labels by path, as `path_key` returns it, if the source is a label table itself."""
 
     @property
     def sha256(self) -> str:
@@ -65,20 +73,30 @@ def list_labelled(source: str) -> LabelledListing:
     InputError
         If there are no images, or the label table is invalid.
     """
-    if not source.endswith(".csv"):
+    location = locate(source)
+    store = open_store(location.store)
+    is_table = location.path.lower().endswith(".csv")
+    if not is_table or store.file_type(location.path) is not FileType.FILE:
         return LabelledListing(source, list(finding.work_items([source])), None)
-    with Path(source).open(newline="", encoding="utf-8") as stream:
-        table = read_label_table(stream, source)
-    root = Path(source).absolute().parent
-    directory = ImageFiles("", str(root), "", confined=True)
-    items = []
-    for name in sorted(table):
-        try:
-            stamp = change_stamp(name, (root / name).stat())
-        except OSError:
-            stamp = b""
-        items.append(WorkItem(directory, name, 1, stamp))
-    return LabelledListing(source, items, table)
+    with store.open(location.path) as stream:
+        table = read_label_table(bytes(stream.read()), location.display)
+    if table.unlabelled:
+        _log.warning("%s: %s paths have no label.", location.display, f"{table.unlabelled:,}")
+    root = location.path.rpartition("/")[0]
+    prefix = f"{location.display.rpartition('/')[0]}/" if location.store else ""
+    directory = ImageFiles(location.store, root, prefix, confined=True)
+    items = [_work_item(store, directory, path) for path in sorted(table.labels)]
+    return LabelledListing(source, items, table.labels)
+
+
+def _work_item(store: Store, directory: ImageFiles, path: str) -> WorkItem:
+    """Return the image that a label table names, which may be missing."""
+    for form in _FORMS:
+        name = normalize(form, path)
+        with suppress(OSError):
+            status = store.status(f"{directory.directory}/{name}")
+            return WorkItem(directory, name, 1, change_stamp(name, status))
+    return WorkItem(directory, path, 1, b"")
 
 
 def read_labelled(listing: LabelledListing, errors: Counter[str]) -> Iterator[LabelledFile]:
@@ -115,7 +133,7 @@ def _batches(listing: LabelledListing) -> Iterator[tuple[Batch, NDArray[np.int8]
             if listing.label_table is not None:
                 # The listing has one source, and each of its work items is one image.
                 names = keys[done : done + len(batch.paths)]
-                labels = np.array([listing.label_table[name] for name in names], np.int8)
+                labels = np.array([listing.label_table[path_key(name)] for name in names], np.int8)
             done += len(batch.paths)
             report(_ACTIVITY, done, total)
             yield batch, labels

@@ -1,6 +1,7 @@
 """A user's own labelled images: read, deduplicated, and split for ever."""
 
 import os
+import unicodedata
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
+from pyarrow import fs
+from s3_server import s3_server
 
 from pipeline.data import parquet
 from pipeline.data.labelled import collect, read
@@ -219,6 +222,34 @@ def test_labels_may_come_from_a_table(data, tmp_path, where):
     assert labels == {f"{n}.png": n for n in range(8)}
 
 
+def test_a_table_may_be_in_an_object_store(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with s3_server() as server:
+        store, _ = fs.FileSystem.from_uri(server.address("x"))
+        for seed in range(5):
+            with store.open_output_stream(f"{server.bucket}/own/{seed}.png") as stream:
+                stream.write(png(_image(seed)))
+        with store.open_output_stream(f"{server.bucket}/own/labels.csv") as stream:
+            stream.write(b"path,label\n" + b"".join(b"%d.png,%d\n" % (n, n) for n in range(6)))
+        options = f"?scheme=http&endpoint_override={server.host}&region=us-east-1"
+        address = f"s3://{server.bucket}/own/labels.csv{options}"
+        collection = collect(address, data, tmp_path / "kept")
+    assert collection.training + collection.held_out == 5
+    assert collection.errors == {"cannot be opened": 1}
+
+
+def test_a_table_finds_names_of_another_spelling(data, tmp_path):
+    """As macOS spells them, or with ``./``."""
+    own = tmp_path / "own"
+    _write(own / unicodedata.normalize("NFD", "\xe4.png"), png(_image(0)))
+    _write(own / "1.png", png(_image(1)))
+    (own / "mine.csv").write_text("path,label\n\xe4.png,0\n./1.png,1\n", encoding="utf-8")
+    collection = collect(str(own / "mine.csv"), data, tmp_path / "kept")
+    assert collection.training + collection.held_out == 2
+    assert not collection.errors
+
+
 def test_a_source_without_labelled_images_is_one_clear_error(data, tmp_path):
     own = tmp_path / "own"
     with pytest.raises(InputError, match=r"expected image files .*, got nothing there"):
@@ -234,7 +265,7 @@ def test_a_source_without_labelled_images_is_one_clear_error(data, tmp_path):
     with pytest.raises(InputError, match=r"line 3: expected one label for each path, got 2"):
         collect(str(own), data, tmp_path / "kept")
     table.write_text("path,label\na.png,ten\n")
-    with pytest.raises(InputError, match=r"line 2: expected columns path and label"):
+    with pytest.raises(InputError, match=r"line 2: expected a path and a label from 0 to 9"):
         collect(str(own), data, tmp_path / "kept")
 
 

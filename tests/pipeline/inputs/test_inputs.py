@@ -392,7 +392,9 @@ def test_objects_are_scored_as_files_are(here, bucket, network):
     for inputs, count in (("/below/0*.png", 10), ("/**/3*.png", 10), ("/below/07.png", 1)):
         assert score(bucket.address(inputs), here / "out").counts.files == count
     bucket.put("labels.csv", b"nothing\n1\n")
-    with pytest.raises(InputError, match=r"labels.csv, line 2: expected columns path and label"):
+    with pytest.raises(
+        InputError, match=r"labels.csv, line 1: expected the columns path and label"
+    ):
         score(bucket.address(), here / "out")
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import unicodedata
 
 import cv2
 import mnist_sample
@@ -331,13 +332,41 @@ def test_known_labels_give_an_accuracy(champion, directory, tmp_path, networks):
 
 
 @pytest.mark.parametrize(
-    "text", ["a,b\n1,2\n", "path,label\n0.png,x\n", "path,label\n0.png,10\n", "path,label\n,1\n"]
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "line 1: expected the columns path and label, got 'a,b'"),
+        ("", "line 1: expected the columns path and label, got ''"),
+        ("path,label\n0.png,x\n", "line 2: expected a path and a label from 0 to 9, got '0.png'"),
+        ("path,label\n0.png,10\n", "line 2: expected a path and a label from 0 to 9, got '0.png'"),
+        ("path,label\n\n,1\n", "line 3: expected a path and a label from 0 to 9, got ''"),
+        ("path,label\na\0b,1\n", "line 2: expected a path and a label from 0 to 9, got 'a"),
+        (f"path,label\n{'x' * 200_000},1\n", "line 2: cannot be read"),
+        ("path,label\n\udce4.png,1\n", "expected UTF-8 text .* as `CSV UTF-8`"),
+        ("path,label\na.png,1\n./a.png,2\n", "line 3: expected one label for each path, got 2"),
+    ],
 )
-def test_labels_that_are_none_are_refused_with_their_line(champion, directory, tmp_path, text):
-    (directory / "labels.csv").write_text(text)
-    with pytest.raises(InputError, match=r"labels.csv, line 2: expected columns path and label"):
+def test_labels_that_are_none_are_refused_with_their_line(
+    champion, directory, tmp_path, text, message
+):
+    (directory / "labels.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=f"labels.csv.*{message}"):
         score(directory, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_match_as_paths_and_what_matches_nothing_is_told(
+    champion, directory, tmp_path, caplog
+):
+    """Also as macOS and spreadsheets spell names; a path without a label is told."""
+    shutil.copy(directory / "0.png", directory / unicodedata.normalize("NFD", "\xe4.png"))
+    rows = ["./0.png;1.0", "below//1.PNG; 2", "\xe4.png;3", "2.png;", "gone.png;4", ";"]
+    text = "\r\n".join(
+        ["Note; Label ;FileName", *(f";{r.split(';')[1]};{r.split(';')[0]}" for r in rows)]
+    )
+    (directory / "labels.csv").write_text(text, encoding="utf-8-sig", newline="")
+    assert score(directory, tmp_path / "out").counts.labelled == 3
+    assert "labels.csv: 1 of 4 labels name no image here, such as 'gone.png'." in caplog.text
+    assert "labels.csv: 1 paths have no label." in caplog.text
 
 
 @pytest.fixture
