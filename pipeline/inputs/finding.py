@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -138,8 +139,11 @@ def _of_directory(
     images = walk(store.scan, files.directory, pattern, SUFFIXES)
     if first := next(images, None):
         prefix = os.fsencode(files.prefix)
+        has_table = files.label_table_sha256 is not None
+        in_labels = files if has_table else replace(files, label_directories=True)
         for image in chain([first], images):
-            yield WorkItem(files, image.name, 1, prefix + image.change_stamp)
+            source = in_labels if image.label else files
+            yield WorkItem(source, image.name, 1, prefix + image.change_stamp)
         return
     tables = walk(store.scan, files.directory, pattern, {parquet_rows.SUFFIX})
     rows = (_of_table(files, table) for table in tables)

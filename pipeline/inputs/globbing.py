@@ -1,11 +1,14 @@
 """Files below a directory: all of them, or those that match a pattern."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from fnmatch import translate
 from itertools import islice
 from typing import NamedTuple, Protocol
+
+DIGITS = frozenset("0123456789")
+"""The labels, and the names of directories that may be labels."""
 
 _ANY_DEPTH = "**"
 
@@ -64,6 +67,8 @@ class ListedFile(NamedTuple):
     """Path relative to the directory."""
     change_stamp: bytes
     """Name, inode, size and times."""
+    label: bool
+    """Whether its directory is a label: see `are_labels`."""
 
 
 class Pattern:
@@ -141,19 +146,29 @@ def walk(
     The files of a directory come before those below it. Links to directories are followed if a
     part of the pattern other than ``**`` matches them.
     """
-    return _walk(scan, directory, "", pattern, pattern.start(), suffixes)
+    root = _Directory("", pattern.start(), is_label=False)
+    return _walk(scan, directory, root, pattern, suffixes)
+
+
+class _Directory(NamedTuple):
+    """A directory that is walked."""
+
+    prefix: str
+    """What precedes the names in it; empty for the root."""
+    positions: frozenset[int]
+    is_label: bool
 
 
 def _walk(
     scan: Scan,
-    directory: str,
-    prefix: str,
+    root: str,
+    directory: _Directory,
     pattern: Pattern,
-    positions: frozenset[int],
     suffixes: Collection[str],
 ) -> Iterator[ListedFile]:
+    prefix, positions, is_label = directory
     below: dict[str, frozenset[int]] = {}
-    entries = scan(directory)
+    entries = scan(f"{root}/{prefix}".rstrip("/") or "/")
     while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
         for entry in chunk:
             name = entry.name
@@ -167,9 +182,27 @@ def _walk(
                 and (is_file or not entry.is_dir(follow_symlinks=False))
                 and (status := _status(entry))
             ):
-                yield ListedFile(prefix + name, change_stamp(prefix + name, status))
+                path = prefix + name
+                yield ListedFile(path, change_stamp(path, status), is_label)
     for name, inside in sorted(below.items()):
-        yield from _walk(scan, f"{directory}/{name}", f"{prefix}{name}/", pattern, inside, suffixes)
+        child = _Directory(f"{prefix}{name}/", inside, are_labels(below, f"{root}/{prefix}"))
+        yield from _walk(scan, root, child, pattern, suffixes)
+
+
+def are_labels(names: Iterable[str], parent: str) -> bool:
+    """Return whether directories are labels: they are all called 0 to 9, and no date.
+
+    Days and months may be called so too: ``2026/11/3``. Their parents are numbers.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The directories that are walked in the same parent. Hidden ones do not matter.
+    parent : str
+        Path of the parent.
+    """
+    is_date = parent.rstrip("/").rpartition("/")[2].isdecimal()
+    return not is_date and all(name in DIGITS or name.startswith(".") for name in names)
 
 
 def _status(entry: DirEntry) -> Status | None:

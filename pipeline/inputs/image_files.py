@@ -25,6 +25,8 @@ class ImageFiles:
     confined: bool
     """Whether files are refused if links lead them out of the directory."""
     label_table_sha256: str | None = None
+    label_directories: bool = False
+    """Whether the files are in directories whose names are labels."""
 
     def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
         """Read files in order, `size` at a time."""
@@ -66,7 +68,8 @@ def label_table(store: str, directory: str) -> tuple[LabelTable, str] | None:
 @lru_cache(maxsize=1)
 def _label_lookup(files: ImageFiles) -> LabelLookup:
     content = _table_content(files.store, files.directory) if files.label_table_sha256 else None
-    return LabelLookup(None if content is None else _read(content, files.directory).labels)
+    table = None if content is None else _read(content, files.directory).labels
+    return LabelLookup(table, files.label_directories)
 
 
 def _table_content(store: str, directory: str) -> bytes | None:

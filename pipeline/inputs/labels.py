@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.errors import InputError
+from pipeline.inputs.globbing import DIGITS
 
 FILE_NAME = "labels.csv"
-
-_DIGITS = frozenset("0123456789")
 
 _PATH_COLUMNS = ("path", "filename")
 _LABEL_COLUMNS = ("label",)
@@ -40,13 +39,15 @@ class LabelLookup:
 
     table: Mapping[str, int] | None
     """Labels by path, as `path_key` returns it; None if there is no table."""
+    directories: bool
+    """Whether the names of directories are labels, if there is no table."""
 
     def label_of(self, path: str) -> int | None:
         """Return the label of an image; None if it is unknown."""
         if self.table is not None:
             return self.table.get(path_key(path))
         parent = path.rpartition("/")[0].rpartition("/")[2]
-        return int(parent) if parent in _DIGITS else None
+        return int(parent) if self.directories and parent in DIGITS else None
 
 
 class _Columns(NamedTuple):
@@ -95,7 +96,7 @@ def read_label_table(content: bytes, location: str) -> LabelTable:
         if path and not label:
             unlabelled += 1
             continue
-        if not path or label not in _DIGITS or "\0" in path:
+        if not path or label not in DIGITS or "\0" in path:
             raise InputError(
                 f"{location}, line {line}: expected a path and a label from 0 to 9, got "
                 f"{path!r} and {label!r}."

@@ -28,9 +28,10 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
     Parameters
     ----------
     source : str or Path
-        An input that scoring knows the labels of: a directory with directories ``0`` to ``9``, or
-        with a ``labels.csv`` of the columns path and label, or Parquet with a column ``label``;
-        each may be in an object store. Or a label table itself, with paths relative to it.
+        An input that scoring knows the labels of: a directory whose only directories are
+        ``0`` to ``9``, or with a ``labels.csv`` of the columns path and label, or Parquet with a
+        column ``label``; each may be in an object store. Or a label table itself, with paths
+        relative to it.
     data : DataReference
         MNIST. Its images are left out, so that no version is trained on its test set.
     directory : Path

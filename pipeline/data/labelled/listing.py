@@ -118,8 +118,8 @@ def read_labelled(listing: LabelledListing, errors: Counter[str]) -> Iterator[La
                 yield LabelledFile(batch.paths[index], int(labels[index]), image.tobytes())
     if not count:
         raise InputError(
-            f"{listing.source}: expected images in directories 0 to 9, or a {FILE_NAME} with the "
-            "columns path and label, got no labelled image."
+            f"{listing.source}: expected images in directories 0 to 9 with no other beside them, "
+            f"or a {FILE_NAME} with the columns path and label, got no labelled image."
         )
 
 

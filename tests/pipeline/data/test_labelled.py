@@ -169,7 +169,7 @@ def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypa
 @pytest.mark.parametrize("given", ["own", "own/*/*.png", "own/table.csv", "own.parquet"])
 def test_changed_pixels_are_read_again(data, tmp_path, given):
     """Even through links, and if size and mtime are as before."""
-    targets = tmp_path / "own" / "targets"
+    targets = tmp_path / "own" / ".targets"
     names = []
     for seed in range(10):
         _write(targets / f"{seed}.bin", png(_image(seed)))

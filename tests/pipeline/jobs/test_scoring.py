@@ -467,6 +467,34 @@ def test_directories_called_by_digits_are_labels(champion, tmp_path, networks):
     assert counts.accuracy == np.trace(expected) / 30
 
 
+@pytest.mark.parametrize(
+    ("names", "inputs", "labelled"),
+    [
+        (["3/a.png", "7/b.png", "x.png"], "", 2),
+        (["3/a.png", "7/b.png", ".cache/x.png"], "", 2),
+        (["train/3/a.png", "test/7/b.png"], "", 2),
+        (["3/a.png", "7/b.png", "unsorted/x.png"], "", 0),
+        (["3/a.png", "7/b.png", "unsorted/x.png"], "[0-9]/*.png", 2),
+        (["3/a.png", "10/b.png"], "", 0),
+        (["2026/11/3/a.png", "2026/11/4/b.png"], "", 0),
+        (["2026/11/3/a.png", "2026/11/4/b.png"], "2026/11", 0),
+        (["2026/11/3/a.png", "2026/11/4/b.png"], "2026/*/*/*", 0),
+        (["2026/3/4/a.png"], "", 0),
+    ],
+)
+def test_directories_are_labels_only_if_all_beside_them_are(
+    champion, tmp_path, names, inputs, labelled
+):
+    """Days and months are not."""
+    for number, name in enumerate(names):
+        file = tmp_path / "in" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(IMAGES[number]))
+    done = score(tmp_path / "in" / inputs, tmp_path / "out")
+    assert done.counts.labelled == labelled
+    assert done.counts.files == len(names) - (inputs == "[0-9]/*.png")
+
+
 def test_what_cannot_be_scored_at_all_is_one_clear_error(champion, directory, tmp_path):
     (tmp_path / "empty").mkdir()
     for bad, got in (
