@@ -414,6 +414,44 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         assert score(directory, tmp_path / "out").resumed == 20
 
 
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def _zero(path):
+    data = bytearray(path.read_bytes())
+    data[40:80] = bytes(40)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept", "told"),
+    [
+        (lambda out: shutil.rmtree(out / ".shards"), 20, False),
+        (lambda out: (out / ".shards" / "000001").write_text("["), 20, False),
+        (lambda out: _cut(out / "predictions" / "part-000001.parquet"), 17, True),
+        (lambda out: _zero(out / "predictions" / "part-000001.parquet"), 17, True),
+        (lambda out: (out / "predictions" / "part-000001.parquet").write_bytes(b""), 17, True),
+        (lambda out: (out / "predictions" / "part-000001.parquet").unlink(), 17, False),
+        (lambda out: shutil.rmtree(out / "predictions"), 0, False),
+        (lambda out: (out / "run.json").write_text("["), 0, False),
+    ],
+    ids=["no list", "bad list", "cut", "zeros", "empty", "no part", "no parts", "bad run file"],
+)
+def test_a_copied_or_damaged_output_is_finished(
+    champion, directory, tmp_path, small_shards, caplog, damage, kept, told
+):
+    """What is missing or damaged is made again, and only that; the hidden list too."""
+    score(directory, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "out")
+    damage(tmp_path / "out")
+    (tmp_path / "out" / "predictions" / "part-000002.parquet").unlink(missing_ok=True)
+    done = score(directory, tmp_path / "out")
+    assert done.resumed == max(kept - 3, 0)
+    assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
+    assert ("cannot be read as predictions" in caplog.text) == told
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
