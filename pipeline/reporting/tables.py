@@ -11,7 +11,14 @@ from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.evaluation import Evaluation
 from pipeline.metrics.novelty import NOVEL
-from pipeline.reporting.rows import check_rows, digit_rows, error_rows, metric_rows, rate_line
+from pipeline.reporting.rows import (
+    check_rows,
+    digit_rows,
+    error_rows,
+    metric_rows,
+    own_images_line,
+    rate_line,
+)
 from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
 from pipeline.scoring.outcome import REVIEW, Scoring
@@ -47,13 +54,20 @@ def retraining_card(outcome: Retraining) -> RenderableType:
 def _unchanged(outcome: Unchanged) -> RenderableType:
     table = card(outcome.message, style="bold green")
     table.add_row("why", plain(outcome.reason))
+    _add_own_images(table, outcome)
     table.add_row("sha256", outcome.version.sha256)
     return table
+
+
+def _add_own_images(table: Table, outcome: Retraining) -> None:
+    if outcome.labelled:
+        table.add_row("own images", plain(own_images_line(outcome.labelled)))
 
 
 def _metrics(outcome: Trained) -> Table:
     candidate = outcome.candidate
     table = card("metrics")
+    _add_own_images(table, outcome)
     for row in metric_rows(outcome):
         table.add_row(*row)
     losses = [epoch.loss for epoch in candidate.history]

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.images.reading import Reader
+from pipeline.images.reading import NOT_OPENED, Reader
 from pipeline.inputs import finding
 from pipeline.inputs.globbing import change_stamp
-from pipeline.inputs.image_files import ImageFiles
+from pipeline.inputs.image_files import ImageFiles, label_table
 from pipeline.inputs.labels import FILE_NAME, path_key, read_label_table
 from pipeline.inputs.source import UNKNOWN, Batch, WorkItem
 from pipeline.inputs.stores import FileType, Store, locate, open_store
@@ -53,6 +53,8 @@ class LabelledListing:
     items: list[WorkItem]
     label_table: Mapping[str, int] | None
     """Labels by path, as `path_key` returns it, if the source is a label table itself."""
+    missing: int = 0
+    """Number of labels beside the images that name none of them."""
 
     @property
     def sha256(self) -> str:
@@ -77,7 +79,7 @@ def list_labelled(source: str) -> LabelledListing:
     store = open_store(location.store)
     is_table = location.path.lower().endswith(".csv")
     if not is_table or store.file_type(location.path) is not FileType.FILE:
-        return LabelledListing(source, list(finding.work_items([source])), None)
+        return _of_directory(source)
     with store.open(location.path) as stream:
         table = read_label_table(bytes(stream.read()), location.display)
     if table.unlabelled:
@@ -87,6 +89,17 @@ def list_labelled(source: str) -> LabelledListing:
     directory = ImageFiles(location.store, root, prefix, confined=True)
     items = [_work_item(store, directory, path) for path in sorted(table.labels)]
     return LabelledListing(source, items, table.labels)
+
+
+def _of_directory(source: str) -> LabelledListing:
+    """List the images of a source that has its labels beside the images or in them."""
+    location = locate(source)
+    items = list(finding.work_items([source]))
+    table = None
+    if any(item.source.label_table_sha256 for item in items):
+        table = label_table(location.store, location.path)
+    missing = set(table[0].labels if table else ()) - {path_key(str(item.key)) for item in items}
+    return LabelledListing(source, items, None, missing=len(missing))
 
 
 def _work_item(store: Store, directory: ImageFiles, path: str) -> WorkItem:
@@ -107,7 +120,9 @@ def read_labelled(listing: LabelledListing, errors: Counter[str]) -> Iterator[La
     InputError
         If no image has a label.
     """
-    count = 0
+    count = listing.missing
+    if listing.missing:
+        errors[NOT_OPENED] += listing.missing
     for batch, labels in _batches(listing):
         has_label = labels != UNKNOWN
         count += int(np.count_nonzero(has_label))

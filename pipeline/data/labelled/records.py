@@ -8,6 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import InputError
+
+# Fewer labelled images are taken for a mistake in the labels.
+_MIN_USED = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
@@ -44,6 +49,36 @@ class Collection:
     """Number of files that cannot be used, by reason."""
     conflicts: tuple[Conflict, ...]
     """Images with several labels; they are left out."""
+
+    @property
+    def used(self) -> int:
+        """Number of images that are trained on or held out."""
+        return self.training + self.held_out
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Number of files and images that are not used, by reason."""
+        reasons = {"in MNIST": self.of_mnist, "several labels": len(self.conflicts), **self.errors}
+        return {reason: count for reason, count in reasons.items() if count}
+
+    def require_use(self, source: str) -> None:
+        """Check that the labels were of use: a retraining without them would look like success.
+
+        Raises
+        ------
+        InputError
+            If fewer than 10 images, or fewer than half of those with a label, can be used.
+        """
+        given = self.used + sum(self.left_out.values())
+        if self.used >= _MIN_USED and 2 * self.used >= given:
+            return
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+        raise InputError(
+            f"{source}: expected at least {_MIN_USED} labelled images, and at least half of those "
+            f"given, to be of use; got {self.used:,} of {given:,}"
+            + (f" (left out: {reasons})" if reasons else "")
+            + ". Correct the labels or the files, or retrain without them."
+        )
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
