@@ -21,11 +21,15 @@ from pipeline.reporting.rows import (
 )
 from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
-from pipeline.scoring.outcome import REVIEW, Scoring
+from pipeline.scoring.outcome import Scoring
+from pipeline.scoring.review_files import FAILED
 from pipeline.training.outcome import Registered, Reproduction, Retraining, Trained, Unchanged
 
 # Maximum number of mistakes in the table; the HTML report has more.
 _MAX_MISTAKES = 5
+
+# Maximum number of images without a prediction; failed.csv has all of them.
+_MAX_FAILED = 5
 
 # Maximum number of bars in a curve.
 _MAX_BARS = 60
@@ -132,6 +136,7 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
             f"accuracy {counts.accuracy:.4f}"
         )
     lines += [f"{count} not scored: {reason}" for reason, count in error_rows(counts)]
+    lines += _failed_lines(scoring)
     if counts.novel:
         lines.append(f"{counts.novel:,} do not look like one digit: novelty below {NOVEL}")
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
@@ -142,9 +147,19 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
         )
         lines.append(f"drift, population stability index: {figures}")
     if scoring.review:
-        lines.append(f"{scoring.review:,} to review: {scoring.path.parent / REVIEW}")
+        lines.append(f"{scoring.review:,} to review: {scoring.review_path}")
     lines.append(f"Predictions: {scoring.path}")
     return lines
+
+
+def _failed_lines(scoring: Scoring) -> list[str]:
+    """Name the first images without a prediction, and the file that names all of them."""
+    failed = scoring.counts.errors.total()
+    if not failed:
+        return []
+    lines = [f"  {plain(path)}: {error}" for path, error in scoring.failed[:_MAX_FAILED]]
+    every = "all" if failed > len(lines) else "also"
+    return [*lines, f"  {every} in {scoring.path.parent / FAILED}"]
 
 
 def _gate(verdict: Verdict) -> Table:

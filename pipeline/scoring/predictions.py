@@ -143,6 +143,16 @@ def read_below(part: Path, confidence: float) -> list[tuple[str, int, float]]:
     return list(zip(*(table[name].to_pylist() for name in REVIEW_COLUMNS), strict=True))
 
 
+def read_failed(part: Path) -> list[tuple[str, str]]:
+    """Return path and error of a shard's images without a prediction."""
+    counts, _ = read_counts(part)
+    if not counts.errors:
+        return []
+    columns = ["path", "error"]
+    table = pq.read_table(part, columns=columns, filters=pc.field("error").is_valid())
+    return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
+
+
 def read_counts(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
     """Return the counts of a shard, and its least certain predictions."""
     metadata = pq.read_schema(part).metadata

@@ -285,14 +285,80 @@ def test_what_is_less_certain_is_listed_for_a_person(champion, directory, tmp_pa
     limit = sorted(row["confidence"] for row in rows)[7]
     done = score(directory, tmp_path / "out", min_confidence=limit)
     with (tmp_path / "out" / "review.csv").open(newline="") as stream:
-        listed = [(row["path"], int(row["prediction"])) for row in csv.DictReader(stream)]
-    assert listed == [(r["path"], r["prediction"]) for r in rows if r["confidence"] < limit]
-    assert done.review == len(listed) == 7
+        failed, *listed = csv.DictReader(stream)
+    assert failed == {"path": "a.png", "prediction": "", "confidence": "", "error": "empty file"}
+    assert [(row["path"], int(row["prediction"])) for row in listed] == [
+        (row["path"], row["prediction"]) for row in rows if row["confidence"] < limit
+    ]
+    assert done.review == len(listed) + 1 == 8
     assert done.resumed == 21
     score(directory, tmp_path / "out")
     assert not (tmp_path / "out" / "review.csv").exists()
     with pytest.raises(InvalidParameterError, match="min_confidence: expected a fraction"):
         score(directory, tmp_path / "out", min_confidence=95)
+
+
+def test_edits_of_the_list_to_review_are_kept(champion, directory, tmp_path, caplog):
+    """Whatever the next run is asked for; the new list has another name."""
+    output = tmp_path / "out"
+    (directory / "a.png").write_text("")
+
+    def review(name):
+        return (output / name).read_text()
+
+    assert score(directory, output, min_confidence=0.9).review_path == output / "review.csv"
+    untouched = review("review.csv")
+    score(directory, output, min_confidence=0.9)
+    assert caplog.text == ""
+    edited = untouched + "mine\n"
+    (output / "review.csv").write_text(edited)
+    score(directory, output)
+    assert review("review.csv") == edited
+    for _ in range(2):
+        done = score(directory, output, min_confidence=0.9)
+        assert done.review_path == output / "review-2.csv"
+        assert (review("review.csv"), review("review-2.csv")) == (edited, untouched)
+    assert "review.csv was edited and stays; the new list is review-2.csv" in caplog.text
+    score(directory, output)
+    assert sorted(path.name for path in output.glob("review*")) == ["review.csv"]
+    (directory / "b.png").write_text("")
+    score(directory, output, model="2", min_confidence=0.5)
+    assert review("review.csv") == edited
+
+
+def test_what_failed_is_named(champion, directory, tmp_path, digits):
+    """The first in the terminal and the summary, all in a table, which goes when none failed."""
+    for number in range(12):
+        (directory / f"bad-{number:02}.png").write_text("text" if number else "")
+    ended = digits("score", directory, "--output", tmp_path / "out", "--direct")
+    assert "bad-00.png: empty file" in ended.out
+    assert "bad-04.png: not an image" in ended.out
+    assert "bad-05.png" not in ended.out
+    assert f"all in {tmp_path / 'out' / 'failed.csv'}" in ended.out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    expected = [f"bad-{number:02}.png" for number in range(12)]
+    assert [row["path"] for row in summary["failed"]] == expected[:10]
+    with (tmp_path / "out" / "failed.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["path"] for row in rows] == expected
+    assert [row["error"] for row in rows] == ["empty file", *["not an image"] * 11]
+    for name in expected:
+        (directory / name).unlink()
+    score(directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "failed.csv").exists()
+
+
+def test_no_cell_is_a_formula_and_paths_stay_paths(champion, directory, tmp_path):
+    names = [f"{character}1.png" for character in "=+-@\t\r"]
+    for name in names:
+        (directory / name).write_text("")
+    output = tmp_path / "out"
+    score(directory, output, options=Options(split=1), min_confidence=1.0)
+    for table in ("failed.csv", "review.csv", "numbers.csv"):
+        with (output / table).open(newline="") as stream:
+            paths = [row["path"] for row in csv.DictReader(stream)]
+        assert {f"./{name}" for name in names} <= set(paths)
+        assert not any(path.startswith(tuple("=+-@\t\r")) for path in paths)
 
 
 def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_path, networks):
