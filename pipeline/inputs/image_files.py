@@ -1,7 +1,6 @@
 """Image files, in a directory of this machine or of an object store."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,7 @@ import numpy as np
 
 from pipeline.images.reading import Reader, sheet
 from pipeline.inputs.labels import FILE_NAME, LabelLookup, LabelTable, read_label_table
-from pipeline.inputs.source import UNKNOWN, Batch, batch_of
+from pipeline.inputs.source import UNKNOWN, Batch, batch_of, path_text
 from pipeline.inputs.stores import open_store
 
 
@@ -37,16 +36,11 @@ class ImageFiles:
             contents = store.contents(self.directory, names, confined=self.confined)
             labels = map(lookup.label_of, names)
             yield batch_of(
-                [text(self.prefix + name) for name in names],
+                [path_text(self.prefix + name) for name in names],
                 map(sheet, contents),
                 np.array([UNKNOWN if label is None else label for label in labels], np.int8),
                 reader,
             )
-
-
-def text(path: str) -> str:
-    """Return a path as valid UTF-8, which Parquet needs; bytes that are not are escaped."""
-    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def label_table(store: str, directory: str) -> tuple[LabelTable, str] | None:

@@ -30,7 +30,7 @@ from pipeline.images.reading import (
     pixels_as_seen,
     sheet,
 )
-from pipeline.inputs.source import UNKNOWN, Batch, WorkItem, batch_of, seen_as_batch
+from pipeline.inputs.source import UNKNOWN, Batch, WorkItem, batch_of, path_text, seen_as_batch
 from pipeline.inputs.stores import open_store
 
 SUFFIX = ".parquet"
@@ -73,6 +73,7 @@ class ParquetRows:
         """Read adjacent row groups in order, `size` rows at a time."""
         groups = [group for group, _, _ in keys]
         row = keys[0][1]
+        display = path_text(self.display)
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
             schema = file.schema_arrow
@@ -86,7 +87,7 @@ class ParquetRows:
                 rows_at_a_time, row_groups=groups, columns=columns, use_threads=False
             ):
                 yield _batch(
-                    [f"{self.display}#{number}" for number in range(row, row + len(table))],
+                    [f"{display}#{number}" for number in range(row, row + len(table))],
                     table.column(image),
                     _digit_labels(table.column(label)) if label else _unknown(len(table)),
                     reader,

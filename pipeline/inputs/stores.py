@@ -134,7 +134,8 @@ class _ThisMachine:
                 yield error.reason
 
     def open(self, path: str) -> Any:
-        return pyarrow.OSFile(path)
+        # As bytes, because a path need not be UTF-8.
+        return pyarrow.OSFile(os.fsencode(path))
 
 
 _THIS_MACHINE = _ThisMachine()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -59,7 +60,7 @@ class LabelledListing:
     @property
     def sha256(self) -> str:
         """SHA-256 of change stamps and labels, and of the code that reads the images."""
-        digest = hashlib.sha256(f"{code_version()}\0{self.source}\0".encode())
+        digest = hashlib.sha256(os.fsencode(f"{code_version()}\0{self.source}\0"))
         for table in sorted({item.source.label_table_sha256 or "" for item in self.items}):
             digest.update(table.encode())
         digest.update(json.dumps(self.label_table, sort_keys=True).encode())

@@ -28,6 +28,7 @@ from pipeline import Settings, open_registry, score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
 from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
+from pipeline.inputs.source import path_text
 from pipeline.processes import spawned_map
 from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
@@ -239,6 +240,32 @@ def test_labels_are_those_of_each_directory_and_of_the_directories_in_a_pattern(
     ):
         counts = score(inputs, here / "out").counts
         assert (counts.labelled, counts.correct) == (20 * times, right * times)
+
+
+@given(st.sets(st.text(st.sampled_from("\\x5cf\udcff\udce4\xe4"), max_size=8), min_size=2))
+def test_two_paths_have_two_texts(paths):
+    """Whatever their bytes; each text is valid UTF-8."""
+    texts = {path_text(path) for path in paths}
+    assert len(texts) == len({os.fsencode(path) for path in paths})
+    assert all(text.encode() for text in texts if text)
+
+
+def test_directories_whose_path_is_not_utf8_are_scored(here, digits):
+    name = os.fsdecode(b"sc\xe4n")
+    for path in (f"{name}/1.png", f"{name}/\\xff.png", f"{name}/" + os.fsdecode(b"\xff.png")):
+        _put(here / path, 0)
+    (here / name / "labels.csv").write_text(f"path,label\n1.png,{LABELS[0]}\n")
+    (here / name / "set").mkdir()
+    _table(here / "x", {"image": _tensors(IMAGES[:1])}).rename(here / name / "set" / "a.parquet")
+    done = score([name, f"{name}/set/a.parquet"], here / "out")
+    assert done.counts.labelled == 1
+    assert sorted(_paths(here / "out")) == [
+        r"sc\xe4n/1.png",
+        r"sc\xe4n/\x5cxff.png",
+        r"sc\xe4n/\xff.png",
+        r"sc\xe4n/set/a.parquet#0",
+    ]
+    assert digits("score", name, "--output", here / "out", "--direct").status == 0
 
 
 # Parquet.
