@@ -62,7 +62,7 @@ def check_inputs(inputs: Sequence[str], output: Path) -> None:
         if (
             isinstance(first.source, ParquetRows)
             and not location.store
-            and output.absolute().is_relative_to(location.path)
+            and output.resolve().is_relative_to(Path(location.path).resolve())
         ):
             raise OutputError(
                 f"{output}: expected a directory outside the Parquet data set {given}, or the "
@@ -170,7 +170,8 @@ def _with_warnings(
 def _of_table(files: ImageFiles, table: ListedFile) -> Iterator[WorkItem]:
     path = f"{files.directory}/{table.name}"
     rows = ParquetRows(files.store, path, files.prefix + table.name)
-    return parquet_rows.work_items(rows, os.fsencode(files.prefix) + table.change_stamp)
+    stamp = os.fsencode(files.prefix) + table.change_stamp
+    return parquet_rows.work_items(rows, stamp, leave_out_predictions=True)
 
 
 def _not_empty(items: Iterator[WorkItem], display: str) -> Iterator[WorkItem]:

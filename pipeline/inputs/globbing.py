@@ -1,11 +1,14 @@
 """Files below a directory: all of them, or those that match a pattern."""
 
+import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from fnmatch import translate
 from itertools import islice
 from typing import NamedTuple, Protocol
+
+_log = logging.getLogger(__name__)
 
 DIGITS = frozenset("0123456789")
 """The labels, and the names of directories that may be labels."""
@@ -168,7 +171,8 @@ def _walk(
 ) -> Iterator[ListedFile]:
     prefix, positions, is_label = directory
     below: dict[str, frozenset[int]] = {}
-    entries = scan(f"{root}/{prefix}".rstrip("/") or "/")
+    path = f"{root}/{prefix}".rstrip("/") or "/"
+    entries = _entries(scan, path) if prefix else scan(path)
     while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
         for entry in chunk:
             name = entry.name
@@ -182,10 +186,10 @@ def _walk(
                 and (is_file or not entry.is_dir(follow_symlinks=False))
                 and (status := _status(entry))
             ):
-                path = prefix + name
-                yield ListedFile(path, change_stamp(path, status), is_label)
+                file = prefix + name
+                yield ListedFile(file, change_stamp(file, status), is_label)
     for name, inside in sorted(below.items()):
-        child = _Directory(f"{prefix}{name}/", inside, are_labels(below, f"{root}/{prefix}"))
+        child = _Directory(f"{prefix}{name}/", inside, are_labels(below, path))
         yield from _walk(scan, root, child, pattern, suffixes)
 
 
@@ -203,6 +207,17 @@ def are_labels(names: Iterable[str], parent: str) -> bool:
     """
     is_date = parent.rstrip("/").rpartition("/")[2].isdecimal()
     return not is_date and all(name in DIGITS or name.startswith(".") for name in names)
+
+
+def _entries(scan: Scan, directory: str) -> Iterator[DirEntry]:
+    """Yield the entries of a directory below an input, whose loss does not stop a run."""
+    try:
+        yield from scan(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        # Its owner has removed it since the directory above was listed.
+        return
+    except PermissionError:
+        _log.warning("%s: cannot be listed, and is left out. Check its permissions.", directory)
 
 
 def _status(entry: DirEntry) -> Status | None:

@@ -35,6 +35,9 @@ from pipeline.inputs.stores import open_store
 
 SUFFIX = ".parquet"
 
+# Columns of every file of predictions that this or an earlier release has written.
+_PREDICTION_COLUMNS = frozenset(("path", "prediction", "confidence", "error", "model_sha256"))
+
 _IMAGE = "image"
 _LABEL = "label"
 
@@ -97,8 +100,17 @@ class ParquetRows:
             raise InputError(f"{self.location}: is damaged: expected {end} rows, got {row}.")
 
 
-def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
+def work_items(
+    rows: ParquetRows, change_stamp: bytes, *, leave_out_predictions: bool = False
+) -> Iterator[WorkItem]:
     """Yield the row groups of a file.
+
+    Parameters
+    ----------
+    rows : ParquetRows
+    change_stamp : bytes
+    leave_out_predictions : bool
+        Whether a file of predictions counts as empty: those of an earlier run may be in the input.
 
     Raises
     ------
@@ -106,6 +118,8 @@ def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
         If it is damaged, or has no image column or several.
     """
     with _opened(rows) as file:
+        if leave_out_predictions and set(file.schema_arrow.names) >= _PREDICTION_COLUMNS:
+            return
         _image_column(file.schema_arrow, rows.location)
         counts = _row_counts(file, range(file.metadata.num_row_groups))
     first = 0

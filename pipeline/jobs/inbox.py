@@ -148,7 +148,7 @@ def prepare_boxes(inbox: Path, outbox: Path) -> tuple[Path, Path]:
 
 def _complete_files(inbox: Path, settle: float) -> list[str]:
     """Return the sorted paths of files that do not change for `settle` seconds."""
-    before = dict(_image_files(inbox))
+    before = dict(_image_files(inbox, warn=True))
     if before:
         # Two listings are compared, not ages: the clock of a file server may differ from ours.
         time.sleep(settle)
@@ -195,11 +195,20 @@ def _finish(outbox: Path, score: Callable[[Path, Path], Scoring]) -> list[Scorin
     return done
 
 
-def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Stamp]]:
+def _image_files(
+    directory: Path, prefix: str = "", *, warn: bool = False
+) -> Iterator[tuple[str, _Stamp]]:
     """Yield the relative path and the change stamp of each image file below a directory."""
     try:
         entries = list(os.scandir(directory))
     except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError:
+        if not prefix:
+            raise
+        # Such as lost+found: the other files do not wait for it.
+        if warn:
+            _log.warning("%s: cannot be listed, and stays. Check its permissions.", directory)
         return
     for entry in entries:
         name = prefix + entry.name
@@ -208,7 +217,7 @@ def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Stam
         # Its owner may have removed it.
         with suppress(FileNotFoundError):
             if entry.is_dir(follow_symlinks=False):
-                yield from _image_files(Path(entry.path), f"{name}/")
+                yield from _image_files(Path(entry.path), f"{name}/", warn=warn)
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - many files
                 status = entry.stat(follow_symlinks=False)
                 yield (

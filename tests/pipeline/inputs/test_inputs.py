@@ -29,6 +29,7 @@ from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
 from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
 from pipeline.inputs.source import path_text
+from pipeline.jobs.inbox import _complete_files
 from pipeline.processes import spawned_map
 from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
@@ -266,6 +267,49 @@ def test_directories_whose_path_is_not_utf8_are_scored(here, digits):
         r"sc\xe4n/set/a.parquet#0",
     ]
     assert digits("score", name, "--output", here / "out", "--direct").status == 0
+
+
+@contextlib.contextmanager
+def _unprivileged():
+    """Be a user who may not list everything; root may."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_directory_that_may_not_be_listed_stops_nothing(caplog):
+    """In a scoring and in an inbox."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        for directory in ("a", "lost+found", "z"):
+            _put(root / directory / "1.png", 0)
+        (root / "lost+found").chmod(0)
+        with _unprivileged():
+            found = [file.name for file in walk(os.scandir, name, EVERYTHING, {".png"})]
+            in_inbox = _complete_files(root, 0)
+        assert found == in_inbox == ["a/1.png", "z/1.png"]
+        for end in ("is left out", "stays"):
+            assert caplog.text.count(f"{root}/lost+found: cannot be listed, and {end}") == 1
+        (root / "lost+found").chmod(0o700)
+
+
+def test_a_directory_that_vanishes_while_it_is_listed_stops_nothing(here):
+    for directory in "abc":
+        _put(here / directory / "1.png", 0)
+
+    def scan(directory):
+        entries = list(os.scandir(directory))
+        shutil.rmtree(here / "b", ignore_errors=True)
+        return iter(entries)
+
+    found = [file.name for file in walk(scan, str(here), EVERYTHING, {".png"})]
+    assert found == ["a/1.png", "c/1.png"]
 
 
 # Parquet.
@@ -696,6 +740,28 @@ def test_the_output_must_not_become_part_of_a_parquet_data_set(here):
         score("in", here / "in" / "out")
     assert not (here / "in" / "out").exists()
     score("in/a.parquet", here / "in" / "out")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output"), [("link", "in/out"), ("in", "link/out"), ("in", "x/../in/out")]
+)
+def test_the_output_must_not_become_part_of_it_through_links(here, inputs, output):
+    _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES[:3])})
+    (here / "link").symlink_to(here / "in")
+    (here / "x").mkdir()
+    with pytest.raises(OutputError, match="expected a directory outside the Parquet data set"):
+        score(inputs, Path(output))
+
+
+@pytest.mark.parametrize("pattern", ["in/**", "in/**/*.parquet", "in/*/*"])
+def test_predictions_in_an_input_are_left_out(here, pattern):
+    _table(here / "in" / "set" / "a.parquet", {"image": _tensors(IMAGES[:3])})
+    for _ in range(2):
+        score(pattern, here / "in" / "out")
+        assert _paths(here / "in" / "out") == [f"in/set/a.parquet#{row}" for row in range(3)]
+    assert score("in", here / "out").counts.files == 3
+    with pytest.raises(InputError, match=r"got none, or none with a row"):
+        score("in/out", here / "other")
 
 
 # The command line.
