@@ -4,7 +4,8 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pipeline import files
@@ -47,19 +48,21 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
     # A process that had to wait for the lock finds the record of the other one.
     with files.locked(directory):
         files.remove_leftovers(directory)
-        collection = _recorded(record)
+        collection = _recorded(record, directory)
         if collection is None:
             collection = _collect(listing, data, directory)
             with files.atomic_write(record) as temporary:
-                temporary.write_text(json.dumps(asdict(collection), default=str))
+                temporary.write_text(json.dumps(collection.as_json()))
     _log_collection(str(source), collection)
     return collection
 
 
-def _recorded(record: Path) -> Collection | None:
+def _recorded(record: Path, directory: Path) -> Collection | None:
     """Return the recorded collection of the same files; None if its images are not stored."""
     try:
-        collection = Collection.from_json(json.loads(record.read_text()))
+        collection = Collection.from_json(
+            json.loads(record.read_text()), partial(storage.path_of, directory)
+        )
     except FileNotFoundError:
         return None
     reference = collection.reference

@@ -1,7 +1,7 @@
 """Records of labelled images: what was collected, where it is stored, and the images themselves."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -80,12 +80,28 @@ class Collection:
             + ". Correct the labels or the files, or retrain without them."
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as values that JSON can represent, without any path of the images.
+
+        A directory of labelled images may be copied or moved.
+        """
+        reference = {"sha256": self.reference.sha256} if self.reference else None
+        return {**asdict(self), "reference": reference}
+
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return the collection whose fields were stored as JSON."""
+    def from_json(cls, values: dict[str, Any], path_of: Callable[[str], Path]) -> Self:
+        """Return the collection that `as_json` returned these values for.
+
+        Parameters
+        ----------
+        values : dict
+        path_of : callable
+            Returns the file of the images with a SHA-256.
+        """
         reference = values["reference"]
         if reference is not None:
-            reference = LabelledReference(Path(reference["path"]), reference["sha256"])
+            sha256 = reference["sha256"]
+            reference = LabelledReference(path_of(sha256), sha256)
         conflicts = tuple(
             Conflict(tuple(conflict["labels"]), tuple(conflict["paths"]))
             for conflict in values["conflicts"]

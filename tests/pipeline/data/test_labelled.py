@@ -1,6 +1,8 @@
 """A user's own labelled images: read, deduplicated, and split for ever."""
 
+import json
 import os
+import shutil
 import unicodedata
 
 import cv2
@@ -164,6 +166,23 @@ def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypa
     assert first.reference.path.exists()
     _write(own / "1" / "empty.png", png(_image(1000)))
     assert collect(own, data, tmp_path / "kept").reference != first.reference
+
+
+def test_a_copied_directory_reads_its_own_images(data, tmp_path, monkeypatch):
+    """Not those of the original, even while these are still there."""
+    _fill(tmp_path / "own")
+    first = collect(tmp_path / "own", data, tmp_path / "kept").reference
+    shutil.copytree(tmp_path / "kept", tmp_path / "copy")
+    (record,) = (tmp_path / "copy").glob("*.json")
+    values = json.loads(record.read_text())
+    assert str(tmp_path / "kept") not in record.read_text()
+    monkeypatch.setattr("pipeline.inputs.image_files.sheet", None)
+    # Earlier releases wrote the path.
+    for reference in (values["reference"], {**values["reference"], "path": str(first.path)}):
+        record.write_text(json.dumps({**values, "reference": reference}))
+        copied = collect(tmp_path / "own", data, tmp_path / "copy").reference
+        assert copied.sha256 == first.sha256
+        assert copied.path == tmp_path / "copy" / first.path.name
 
 
 @pytest.mark.parametrize("given", ["own", "own/*/*.png", "own/table.csv", "own.parquet"])
