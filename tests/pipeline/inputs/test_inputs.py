@@ -292,7 +292,7 @@ def test_a_directory_that_may_not_be_listed_stops_nothing(caplog):
         (root / "lost+found").chmod(0)
         with _unprivileged():
             found = [file.name for file in walk(os.scandir, name, EVERYTHING, {".png"})]
-            in_inbox = _complete_files(root, 0)
+            in_inbox = list(_complete_files(root, 0))
         assert found == in_inbox == ["a/1.png", "z/1.png"]
         for end in ("is left out", "stays"):
             assert caplog.text.count(f"{root}/lost+found: cannot be listed, and {end}") == 1
