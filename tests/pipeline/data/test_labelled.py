@@ -258,6 +258,29 @@ def test_a_table_may_be_in_an_object_store(data, tmp_path, monkeypatch):
     assert collection.errors == {"cannot be opened": 1}
 
 
+def test_a_table_reads_nothing_outside_its_directory(data, tmp_path):
+    """Neither through links nor through ``..``."""
+    own = tmp_path / "own"
+    for seed, path in enumerate((own / "in" / "0.png", tmp_path / "secret" / "1.png")):
+        _write(path, png(_image(seed)))
+    (own / "link").symlink_to(tmp_path / "secret")
+    (own / "file.png").symlink_to(tmp_path / "secret" / "1.png")
+    (own / "inner").symlink_to(own / "in")
+    names = [
+        "in/0.png",
+        "inner/0.png",
+        "link/1.png",
+        "../secret/1.png",
+        "file.png",
+        "../own/in/0.png",
+    ]
+    table = "".join(f"{name},1\n" for name in names)
+    (own / "mine.csv").write_text("path,label\n" + table)
+    collection = collect(str(own / "mine.csv"), data, tmp_path / "kept")
+    assert collection.errors == {"link out of the directory": 3}
+    assert (collection.used, collection.duplicates) == (1, 2)
+
+
 def test_a_table_finds_names_of_another_spelling(data, tmp_path):
     """As macOS spells them, or with ``./``."""
     own = tmp_path / "own"
