@@ -5,17 +5,23 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli import running
 from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
 
+if TYPE_CHECKING:
+    from prefect.schedules import Schedule
+
 app = typer.Typer()
 
 # Seconds in ten years.
 _MAX_INTERVAL = 10 * 365 * 86_400
+
+# How many of the next runs of each schedule are printed.
+_SHOWN = 3
 
 Interval = Annotated[
     float,
@@ -28,10 +34,13 @@ Interval = Annotated[
 @app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
 def serve(
     *,
-    cron: Annotated[str, typer.Option(help="When to retrain: five fields, in UTC.")] = "0 3 * * *",
+    cron: Annotated[str, typer.Option(help="When to retrain: a cron expression.")] = "0 3 * * *",
     ingest_cron: Annotated[
-        str, typer.Option(help="When to verify the data: five fields, in UTC.")
+        str, typer.Option(help="When to verify the data: a cron expression.")
     ] = "0 2 * * *",
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of both, such as America/New_York.")
+    ] = "UTC",
     inbox: Annotated[
         Path | None, typer.Option(help="Directory whose new images are scored.")
     ] = None,
@@ -69,14 +78,15 @@ def serve(
         from pipeline.jobs.inbox import prepare_boxes
 
         boxes = dict(zip(("inbox", "outbox"), prepare_boxes(inbox, outbox), strict=True))
-    _serve(cron, parameters, ingest_cron=ingest_cron, inbox=boxes, every=every, port=port)
+    crons = {"cron": cron, "ingest-cron": ingest_cron}
+    _serve(crons, timezone, parameters, inbox=boxes, every=every, port=port)
 
 
 def _serve(
-    cron: str,
+    crons: dict[str, str],
+    timezone: str,
     parameters: dict[str, Any],
     *,
-    ingest_cron: str,
     inbox: dict[str, Any] | None,
     every: float,
     port: int,
@@ -107,8 +117,20 @@ def _serve(
                 typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
             from pipeline.flows.deployments import serve as serve_deployments
 
-            serve_deployments(cron, parameters, ingest_cron=ingest_cron, inbox=inbox, every=every)
+            retrain, ingest = _schedules(crons, timezone)
+            serve_deployments(retrain, parameters, ingest=ingest, inbox=inbox, every=every)
     except Exception:
         # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
         if not is_stopping:
             raise
+
+
+def _schedules(crons: dict[str, str], timezone: str) -> "list[Schedule]":
+    """Return the schedules of cron expressions, and print their next runs."""
+    from pipeline.flows.schedules import cron_schedule, next_runs
+
+    schedules = [cron_schedule(name, cron, timezone) for name, cron in crons.items()]
+    for name, schedule in zip(crons, schedules, strict=True):
+        times = ", ".join(f"{time:%a %Y-%m-%d %H:%M %Z}" for time in next_runs(schedule, _SHOWN))
+        typer.echo(f"--{name}: next runs {times}.", err=True)
+    return schedules

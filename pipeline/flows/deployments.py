@@ -19,11 +19,10 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.flows import Flow
 from prefect.runner import Runner
-from prefect.schedules import Cron, Interval, Schedule
+from prefect.schedules import Interval, Schedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-from pipeline.errors import InvalidParameterError
 from pipeline.flows import flows
 
 TAG = "digits"
@@ -55,10 +54,10 @@ _FINAL_EVENTS = {
 
 
 def serve(
-    cron: str,
+    retrain: Schedule,
     parameters: dict[str, Any],
     *,
-    ingest_cron: str,
+    ingest: Schedule,
     inbox: dict[str, Any] | None = None,
     every: float = 60,
 ) -> None:
@@ -66,26 +65,21 @@ def serve(
 
     Parameters
     ----------
-    cron : str
-        When to retrain: a cron expression of five fields, in UTC.
+    retrain : Schedule
+        When to retrain.
     parameters : dict
         Parameters of the flow ``retrain``.
-    ingest_cron : str
-        When to verify the data: a cron expression of five fields, in UTC.
+    ingest : Schedule
+        When to verify the data.
     inbox : dict, optional
         Parameters of the flow ``score-inbox``; by default it is not served.
     every : float
         Seconds from one look into the inbox to the next.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a cron expression is invalid.
     """
     # A run that is due while another one runs waits for it; cancelled, it would be lost silently.
     deployments = [
-        _deployment(flows.retrain, _cron("cron", cron), parameters),
-        _deployment(flows.ingest, _cron("ingest-cron", ingest_cron), {}),
+        _deployment(flows.retrain, retrain, parameters),
+        _deployment(flows.ingest, ingest, {}),
     ]
     if inbox is not None:
         schedule = Interval(timedelta(seconds=every))
@@ -173,10 +167,3 @@ def _deployment(
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),
     )
-
-
-def _cron(name: str, cron: str) -> Schedule:
-    try:
-        return Cron(cron, timezone="UTC")
-    except ValueError:
-        raise InvalidParameterError(name, "five fields like '0 3 * * *'", cron) from None
