@@ -109,7 +109,8 @@ def _serve(
     signal.signal(signal.SIGTERM, stop)
     try:
         with contextlib.ExitStack() as stack:
-            if not has_server():
+            own_server = not has_server()
+            if own_server:
                 typer.echo("Starting a Prefect server.", err=True)
                 log = settings.home / "prefect-server.log"
                 address = stack.enter_context(prefect_server(port, log))
@@ -118,7 +119,14 @@ def _serve(
             from pipeline.flows.deployments import serve as serve_deployments
 
             retrain, ingest = _schedules(crons, timezone)
-            serve_deployments(retrain, parameters, ingest=ingest, inbox=inbox, every=every)
+            serve_deployments(
+                retrain,
+                parameters,
+                ingest=ingest,
+                inbox=inbox,
+                every=every,
+                own_server=own_server,
+            )
     except Exception:
         # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
         if not is_stopping:

@@ -23,7 +23,7 @@ from prefect.schedules import Interval, Schedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-from pipeline.flows import flows
+from pipeline.flows import flows, recovery
 
 TAG = "digits"
 """Tag of the deployments of `digits serve`, and of their runs."""
@@ -60,6 +60,7 @@ def serve(
     ingest: Schedule,
     inbox: dict[str, Any] | None = None,
     every: float = 60,
+    own_server: bool = False,
 ) -> None:
     """Serve the jobs until this process is stopped, which cancels the current runs.
 
@@ -75,6 +76,8 @@ def serve(
         Parameters of the flow ``score-inbox``; by default it is not served.
     every : float
         Seconds from one look into the inbox to the next.
+    own_server : bool
+        Whether the Prefect server is this process's own, so that no other process runs these jobs.
     """
     # A run that is due while another one runs waits for it; cancelled, it would be lost silently.
     deployments = [
@@ -91,8 +94,10 @@ def serve(
     mark_dead_runs()
     # By default Prefect pauses the schedules when it stops, and they stay paused.
     runner = _Runner(pause_on_shutdown=False, limit=len(deployments))
-    for deployment in deployments:
-        runner.add_deployment(deployment)
+    served = [runner.add_deployment(deployment) for deployment in deployments]
+    if own_server:
+        recovery.end_lost_runs(served)
+        recovery.resume_interrupted_work(served)
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 

@@ -35,6 +35,11 @@ def set_defaults(settings: Settings, *, console_level: str) -> None:
     if not has_server():
         # An embedded server keeps its database under our home; a user's own Prefect does not.
         defaults["PREFECT_HOME"] = str(settings.home / "prefect")
+        # In memory, the default, leases end with the server, but the slots that they guard stay
+        # taken in its database, for ever.
+        defaults["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"] = (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        )
         # Prefect creates only the last directory of the path, and its server fails without it.
         (settings.home / "prefect").mkdir(parents=True, exist_ok=True)
     for name, value in defaults.items():
