@@ -1,9 +1,10 @@
 """The command that serves the scheduled jobs."""
 
 import contextlib
-import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,8 +60,8 @@ def serve(
 ) -> None:
     """Serve the jobs: retrain and verify the data on schedules, and score an inbox.
 
-    Runs until it is stopped. If PREFECT_API_URL names no server, one is started on this machine,
-    and stopped at the end.
+    Runs until it is stopped. If Prefect's settings name no server (PREFECT_API_URL, or a
+    profile), one is started on this machine, and stopped at the end.
     """
     if (inbox is None) != (outbox is None):
         raise typer.BadParameter("--inbox and --outbox must be given together.")
@@ -93,32 +94,40 @@ def _serve(
 ) -> None:
     """Serve the deployments, with a Prefect server of this process if there is no other."""
     settings = running.prepare_prefect(console_level="INFO")
-    from pipeline.flows.environment import has_server, require_task_runner
+    from pipeline.flows.environment import (
+        has_server,
+        require_server,
+        require_task_runner,
+        use_server,
+    )
     from pipeline.flows.server import prefect_server
 
     if inbox:
         require_task_runner(settings)
-    is_stopping = False
+    stop = threading.Event()
 
-    def stop(*_: object) -> None:
-        nonlocal is_stopping
-        is_stopping = True
+    def stop_early(*_: object) -> None:
+        # The exit alone can be lost: Python ignores it if it is raised in a destructor.
+        stop.set()
         sys.exit(0)
 
     # Until Prefect handles the signal itself. A server that was started here is stopped either way.
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, stop_early)
     try:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_only_one(settings.home))
+            retrain, ingest = _schedules(crons, timezone)
             own_server = not has_server()
             if own_server:
                 typer.echo("Starting a Prefect server.", err=True)
                 log = settings.home / "prefect-server.log"
                 address = stack.enter_context(prefect_server(port, log))
-                os.environ["PREFECT_API_URL"] = address
+                use_server(address)
                 typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+            else:
+                require_server()
             from pipeline.flows.deployments import serve as serve_deployments
 
-            retrain, ingest = _schedules(crons, timezone)
             serve_deployments(
                 retrain,
                 parameters,
@@ -126,11 +135,35 @@ def _serve(
                 inbox=inbox,
                 every=every,
                 own_server=own_server,
+                stop=stop,
             )
     except Exception:
         # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
-        if not is_stopping:
+        if not stop.is_set():
             raise
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Refuse to serve twice under one home: the second would rewrite the first one's schedules.
+
+    Raises
+    ------
+    BusyError
+        If another process serves.
+    """
+    from pipeline import files
+    from pipeline.errors import BusyError
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(home / "serving", wait=False))
+        except BlockingIOError:
+            raise BusyError(
+                f"Another `digits serve` runs under {home}. Stop it, or set DIGITS_HOME to another "
+                "directory."
+            ) from None
+        yield
 
 
 def _schedules(crons: dict[str, str], timezone: str) -> "list[Schedule]":

@@ -1,10 +1,11 @@
 """Serving the scheduled jobs to a Prefect server."""
 
 import asyncio
-import sys
+import threading
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
+from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
@@ -61,6 +62,7 @@ def serve(
     inbox: dict[str, Any] | None = None,
     every: float = 60,
     own_server: bool = False,
+    stop: threading.Event,
 ) -> None:
     """Serve the jobs until this process is stopped, which cancels the current runs.
 
@@ -78,6 +80,8 @@ def serve(
         Seconds from one look into the inbox to the next.
     own_server : bool
         Whether the Prefect server is this process's own, so that no other process runs these jobs.
+    stop : threading.Event
+        Set if this process was asked to stop before Prefect handles the signal.
     """
     # A run that is due while another one runs waits for it; cancelled, it would be lost silently.
     deployments = [
@@ -93,8 +97,9 @@ def serve(
         )
     mark_dead_runs()
     # By default Prefect pauses the schedules when it stops, and they stay paused.
-    runner = _Runner(pause_on_shutdown=False, limit=len(deployments))
-    served = [runner.add_deployment(deployment) for deployment in deployments]
+    runner = _Runner(stop, pause_on_shutdown=False, limit=len(deployments))
+    # Outside an event loop this is the id itself, not an awaitable.
+    served = [cast(UUID, runner.add_deployment(deployment)) for deployment in deployments]
     if own_server:
         recovery.end_lost_runs(served)
         recovery.resume_interrupted_work(served)
@@ -108,15 +113,31 @@ class _Runner(Runner):
     Prefect's own runner exits at once, and its runs stay ``Running`` for ever.
     """
 
+    def __init__(self, stop: threading.Event, **options: Any) -> None:
+        super().__init__(**options)
+        self._stop = stop
+
+    async def __aenter__(self) -> Self:
+        """Start, and stop at once if the signal has come already."""
+        await super().__aenter__()
+        if self._stop.is_set():
+            self._stop_soon()
+        return self
+
     def handle_sigterm(self, *_: object) -> None:
         """Cancel the current runs and stop."""
-        if self.stopping:
-            return
-        if not self.started:
-            sys.exit(0)
+        self._stop.set()
+        if self.started:
+            self._stop_soon()
+
+    def _stop_soon(self) -> None:
         loop = asyncio.get_running_loop()
         # A signal does not wake the event loop; this call does.
-        loop.call_soon_threadsafe(loop.create_task, self.astop())
+        loop.call_soon_threadsafe(loop.create_task, self._stop_once())
+
+    async def _stop_once(self) -> None:
+        if self.started:
+            await self.astop()
 
 
 def mark_dead_runs() -> None:

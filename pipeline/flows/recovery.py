@@ -1,6 +1,6 @@
 """What an earlier `digits serve` left behind: runs that it cannot end any more, and late ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -16,8 +16,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
-_UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-_BEGUN = [each for each in StateType if each != StateType.SCHEDULED]
+_UNFINISHED: list[StateType] = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+_BEGUN: list[StateType] = [each for each in StateType if each != StateType.SCHEDULED]
 
 # Prefect's message of a run that is cancelled because the runner stops.
 _STOPPED = "Runner is shutting down."
@@ -68,14 +68,14 @@ def _is_due(run: FlowRun) -> bool:
 def _runs(
     client: SyncPrefectClient,
     deployment: UUID,
-    types: list[StateType],
+    types: Sequence[StateType],
     limit: int | None = None,
 ) -> list[FlowRun]:
     """Return the runs of a deployment in states of these types, the latest first."""
     return client.read_flow_runs(
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment])),
         flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
         ),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=limit,

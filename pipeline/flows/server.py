@@ -121,9 +121,10 @@ class _Server:
             )
         ) as handler:
             while True:
-                for line in self.process.stdout or ():
-                    handler.emit(logging.makeLogRecord({"msg": line.rstrip("\n")}))
-                status = self.process.wait()
+                with self.process as process:
+                    for line in process.stdout or ():
+                        handler.emit(logging.makeLogRecord({"msg": line.rstrip("\n")}))
+                    status = process.wait()
                 if not self.restarts or self._stopping.wait(_RESTART_DELAY):
                     return
                 _log.error(
