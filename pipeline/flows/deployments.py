@@ -100,6 +100,8 @@ def serve(
     runner = _Runner(stop, pause_on_shutdown=False, limit=len(deployments))
     # Outside an event loop this is the id itself, not an awaitable.
     served = [cast(UUID, runner.add_deployment(deployment)) for deployment in deployments]
+    recovery.stop_other_schedules(TAG, served)
+    recovery.drop_overdue_runs(served)
     if own_server:
         recovery.end_lost_runs(served)
         recovery.resume_interrupted_work(served)

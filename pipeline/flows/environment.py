@@ -54,6 +54,8 @@ def set_defaults(settings: Settings, *, console_level: str) -> None:
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
+            # After downtime it would mark all overdue runs side by side, and lock the database.
+            "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
         }
     )
     _read_settings()

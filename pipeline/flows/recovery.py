@@ -1,6 +1,6 @@
 """What an earlier `digits serve` left behind: runs that it cannot end any more, and late ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
+    DeploymentFilterTags,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -15,6 +16,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
+
+# The most runs that Prefect returns at once.
+_PAGE = 200
 
 _UNFINISHED: list[StateType] = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _BEGUN: list[StateType] = [each for each in StateType if each != StateType.SCHEDULED]
@@ -53,6 +57,40 @@ def resume_interrupted_work(deployments: Iterable[UUID]) -> None:
                 client.create_flow_run_from_deployment(deployment, parameters=last.parameters)
 
 
+def drop_overdue_runs(deployments: Iterable[UUID]) -> None:
+    """Remove the scheduled runs that fell due while nobody served, but the latest of each.
+
+    One run does the work of them all.
+    """
+    with get_client(sync_client=True) as client:
+        for deployment in deployments:
+            while overdue := _overdue(client, deployment)[1:]:
+                for run in overdue:
+                    client.delete_flow_run(run.id)
+
+
+def stop_other_schedules(tag: str, deployments: Collection[UUID]) -> None:
+    """Delete the schedules of deployments that an earlier `serve` had, but this one has not.
+
+    Nobody would run them, and late runs would pile up. Deployments of a work pool have workers.
+    """
+    with get_client(sync_client=True) as client:
+        tags = DeploymentFilterTags(all_=[tag])
+        for found in client.read_deployments(deployment_filter=DeploymentFilter(tags=tags)):
+            if found.id not in deployments and found.work_pool_name is None:
+                for schedule in found.schedules:
+                    client.delete_deployment_schedule(found.id, schedule.id)
+                while runs := _runs(client, found.id, [StateType.SCHEDULED]):
+                    for run in runs:
+                        client.delete_flow_run(run.id)
+
+
+def _overdue(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
+    runs = _runs(client, deployment, [StateType.SCHEDULED])
+    # A run that a user asked for has parameters of its own.
+    return [run for run in runs if run.auto_scheduled and _is_due(run)]
+
+
 def _was_cut_short(run: FlowRun) -> bool:
     """Return whether a run crashed or was stopped with `serve`; not if a user cancelled it."""
     if run.state is None:
@@ -66,10 +104,7 @@ def _is_due(run: FlowRun) -> bool:
 
 
 def _runs(
-    client: SyncPrefectClient,
-    deployment: UUID,
-    types: Sequence[StateType],
-    limit: int | None = None,
+    client: SyncPrefectClient, deployment: UUID, types: Sequence[StateType], *, limit: int = _PAGE
 ) -> list[FlowRun]:
     """Return the runs of a deployment in states of these types, the latest first."""
     return client.read_flow_runs(

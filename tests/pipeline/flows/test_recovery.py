@@ -54,3 +54,41 @@ def test_what_was_cut_short_is_ended_and_taken_up_at_once(
     ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
     assert ended.status == 0, ended.err
     assert json.loads(ended.out) == [expected, 0]
+
+
+# A deployment that is due every second and that nobody serves, then what a new serve does with it.
+OVERDUE = """
+import json, time
+from datetime import UTC, datetime, timedelta
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.runner import Runner
+from prefect.schedules import Interval
+from pipeline.flows import flows, recovery
+from pipeline.flows.deployments import TAG, _deployment
+
+every_second = Interval(timedelta(seconds=1))
+deployment = Runner().add_deployment(_deployment(flows.retrain, every_second, {}))
+with get_client(sync_client=True) as client:
+    def scheduled():
+        return recovery._runs(client, deployment, [StateType.SCHEDULED])
+    while len(recovery._overdue(client, deployment)) < 4:
+        time.sleep(0.5)
+    now = datetime.now(UTC)
+    recovery.drop_overdue_runs([deployment])
+    late = [run for run in scheduled() if run.next_scheduled_start_time <= now]
+    kept = recovery._overdue(client, deployment)
+    recovery.stop_other_schedules(TAG, [])
+    schedules = client.read_deployment_schedules(deployment)
+    print(json.dumps([len(late), len(kept) > 0, len(schedules), len(scheduled())]))
+"""
+
+
+def test_overdue_runs_become_one_and_what_is_not_served_is_not_scheduled(
+    server, own_deployments, home
+):
+    """The latest overdue run stays, unless the schedule goes too."""
+    ended = forked_commands.python(OVERDUE, {**os.environ, "PREFECT_API_URL": server})
+    assert ended.status == 0, ended.err
+    late, *left = json.loads(ended.out)
+    assert (late <= 1, left) == (True, [True, 0, 0])
