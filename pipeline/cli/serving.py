@@ -14,7 +14,7 @@ from pipeline.cli import running
 from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
 
 if TYPE_CHECKING:
-    from prefect.schedules import Schedule
+    from pipeline.settings import Settings
 
 app = typer.Typer()
 
@@ -94,13 +94,7 @@ def _serve(
 ) -> None:
     """Serve the deployments, with a Prefect server of this process if there is no other."""
     settings = running.prepare_prefect(console_level="INFO")
-    from pipeline.flows.environment import (
-        has_server,
-        require_server,
-        require_task_runner,
-        use_server,
-    )
-    from pipeline.flows.server import prefect_server
+    from pipeline.flows.environment import require_task_runner
 
     if inbox:
         require_task_runner(settings)
@@ -117,15 +111,7 @@ def _serve(
         with contextlib.ExitStack() as stack:
             stack.enter_context(_only_one(settings.home))
             retrain, ingest = _schedules(crons, timezone)
-            own_server = not has_server()
-            if own_server:
-                typer.echo("Starting a Prefect server.", err=True)
-                log = settings.home / "prefect-server.log"
-                address = stack.enter_context(prefect_server(port, log))
-                use_server(address)
-                typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
-            else:
-                require_server()
+            own_server = _require_or_start_server(stack, settings, port)
             from pipeline.flows.deployments import serve as serve_deployments
 
             serve_deployments(
@@ -141,6 +127,27 @@ def _serve(
         # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
         if not stop.is_set():
             raise
+
+
+def _require_or_start_server(stack: contextlib.ExitStack, settings: "Settings", port: int) -> bool:
+    """Return whether a server was started, for as long as the stack lasts.
+
+    Raises
+    ------
+    ServerError
+        If the user's server cannot be reached, or no server can be started.
+    """
+    from pipeline.flows.environment import has_server, require_server, use_server
+    from pipeline.flows.server import prefect_server
+
+    if has_server():
+        require_server()
+        return False
+    typer.echo("Starting a Prefect server.", err=True)
+    address = stack.enter_context(prefect_server(port, settings.home / "prefect-server.log"))
+    use_server(address)
+    typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+    return True
 
 
 @contextlib.contextmanager
@@ -166,7 +173,7 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _schedules(crons: dict[str, str], timezone: str) -> "list[Schedule]":
+def _schedules(crons: dict[str, str], timezone: str) -> list[Any]:
     """Return the schedules of cron expressions, and print their next runs."""
     from pipeline.flows.schedules import cron_schedule, next_runs
 

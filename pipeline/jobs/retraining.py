@@ -10,7 +10,8 @@ import logging
 from pathlib import Path
 
 from pipeline import files
-from pipeline.data.labelled import collect
+from pipeline.data.labelled import Collection, collect
+from pipeline.data.preparation import DataReference
 from pipeline.errors import InvalidParameterError
 from pipeline.gate.judging import judge
 from pipeline.jobs.ingestion import ingest
@@ -82,9 +83,7 @@ def retrain(
     with only_retraining(settings):
         remove_abandoned(settings.unfinished)
         data = ingest(settings=settings)
-        collection = collect(labelled, data, settings.labelled) if labelled else None
-        if collection:
-            collection.require_use(str(labelled))
+        collection = _collect(labelled, data, settings)
         user_images = collection.reference if collection else None
         lineage = lineage_of(data, user_images, preset, seed, thresholds)
         champion = find_champion(settings)
@@ -112,6 +111,17 @@ def retrain(
             outcome = Refused(run_id, candidate, verdict, directory, collection)
         conclude(outcome, work)
     return outcome
+
+
+def _collect(
+    labelled: str | Path | None, data: DataReference, settings: Settings
+) -> Collection | None:
+    """Collect the user's own images, if any were given, and require that most can be used."""
+    if not labelled:
+        return None
+    collection = collect(labelled, data, settings.labelled)
+    collection.require_use(str(labelled))
+    return collection
 
 
 @stage

@@ -78,7 +78,7 @@ def test_equal_seeds_give_equal_weights_and_each_run_its_version(home):
     first, second, other = _retrain(), _retrain(force=True), _retrain(seed=1)
     assert first.version.sha256 == second.version.sha256 != other.version.sha256
     assert [r.version.number for r in (first, second, other)] == [1, 2, 3]
-    assert len(_files(home / "blobs")) == 2
+    assert len(_files(home / "blobs" / "sha256")) == 2
 
 
 def test_a_refusal_registers_nothing_and_keeps_the_champion_and_the_reason(home, retrained):
