@@ -6,15 +6,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli import running
 from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
-
-if TYPE_CHECKING:
-    from prefect.schedules import Schedule
 
 app = typer.Typer()
 
@@ -166,8 +163,8 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _schedules(crons: dict[str, str], timezone: str) -> "list[Schedule]":
-    """Return the schedules of cron expressions, and print their next runs."""
+def _schedules(crons: dict[str, str], timezone: str) -> list[Any]:
+    """Return the Prefect schedules of cron expressions, and print their next runs."""
     from pipeline.flows.schedules import cron_schedule, next_runs
 
     schedules = [cron_schedule(name, cron, timezone) for name, cron in crons.items()]
