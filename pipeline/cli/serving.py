@@ -174,7 +174,7 @@ def _only_one(home: Path) -> Iterator[None]:
 
 
 def _schedules(crons: dict[str, str], timezone: str) -> list[Any]:
-    """Return the schedules of cron expressions, and print their next runs."""
+    """Return the Prefect schedules of cron expressions, and print their next runs."""
     from pipeline.flows.schedules import cron_schedule, next_runs
 
     schedules = [cron_schedule(name, cron, timezone) for name, cron in crons.items()]

@@ -1,12 +1,16 @@
 """Serving the scheduled jobs to a Prefect server."""
 
 import asyncio
+import logging
 import threading
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self, cast
 from uuid import UUID
 
+import httpx
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import (
@@ -24,7 +28,10 @@ from prefect.schedules import Interval, Schedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
+from pipeline.errors import ServerError
 from pipeline.flows import flows, recovery
+
+_log = logging.getLogger(__name__)
 
 TAG = "digits"
 """Tag of the deployments of `digits serve`, and of their runs."""
@@ -82,6 +89,11 @@ def serve(
         Whether the Prefect server is this process's own, so that no other process runs these jobs.
     stop : threading.Event
         Set if this process was asked to stop before Prefect handles the signal.
+
+    Raises
+    ------
+    ServerError
+        If the Prefect server ends while the deployments are registered.
     """
     # A run that is due while another one runs waits for it; cancelled, it would be lost silently.
     deployments = [
@@ -95,9 +107,19 @@ def serve(
         deployments.append(
             _deployment(flows.score_inbox, schedule, inbox, ConcurrencyLimitStrategy.CANCEL_NEW)
         )
-    mark_dead_runs()
     # By default Prefect pauses the schedules when it stops, and they stay paused.
     runner = _Runner(stop, pause_on_shutdown=False, limit=len(deployments))
+    try:
+        _set_up(runner, deployments, own_server=own_server)
+    except httpx.TransportError as error:
+        raise ServerError(f"The Prefect server does not answer any more ({error}).") from error
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
+
+
+def _set_up(runner: Runner, deployments: list[RunnerDeployment], *, own_server: bool) -> None:
+    """Register the deployments, and put in order what an earlier `serve` left."""
+    mark_dead_runs()
     # Outside an event loop this is the id itself, not an awaitable.
     served = [cast(UUID, runner.add_deployment(deployment)) for deployment in deployments]
     recovery.stop_other_schedules(TAG, served)
@@ -105,12 +127,10 @@ def serve(
     if own_server:
         recovery.end_lost_runs(served)
         recovery.resume_interrupted_work(served)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
 
 
 class _Runner(Runner):
-    """A Prefect runner that stops cleanly on SIGTERM.
+    """A Prefect runner that waits for its server, and stops cleanly on SIGTERM.
 
     Prefect's own runner exits at once, and its runs stay ``Running`` for ever.
     """
@@ -118,10 +138,15 @@ class _Runner(Runner):
     def __init__(self, stop: threading.Event, **options: Any) -> None:
         super().__init__(**options)
         self._stop = stop
+        self._is_reachable = True
 
     async def __aenter__(self) -> Self:
         """Start, and stop at once if the signal has come already."""
         await super().__aenter__()
+        poller = self._scheduled_run_poller
+        poller._get_and_submit_flow_runs = partial(  # type: ignore[method-assign]
+            self._poll, poller._get_and_submit_flow_runs
+        )
         if self._stop.is_set():
             self._stop_soon()
         return self
@@ -131,6 +156,22 @@ class _Runner(Runner):
         self._stop.set()
         if self.started:
             self._stop_soon()
+
+    async def _poll(self, poll: Callable[[], Awaitable[None]]) -> None:
+        """Submit what is due, if the server answers.
+
+        Prefect's own runner gives up, with pages of tracebacks, after three polls without a server.
+        """
+        try:
+            await poll()
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            if isinstance(error, httpx.HTTPStatusError) and not error.response.is_server_error:
+                raise
+            if self._is_reachable:
+                _log.warning("The Prefect server does not answer (%s); trying again.", error)
+            self._is_reachable = False
+        else:
+            self._is_reachable = True
 
     def _stop_soon(self) -> None:
         loop = asyncio.get_running_loop()

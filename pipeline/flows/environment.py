@@ -14,6 +14,9 @@ DASK = "dask"
 # Seconds; the first start of an embedded server creates its database.
 _SERVER_START_LIMIT = "180"
 
+# Seconds that an embedded server keeps a run that has ended: 30 days.
+_RETENTION = 30 * 86_400
+
 
 def set_defaults(settings: Settings, *, console_level: str) -> None:
     """Set the variables of Prefect that the user has not set.
@@ -56,6 +59,9 @@ def set_defaults(settings: Settings, *, console_level: str) -> None:
             ),
             # After downtime it would mark all overdue runs side by side, and lock the database.
             "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+            # By default runs, logs and artifacts stay for ever.
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(_RETENTION),
         }
     )
     _read_settings()

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field
 from pipeline.data.preparation import DataReference
 from pipeline.flows.environment import require_task_runner
 from pipeline.flows.events import emit_outcome
+from pipeline.flows.leases import survive_lost_leases
 from pipeline.flows.progress_artifacts import ProgressArtifact
 from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
@@ -32,6 +33,9 @@ from pipeline.settings import load_settings
 from pipeline.stages import run_stages_with
 from pipeline.training.outcome import Refused, Retraining, Unchanged
 from pipeline.training.presets import Preset
+
+# When a flow starts, Prefect has taken its function for the lease already.
+survive_lost_leases()
 
 REJECTED = "Rejected"
 """The state of a retraining whose candidate the gate refused."""

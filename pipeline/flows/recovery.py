@@ -10,10 +10,14 @@ from prefect.client.schemas.filters import (
     DeploymentFilterId,
     DeploymentFilterTags,
     FlowRunFilter,
+    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
@@ -40,6 +44,8 @@ def end_lost_runs(deployments: Iterable[UUID]) -> None:
         for deployment in deployments:
             for run in _runs(client, deployment, _UNFINISHED):
                 client.set_flow_run_state(run.id, Crashed(message=_KILLED), force=True)
+                for task in _tasks(client, run.id):
+                    client.set_task_run_state(task.id, Crashed(message=_KILLED), force=True)
 
 
 def resume_interrupted_work(deployments: Iterable[UUID]) -> None:
@@ -101,6 +107,16 @@ def _was_cut_short(run: FlowRun) -> bool:
 def _is_due(run: FlowRun) -> bool:
     due = run.next_scheduled_start_time
     return due is not None and due <= datetime.now(UTC)
+
+
+def _tasks(client: SyncPrefectClient, run: UUID) -> list[TaskRun]:
+    """Return the task runs of a flow run that have not ended."""
+    return client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])),
+        task_run_filter=TaskRunFilter(
+            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_UNFINISHED))
+        ),
+    )
 
 
 def _runs(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import forked_commands
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import requests
@@ -246,6 +247,7 @@ def test_without_a_server_a_flow_runs_and_serve_starts_one(start_digits, home):
     port = free_port()
     # This profile names no server.
     variables = {"HOME": str(user), "PREFECT_PROFILE": "ephemeral"}
+    variables["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"
     process = start_digits("serve", "--port", port, **variables)
 
     def served():
@@ -255,14 +257,22 @@ def test_without_a_server_a_flow_runs_and_serve_starts_one(start_digits, home):
         except requests.ConnectionError:
             return None
         # Without an inbox there is nothing to score.
-        return found if len(found) == 2 else None
+        polled = [deployment for deployment in found if deployment["last_polled"]]
+        return polled if len(polled) == 2 else None
 
     deployments = until(served, process)
     assert {deployment["name"] for deployment in deployments} == {"scheduled"}
+    # It outlives its server, which is away for more polls than Prefect's own runner stands.
+    (prefects,) = psutil.Process(process.pid).children()
+    prefects.kill()
+    psutil.wait_procs([prefects], timeout=LIMIT)
+    until(served, process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, err
     assert f"Its pages are at http://127.0.0.1:{port}." in err
+    assert err.count("The Prefect server ended with status -9 and is started again") == 1
+    assert "Failed the last 3 attempts" not in err
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port}/api/health", timeout=LIMIT)
     assert [path for path in user.rglob("*") if path.is_file()] == []
@@ -460,6 +470,21 @@ def test_serve_refuses_invalid_options(digits_apart, server, tmp_path):
     ended = digits_apart("serve", "--port", port)
     assert ended.status == 1
     assert f"Error: Port {port} is taken." in ended.err
+
+
+def test_an_embedded_server_keeps_leases_on_disk_and_runs_for_a_month(home):
+    program = (
+        "from pipeline.flows.environment import set_defaults;"
+        "from pipeline.settings import load_settings;"
+        "set_defaults(load_settings(), console_level='INFO');"
+        "from prefect.settings import get_current_settings; server = get_current_settings().server;"
+        "vacuum = server.services.db_vacuum;"
+        "print(server.concurrency.lease_storage, sorted(vacuum.enabled_vacuum_types),"
+        " vacuum.retention_period.days, server.services.late_runs.enabled)"
+    )
+    ended = forked_commands.python(program, os.environ)
+    kept = "prefect.server.concurrency.lease_storage.filesystem ['events', 'flow_runs', 'orphans']"
+    assert (ended.status, ended.out) == (0, f"{kept} 30 False\n"), ended.err
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, "1 false"), (ANALYTICS, "1 true")])

@@ -92,3 +92,29 @@ def test_overdue_runs_become_one_and_what_is_not_served_is_not_scheduled(
     assert ended.status == 0, ended.err
     late, *left = json.loads(ended.out)
     assert (late <= 1, left) == (True, [True, 0, 0])
+
+
+# A run that is killed while its task runs.
+TASK = """
+from prefect import task
+from prefect.client.orchestration import get_client
+from prefect.runner import Runner
+from prefect.schedules import Cron
+from prefect.states import Pending, Running
+from pipeline.flows import flows, recovery
+from pipeline.flows.deployments import _deployment
+
+deployment = Runner().add_deployment(_deployment(flows.retrain, Cron("0 3 1 1 *"), {}))
+with get_client(sync_client=True) as client:
+    run = client.create_flow_run_from_deployment(deployment)
+    client.set_flow_run_state(run.id, Pending())
+    client.set_flow_run_state(run.id, Running())
+    training = client.create_task_run(task(recovery._is_due), run.id, "0", state=Running())
+    recovery.end_lost_runs([deployment])
+    print(client.read_task_run(training.id).state.name)
+"""
+
+
+def test_the_tasks_of_a_lost_run_end_with_it(server, own_deployments, home):
+    ended = forked_commands.python(TASK, {**os.environ, "PREFECT_API_URL": server})
+    assert (ended.status, ended.out) == (0, "Crashed\n"), ended.err
