@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import boto3
 import cv2
 import mnist_sample
 import numpy as np
@@ -515,6 +516,23 @@ def test_objects_are_scored_as_files_are(here, bucket, network):
         InputError, match=r"labels.csv, line 1: expected the columns path and label"
     ):
         score(bucket.address(), here / "out")
+
+
+def test_keys_with_an_empty_part_are_told_and_hide_no_other(here, bucket, s3, caplog):
+    bucket.put("a.png", FILES[0])
+    client = boto3.client("s3", endpoint_url=f"http://{s3.host}", region_name="us-east-1")
+    prefix = bucket.shown.removeprefix(f"s3://{s3.bucket}/")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}//b.png", Body=FILES[1])
+    assert score(bucket.address(), here / "out").counts.files == 1
+    assert f"{prefix}//: left out, because these keys have an empty part" in caplog.text
+
+
+def test_an_object_does_not_hide_those_below_its_name(here, bucket):
+    bucket.put("both", b"")
+    bucket.put("both/x.png", FILES[0])
+    for inputs in ("", "/both"):
+        score(bucket.address(inputs), here / "out")
+        assert _paths(here / "out") == [f"{bucket.shown}/both/x.png"]
 
 
 def test_parquet_in_an_object_store_is_read_there(here, bucket, network):
