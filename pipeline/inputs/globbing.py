@@ -78,16 +78,16 @@ class Pattern:
     """A pattern of paths, as in shells: ``*``, ``?``, ``[…]`` and ``**``.
 
     ``**`` matches any number of directories; at the end it matches everything below. Names that
-    begin with a dot only match parts that do, unless `hidden` is true.
+    begin with a dot only match parts that do.
 
     The pattern is matched directory by directory. A position is the index of the part that the
     next name must match; because of ``**`` there may be several positions at a time.
     """
 
-    def __init__(self, text: str, *, hidden: bool = False) -> None:
-        self._matches_all = hidden and text == _ANY_DEPTH
+    def __init__(self, text: str) -> None:
+        self._matches_all = text == _ANY_DEPTH
         self._parts = [
-            (part == _ANY_DEPTH, part.startswith(".") or hidden, re.compile(translate(part)))
+            (part == _ANY_DEPTH, part.startswith("."), re.compile(translate(part)))
             for part in text.split("/")
         ]
 
@@ -106,7 +106,7 @@ class Pattern:
     def matches_file(self, positions: Collection[int], name: str) -> bool:
         """Return whether a file's name matches the end of the pattern."""
         if self._matches_all:
-            return True
+            return not name.startswith(".")
         last = len(self._parts) - 1
         return last in positions and self._matches(last, name)
 
@@ -125,8 +125,8 @@ class Pattern:
         return frozenset(positions)
 
 
-EVERYTHING = Pattern(_ANY_DEPTH, hidden=True)
-"""Matches every file below a directory."""
+EVERYTHING = Pattern(_ANY_DEPTH)
+"""Matches every file below a directory that is not hidden, as in an inbox."""
 
 
 def is_pattern(text: str) -> bool:

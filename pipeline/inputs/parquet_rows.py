@@ -79,12 +79,17 @@ class ParquetRows:
         display = path_text(self.display)
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
+            image = _image_column(file.schema_arrow, self.location)
+            data_type = file.schema_arrow.field(image).type
+        # A short dictionary may stand for gigabytes of equal images, so it is not decoded.
+        with _opened(self, [image] if _is_binary(data_type) else []) as file:
             schema = file.schema_arrow
-            image = _image_column(schema, self.location)
             label = _label_column(schema)
             if _row_counts(file, groups) != [rows for _, _, rows in keys]:
                 raise InputError(f"{self.location}: has changed since the run began: run it again.")
-            rows_at_a_time = min(size, max(1, _MAX_BATCH_BYTES // _bytes_per_row(file, groups)))
+            rows_at_a_time = min(
+                size, max(1, _MAX_BATCH_BYTES // _bytes_per_row(file, groups, image))
+            )
             columns = [image, label] if label else [image]
             for table in file.iter_batches(
                 rows_at_a_time, row_groups=groups, columns=columns, use_threads=False
@@ -145,12 +150,14 @@ def _image_column(schema: Any, location: str) -> str:
         If there is none, or if there are several and none is called ``image``.
     """
     candidates: list[str] = [field.name for field in schema if _can_hold_images(field.type)]
-    if _IMAGE in schema.names:
+    if schema.names.count(_IMAGE) > 1:
+        candidates = [_IMAGE] * schema.names.count(_IMAGE)
+    elif _IMAGE in schema.names:
         candidates = [_IMAGE] if _IMAGE in candidates else []
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
-        got = f"several: {', '.join(candidates)}. Call one of them `image`."
+        got = f"several: {', '.join(candidates)}. Call exactly one of them `image`."
     else:
         got = ", ".join(f"{field.name}: {field.type}" for field in schema) or "no column"
     raise InputError(f"{location}: {_EXPECTED}, got {got}")
@@ -171,7 +178,13 @@ def _can_hold_images(data_type: Any) -> bool:
 
 
 def _is_binary(data_type: Any) -> bool:
-    return bool(pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type))
+    if pa.types.is_dictionary(data_type):
+        return _is_binary(data_type.value_type)
+    return bool(
+        pa.types.is_binary(data_type)
+        or pa.types.is_large_binary(data_type)
+        or pa.types.is_binary_view(data_type)
+    )
 
 
 def _batch(paths: list[str], column: Any, labels: NDArray[np.int8], reader: Reader) -> Batch:
@@ -190,7 +203,9 @@ def _batch(paths: list[str], column: Any, labels: NDArray[np.int8], reader: Read
 
 def _sheet(value: Any) -> Sheet:
     """Return the pixels of an image file in a column."""
-    data = value.as_buffer()
+    if isinstance(value, pa.DictionaryScalar):
+        value = value.value
+    data = value.as_buffer() if value.is_valid else None
     if data is None:
         return NO_IMAGE
     return TOO_BIG if data.size > MOST_BYTES else sheet(data.to_pybytes())
@@ -222,34 +237,54 @@ def _pixels(column: Any) -> tuple[NDArray[np.uint8], dict[int, str]]:
 
 
 def _label_column(schema: Any) -> str | None:
-    if schema.names.count(_LABEL) != 1 or not pa.types.is_integer(schema.field(_LABEL).type):
+    if schema.names.count(_LABEL) != 1:
         return None
-    return _LABEL
+    data_type = schema.field(_LABEL).type
+    if pa.types.is_dictionary(data_type):
+        data_type = data_type.value_type
+    is_number = pa.types.is_integer(data_type) or pa.types.is_floating(data_type)
+    return _LABEL if is_number else None
 
 
 def _digit_labels(column: Any) -> NDArray[np.int8]:
-    """Return labels; a value that is not a digit becomes unknown."""
-    values = column.cast(pa.int64(), safe=False).fill_null(UNKNOWN).to_numpy()
-    return np.where((values >= 0) & (values <= 9), values, UNKNOWN).astype(np.int8)
+    """Return labels; a value that is not a digit becomes unknown.
+
+    pandas writes integers with a gap as floats, and categories as a dictionary.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    values = column.cast(pa.float64(), safe=False).fill_null(UNKNOWN).to_numpy()
+    return np.where(np.isin(values, range(10)), values, UNKNOWN).astype(np.int8)
 
 
 def _unknown(count: int) -> NDArray[np.int8]:
     return np.full(count, UNKNOWN, np.int8)
 
 
-def _bytes_per_row(file: Any, groups: Sequence[int]) -> int:
-    """Return the mean size of a row."""
+def _bytes_per_row(file: Any, groups: Sequence[int], image: str) -> int:
+    """Return the mean size of a row, or that of a dictionary that each row may be decoded to."""
     parts = [file.metadata.row_group(group) for group in groups]
     size: int = sum(part.total_byte_size for part in parts)
     count: int = sum(part.num_rows for part in parts)
-    return max(1, size // count)
+    # pyarrow reads no dictionary inside a struct as it is.
+    columns = (part.column(index) for part in parts for index in range(part.num_columns))
+    dictionaries = (
+        column.data_page_offset - column.dictionary_page_offset
+        for column in columns
+        if column.has_dictionary_page and column.path_in_schema == f"{image}.bytes"
+    )
+    largest: int = max(dictionaries, default=1)
+    return max(1, size // count, largest)
 
 
 @contextlib.contextmanager
-def _opened(rows: ParquetRows) -> Iterator[Any]:
+def _opened(rows: ParquetRows, read_dictionary: Sequence[str] = ()) -> Iterator[Any]:
     """Open a file; raise `InputError` if it cannot be read."""
     try:
-        with open_store(rows.store).open(rows.path) as stream, pq.ParquetFile(stream) as file:
+        with (
+            open_store(rows.store).open(rows.path) as stream,
+            pq.ParquetFile(stream, read_dictionary=list(read_dictionary)) as file,
+        ):
             yield file
     except (OSError, pa.ArrowException) as error:
         raise InputError(

@@ -1,6 +1,7 @@
 """The stores of inputs: this machine, and the object stores that pyarrow.fs knows."""
 
 import enum
+import logging
 import os
 import string
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from pipeline.images.decoding import UnreadableImageError
 from pipeline.images.reading import LINK_OUT, MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
 from pipeline.inputs.globbing import DirEntry, Status
 from pipeline.stages import bounded_map
+
+_log = logging.getLogger(__name__)
 
 # Objects that are fetched at a time. Small objects too take some time to answer.
 _CONCURRENT = 32
@@ -162,14 +165,23 @@ class _Objects:
 
     def file_type(self, path: str) -> FileType:
         types = {fs.FileType.Directory: FileType.DIRECTORY, fs.FileType.File: FileType.FILE}
-        return types.get(self._information(path).type, FileType.NOT_FOUND)
+        found = types.get(self._information(path).type, FileType.NOT_FOUND)
+        # An object `both`, such as the mark of a directory, may be beside `both/x.png`.
+        is_mark = found is FileType.FILE and "." not in path.rpartition("/")[2]
+        return FileType.DIRECTORY if is_mark and any(self.scan(path)) else found
 
     def scan(self, directory: str) -> Iterator[DirEntry]:
         """Yield a directory's entries; pyarrow lists them all at once."""
         try:
-            yield from map(_Object, self._fs.get_file_info(fs.FileSelector(directory)))
+            found = self._fs.get_file_info(fs.FileSelector(directory, allow_not_found=True))
         except (OSError, pyarrow.ArrowException) as error:
             raise _unreachable(directory, error) from None
+        for information in found:
+            # pyarrow lists the directory in itself if a key has an empty part.
+            if information.path == directory:
+                _log.warning("%s//: left out, because these keys have an empty part.", directory)
+            else:
+                yield _Object(information)
 
     def status(self, path: str) -> Status:
         return _Object(self._information(path)).stat()

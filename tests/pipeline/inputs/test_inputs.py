@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import boto3
 import cv2
 import mnist_sample
 import numpy as np
@@ -27,7 +28,9 @@ from nn import NeuralNetwork
 from pipeline import Settings, open_registry, score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
+from pipeline.images.reading import Reader
 from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
+from pipeline.inputs.parquet_rows import ParquetRows
 from pipeline.inputs.source import path_text
 from pipeline.jobs.inbox import _complete_files
 from pipeline.processes import spawned_map
@@ -184,7 +187,11 @@ def test_a_pattern_finds_what_the_standard_library_does(files, pattern):
         everything = [each.name for each in walk(os.scandir, name, EVERYTHING, {".png"})]
         assert len(everything) == len(set(everything))
         assert {root / each for each in everything} == {
-            path for path in root.rglob("*") if path.is_file() and path.suffix.lower() == ".png"
+            path
+            for path in root.rglob("*")
+            if path.is_file() and path.suffix.lower() == ".png"
+            # Hidden files are left alone, as in an inbox.
+            if not any(part.startswith(".") for part in path.relative_to(root).parts)
         }
 
 
@@ -354,6 +361,8 @@ COLUMNS = {
     "large_list": _lists(pa.large_list(pa.uint8())),
     "binary": pa.array(FILES, pa.binary()),
     "large_binary": pa.array(FILES, pa.large_binary()),
+    "binary_view": pa.array(FILES, pa.binary_view()),
+    "dictionary": pa.array(FILES, pa.binary()).dictionary_encode(),
     "struct": pa.array(PAIRS, pa.struct({"bytes": pa.binary(), "path": pa.string()})),
 }
 
@@ -375,13 +384,50 @@ def test_every_kind_of_column_is_read_wherever_its_rows_are(here, network, kind)
 def test_rows_without_an_image_have_a_reason(here, kind):
     column = COLUMNS[kind]
     storage = getattr(column, "storage", column)
+    if kind == "binary_view":  # nothing can be taken of it
+        storage = storage.cast(pa.binary())
     missing = storage.take(pa.array([0, None, 1, None, 2]))
+    if kind == "binary_view":
+        storage = column
+        missing = missing.cast(pa.binary_view())
     if storage is not column:
         missing = pa.ExtensionArray.from_storage(column.type, missing)
     _table(here / "some.parquet", {"image": missing}, row_group_size=2)
     score("some.parquet", here / "out")
     errors = [row["error"] for row in _rows(here / "out")]
     assert errors == [None, "no image", None, "no image", None]
+
+
+@pytest.mark.parametrize("is_struct", [False, True])
+def test_a_dictionary_of_images_is_not_multiplied(here, is_struct):
+    """One large image, a thousand times, in a small file."""
+    noise = np.random.default_rng(0).integers(0, 256, (500, 600), np.uint8)
+    column = pa.array([png(noise)] * 1000)
+    if is_struct:
+        column = pa.StructArray.from_arrays([column], names=["bytes"])
+    path = _table(here / "some.parquet", {"image": column})
+    assert path.stat().st_size < 1_000_000
+    rows = ParquetRows("", str(path), "some.parquet")
+    before = pa.total_allocated_bytes()
+    with _unread_sheets() as most:
+        read = sum(len(batch.paths) for batch in rows.batches([(0, 0, 1000)], 1024, Reader()))
+    assert read == 1000
+    # The file has 290 MB of images, 1,000 times the same.
+    assert max(most) - before < 100_000_000
+
+
+@contextlib.contextmanager
+def _unread_sheets():
+    """Note how much Arrow has allocated whenever an image is decoded, and decode none."""
+    allocated = []
+
+    def sheet(_):
+        allocated.append(pa.total_allocated_bytes())
+        return "not decoded"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.inputs.parquet_rows.sheet", sheet)
+        yield allocated
 
 
 def test_rows_with_a_bad_image_have_a_reason(here):
@@ -418,6 +464,9 @@ def test_labels_that_are_not_digits_are_unknown(here):
     for column, known in (
         (pa.array([3, None, -1, 10, 9]), 2),
         (pa.array([3, None, 255, 10, 9], pa.uint8()), 2),
+        (pa.array([3, None, 2.5, float("nan"), 9]), 2),
+        (pa.array([3, None, 2.5, 11, 9], pa.float32()), 2),
+        (pa.array([3, None, 3, 10, 9]).dictionary_encode(), 3),
         (pa.array(["3", "4", "5", "6", "7"]), 0),
     ):
         _table(here / "some.parquet", {"image": _tensors(IMAGES[:5]), "label": column})
@@ -467,6 +516,23 @@ def test_objects_are_scored_as_files_are(here, bucket, network):
         InputError, match=r"labels.csv, line 1: expected the columns path and label"
     ):
         score(bucket.address(), here / "out")
+
+
+def test_keys_with_an_empty_part_are_told_and_hide_no_other(here, bucket, s3, caplog):
+    bucket.put("a.png", FILES[0])
+    client = boto3.client("s3", endpoint_url=f"http://{s3.host}", region_name="us-east-1")
+    prefix = bucket.shown.removeprefix(f"s3://{s3.bucket}/")
+    client.put_object(Bucket=s3.bucket, Key=f"{prefix}//b.png", Body=FILES[1])
+    assert score(bucket.address(), here / "out").counts.files == 1
+    assert f"{prefix}//: left out, because these keys have an empty part" in caplog.text
+
+
+def test_an_object_does_not_hide_those_below_its_name(here, bucket):
+    bucket.put("both", b"")
+    bucket.put("both/x.png", FILES[0])
+    for inputs in ("", "/both"):
+        score(bucket.address(inputs), here / "out")
+        assert _paths(here / "out") == [f"{bucket.shown}/both/x.png"]
 
 
 def test_parquet_in_an_object_store_is_read_there(here, bucket, network):
@@ -669,6 +735,8 @@ def test_an_input_without_images_is_one_clear_error(here, bucket):
     _table(here / "wide.parquet", {"image": pa.array([[1] * 784], pa.list_(pa.int64()))})
     two = {"one": pa.array([b"x"]), "two": pa.array([b"y"])}
     _table(here / "two.parquet", two)
+    same = pa.table([pa.array([b"x"]), pa.array([b"y"])], names=["image", "image"])
+    pq.write_table(same, here / "same.parquet")
     _table(here / "rows.parquet", {"image": _tensors(IMAGES)[:0]})
     (here / "text.parquet").write_text("no Parquet")
     (here / "cut.parquet").write_bytes(
@@ -682,7 +750,8 @@ def test_an_input_without_images_is_one_clear_error(here, bucket):
         ("", "got an empty name"),
         ("none.parquet", r"none.parquet: expected a column `image`.*, got a: int64, b: string"),
         ("wide.parquet", "wide.parquet: expected a column `image`.*, got image: list<"),
-        ("two.parquet", r"two.parquet: .*, got several: one, two\. Call one of them `image`\."),
+        ("two.parquet", r"two.parquet: .*, got several: one, two\. Call exactly one of them"),
+        ("same.parquet", r"same.parquet: .*, got several: image, image\. Call exactly one"),
         ("rows.parquet", "rows.parquet: expected .*, got none, or none with a row"),
         ("text.parquet", "text.parquet: cannot be read as Parquet"),
         ("cut.parquet", "cut.parquet: cannot be read as Parquet"),
