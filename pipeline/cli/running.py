@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,20 +31,27 @@ def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
     """
     # Prefect would print the traceback of every failure. `main` prints one message instead.
     settings = prepare_prefect(console_level="CRITICAL")
-    from pipeline.flows.environment import has_server, require_task_runner
+    from pipeline.flows.environment import (
+        has_server,
+        require_server,
+        require_task_runner,
+        use_server,
+    )
     from pipeline.flows.server import free_port, prefect_server
 
     with_task_runner = name in _FLOWS_WITH_TASK_RUNNER
     if with_task_runner:
         require_task_runner(settings)
     with contextlib.ExitStack() as stack:
-        if not has_server():
+        if has_server():
+            require_server()
+        else:
             typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
             if with_task_runner and settings.task_runner != "threads":
                 # Otherwise each worker would start a temporary server of its own.
                 log = settings.home / "prefect-server.log"
                 address = stack.enter_context(prefect_server(free_port(), log))
-                os.environ["PREFECT_API_URL"] = address
+                use_server(address)
                 stack.callback(_send_logs)
         from pipeline.flows import flows
 

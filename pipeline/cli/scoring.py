@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli import running
+from pipeline.cli.failures import FAILED
 from pipeline.cli.options import Direct, NormalizeName, PolarityName
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def score(
 ) -> None:
     """Score images, as files or as rows of Parquet, into a Parquet data set.
 
-    A run that was killed resumes where it was when it is run again.
+    A run that was killed resumes where it was when it is run again. The exit status is 1 if no
+    image got a prediction.
     """
     if explain:
         if len(inputs) > 1:
@@ -92,6 +94,9 @@ def score(
     from pipeline.reporting.text import show
 
     show(scoring_table(scoring))
+    if not scoring.counts.predicted:
+        typer.echo("Error: no image got a prediction; the reasons are above.", err=True)
+        raise typer.Exit(FAILED)
 
 
 @app.command(epilog="Example: digits sample --count 1000 --output sample/")

@@ -1,21 +1,28 @@
 """The command that serves the scheduled jobs."""
 
 import contextlib
-import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli import running
 from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
 
+if TYPE_CHECKING:
+    from prefect.schedules import Schedule
+
 app = typer.Typer()
 
 # Seconds in ten years.
 _MAX_INTERVAL = 10 * 365 * 86_400
+
+# How many of the next runs of each schedule are printed.
+_SHOWN = 3
 
 Interval = Annotated[
     float,
@@ -28,10 +35,13 @@ Interval = Annotated[
 @app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
 def serve(
     *,
-    cron: Annotated[str, typer.Option(help="When to retrain: five fields, in UTC.")] = "0 3 * * *",
+    cron: Annotated[str, typer.Option(help="When to retrain: a cron expression.")] = "0 3 * * *",
     ingest_cron: Annotated[
-        str, typer.Option(help="When to verify the data: five fields, in UTC.")
+        str, typer.Option(help="When to verify the data: a cron expression.")
     ] = "0 2 * * *",
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of both, such as America/New_York.")
+    ] = "UTC",
     inbox: Annotated[
         Path | None, typer.Option(help="Directory whose new images are scored.")
     ] = None,
@@ -50,8 +60,8 @@ def serve(
 ) -> None:
     """Serve the jobs: retrain and verify the data on schedules, and score an inbox.
 
-    Runs until it is stopped. If PREFECT_API_URL names no server, one is started on this machine,
-    and stopped at the end.
+    Runs until it is stopped. If Prefect's settings name no server (PREFECT_API_URL, or a
+    profile), one is started on this machine, and stopped at the end.
     """
     if (inbox is None) != (outbox is None):
         raise typer.BadParameter("--inbox and --outbox must be given together.")
@@ -69,46 +79,99 @@ def serve(
         from pipeline.jobs.inbox import prepare_boxes
 
         boxes = dict(zip(("inbox", "outbox"), prepare_boxes(inbox, outbox), strict=True))
-    _serve(cron, parameters, ingest_cron=ingest_cron, inbox=boxes, every=every, port=port)
+    crons = {"cron": cron, "ingest-cron": ingest_cron}
+    _serve(crons, timezone, parameters, inbox=boxes, every=every, port=port)
 
 
 def _serve(
-    cron: str,
+    crons: dict[str, str],
+    timezone: str,
     parameters: dict[str, Any],
     *,
-    ingest_cron: str,
     inbox: dict[str, Any] | None,
     every: float,
     port: int,
 ) -> None:
     """Serve the deployments, with a Prefect server of this process if there is no other."""
     settings = running.prepare_prefect(console_level="INFO")
-    from pipeline.flows.environment import has_server, require_task_runner
+    from pipeline.flows.environment import (
+        has_server,
+        require_server,
+        require_task_runner,
+        use_server,
+    )
     from pipeline.flows.server import prefect_server
 
     if inbox:
         require_task_runner(settings)
-    is_stopping = False
+    stop = threading.Event()
 
-    def stop(*_: object) -> None:
-        nonlocal is_stopping
-        is_stopping = True
+    def stop_early(*_: object) -> None:
+        # The exit alone can be lost: Python ignores it if it is raised in a destructor.
+        stop.set()
         sys.exit(0)
 
     # Until Prefect handles the signal itself. A server that was started here is stopped either way.
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, stop_early)
     try:
         with contextlib.ExitStack() as stack:
-            if not has_server():
+            stack.enter_context(_only_one(settings.home))
+            retrain, ingest = _schedules(crons, timezone)
+            own_server = not has_server()
+            if own_server:
                 typer.echo("Starting a Prefect server.", err=True)
                 log = settings.home / "prefect-server.log"
                 address = stack.enter_context(prefect_server(port, log))
-                os.environ["PREFECT_API_URL"] = address
+                use_server(address)
                 typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+            else:
+                require_server()
             from pipeline.flows.deployments import serve as serve_deployments
 
-            serve_deployments(cron, parameters, ingest_cron=ingest_cron, inbox=inbox, every=every)
+            serve_deployments(
+                retrain,
+                parameters,
+                ingest=ingest,
+                inbox=inbox,
+                every=every,
+                own_server=own_server,
+                stop=stop,
+            )
     except Exception:
         # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
-        if not is_stopping:
+        if not stop.is_set():
             raise
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Refuse to serve twice under one home: the second would rewrite the first one's schedules.
+
+    Raises
+    ------
+    BusyError
+        If another process serves.
+    """
+    from pipeline import files
+    from pipeline.errors import BusyError
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(home / "serving", wait=False))
+        except BlockingIOError:
+            raise BusyError(
+                f"Another `digits serve` runs under {home}. Stop it, or set DIGITS_HOME to another "
+                "directory."
+            ) from None
+        yield
+
+
+def _schedules(crons: dict[str, str], timezone: str) -> "list[Schedule]":
+    """Return the schedules of cron expressions, and print their next runs."""
+    from pipeline.flows.schedules import cron_schedule, next_runs
+
+    schedules = [cron_schedule(name, cron, timezone) for name, cron in crons.items()]
+    for name, schedule in zip(crons, schedules, strict=True):
+        times = ", ".join(f"{time:%a %Y-%m-%d %H:%M %Z}" for time in next_runs(schedule, _SHOWN))
+        typer.echo(f"--{name}: next runs {times}.", err=True)
+    return schedules

@@ -1,10 +1,11 @@
 """Serving the scheduled jobs to a Prefect server."""
 
 import asyncio
-import sys
+import threading
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
+from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
@@ -19,12 +20,11 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.flows import Flow
 from prefect.runner import Runner
-from prefect.schedules import Cron, Interval, Schedule
+from prefect.schedules import Interval, Schedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-from pipeline.errors import InvalidParameterError
-from pipeline.flows import flows
+from pipeline.flows import flows, recovery
 
 TAG = "digits"
 """Tag of the deployments of `digits serve`, and of their runs."""
@@ -55,37 +55,38 @@ _FINAL_EVENTS = {
 
 
 def serve(
-    cron: str,
+    retrain: Schedule,
     parameters: dict[str, Any],
     *,
-    ingest_cron: str,
+    ingest: Schedule,
     inbox: dict[str, Any] | None = None,
     every: float = 60,
+    own_server: bool = False,
+    stop: threading.Event,
 ) -> None:
     """Serve the jobs until this process is stopped, which cancels the current runs.
 
     Parameters
     ----------
-    cron : str
-        When to retrain: a cron expression of five fields, in UTC.
+    retrain : Schedule
+        When to retrain.
     parameters : dict
         Parameters of the flow ``retrain``.
-    ingest_cron : str
-        When to verify the data: a cron expression of five fields, in UTC.
+    ingest : Schedule
+        When to verify the data.
     inbox : dict, optional
         Parameters of the flow ``score-inbox``; by default it is not served.
     every : float
         Seconds from one look into the inbox to the next.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a cron expression is invalid.
+    own_server : bool
+        Whether the Prefect server is this process's own, so that no other process runs these jobs.
+    stop : threading.Event
+        Set if this process was asked to stop before Prefect handles the signal.
     """
     # A run that is due while another one runs waits for it; cancelled, it would be lost silently.
     deployments = [
-        _deployment(flows.retrain, _cron("cron", cron), parameters),
-        _deployment(flows.ingest, _cron("ingest-cron", ingest_cron), {}),
+        _deployment(flows.retrain, retrain, parameters),
+        _deployment(flows.ingest, ingest, {}),
     ]
     if inbox is not None:
         schedule = Interval(timedelta(seconds=every))
@@ -96,9 +97,14 @@ def serve(
         )
     mark_dead_runs()
     # By default Prefect pauses the schedules when it stops, and they stay paused.
-    runner = _Runner(pause_on_shutdown=False, limit=len(deployments))
-    for deployment in deployments:
-        runner.add_deployment(deployment)
+    runner = _Runner(stop, pause_on_shutdown=False, limit=len(deployments))
+    # Outside an event loop this is the id itself, not an awaitable.
+    served = [cast(UUID, runner.add_deployment(deployment)) for deployment in deployments]
+    recovery.stop_other_schedules(TAG, served)
+    recovery.drop_overdue_runs(served)
+    if own_server:
+        recovery.end_lost_runs(served)
+        recovery.resume_interrupted_work(served)
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 
@@ -109,15 +115,31 @@ class _Runner(Runner):
     Prefect's own runner exits at once, and its runs stay ``Running`` for ever.
     """
 
+    def __init__(self, stop: threading.Event, **options: Any) -> None:
+        super().__init__(**options)
+        self._stop = stop
+
+    async def __aenter__(self) -> Self:
+        """Start, and stop at once if the signal has come already."""
+        await super().__aenter__()
+        if self._stop.is_set():
+            self._stop_soon()
+        return self
+
     def handle_sigterm(self, *_: object) -> None:
         """Cancel the current runs and stop."""
-        if self.stopping:
-            return
-        if not self.started:
-            sys.exit(0)
+        self._stop.set()
+        if self.started:
+            self._stop_soon()
+
+    def _stop_soon(self) -> None:
         loop = asyncio.get_running_loop()
         # A signal does not wake the event loop; this call does.
-        loop.call_soon_threadsafe(loop.create_task, self.astop())
+        loop.call_soon_threadsafe(loop.create_task, self._stop_once())
+
+    async def _stop_once(self) -> None:
+        if self.started:
+            await self.astop()
 
 
 def mark_dead_runs() -> None:
@@ -173,10 +195,3 @@ def _deployment(
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),
     )
-
-
-def _cron(name: str, cron: str) -> Schedule:
-    try:
-        return Cron(cron, timezone="UTC")
-    except ValueError:
-        raise InvalidParameterError(name, "five fields like '0 3 * * *'", cron) from None

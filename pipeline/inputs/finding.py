@@ -1,7 +1,9 @@
 """Finding the images of the inputs."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -18,10 +20,14 @@ from pipeline.inputs.globbing import (
     suffix,
     walk,
 )
-from pipeline.inputs.image_files import ImageFiles, label_table_sha256
+from pipeline.inputs.image_files import ImageFiles, label_table
+from pipeline.inputs.labels import FILE_NAME as LABEL_TABLE
+from pipeline.inputs.labels import LabelTable, path_key
 from pipeline.inputs.parquet_rows import ParquetRows
 from pipeline.inputs.source import WorkItem
 from pipeline.inputs.stores import FileType, Location, Store, locate, open_store
+
+_log = logging.getLogger(__name__)
 
 _EXPECTED = f"image files ({', '.join(sorted(SUFFIXES))}) or Parquet files"
 
@@ -56,7 +62,7 @@ def check_inputs(inputs: Sequence[str], output: Path) -> None:
         if (
             isinstance(first.source, ParquetRows)
             and not location.store
-            and output.absolute().is_relative_to(location.path)
+            and output.resolve().is_relative_to(Path(location.path).resolve())
         ):
             raise OutputError(
                 f"{output}: expected a directory outside the Parquet data set {given}, or the "
@@ -96,11 +102,12 @@ def _work_items(given: str, *, is_only_input: bool) -> Iterator[WorkItem]:
     if file_type is FileType.DIRECTORY:
         is_relative = is_only_input and not location.store
         prefix = "" if is_relative else f"{location.display.rstrip('/')}/"
-        table = label_table_sha256(location.store, location.path)
+        table, sha256 = label_table(location.store, location.path) or (None, None)
         files = ImageFiles(
-            location.store, location.path, prefix, confined=True, label_table_sha256=table
+            location.store, location.path, prefix, confined=True, label_table_sha256=sha256
         )
-        return _of_directory(store, location.display, files, EVERYTHING)
+        items = _of_directory(store, location.display, files, EVERYTHING)
+        return items if table is None else _with_warnings(items, table, location.display)
     if is_pattern(location.path):
         directory, pattern = split_pattern(location.path)
         prefix = location.display.removesuffix(pattern)
@@ -132,18 +139,39 @@ def _of_directory(
     images = walk(store.scan, files.directory, pattern, SUFFIXES)
     if first := next(images, None):
         prefix = os.fsencode(files.prefix)
+        has_table = files.label_table_sha256 is not None
+        in_labels = files if has_table else replace(files, label_directories=True)
         for image in chain([first], images):
-            yield WorkItem(files, image.name, 1, prefix + image.change_stamp)
+            source = in_labels if image.label else files
+            yield WorkItem(source, image.name, 1, prefix + image.change_stamp)
         return
     tables = walk(store.scan, files.directory, pattern, {parquet_rows.SUFFIX})
     rows = (_of_table(files, table) for table in tables)
     yield from _not_empty(chain.from_iterable(rows), display)
 
 
+def _with_warnings(
+    items: Iterator[WorkItem], table: LabelTable, directory: str
+) -> Iterator[WorkItem]:
+    """Yield the images of a directory, then tell which rows of its label table are of no use."""
+    unmatched = set(table.labels)
+    for item in items:
+        if isinstance(item.source, ImageFiles):
+            unmatched.discard(path_key(item.key))
+        yield item
+    where = f"{directory}/{LABEL_TABLE}"
+    if unmatched:
+        rows = f"{where}: {len(unmatched):,} of {len(table.labels):,} labels name no image here"
+        _log.warning("%s, such as %r.", rows, min(unmatched))
+    if table.unlabelled:
+        _log.warning("%s: %s paths have no label.", where, f"{table.unlabelled:,}")
+
+
 def _of_table(files: ImageFiles, table: ListedFile) -> Iterator[WorkItem]:
     path = f"{files.directory}/{table.name}"
     rows = ParquetRows(files.store, path, files.prefix + table.name)
-    return parquet_rows.work_items(rows, os.fsencode(files.prefix) + table.change_stamp)
+    stamp = os.fsencode(files.prefix) + table.change_stamp
+    return parquet_rows.work_items(rows, stamp, leave_out_predictions=True)
 
 
 def _not_empty(items: Iterator[WorkItem], display: str) -> Iterator[WorkItem]:

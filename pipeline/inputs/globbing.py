@@ -1,10 +1,17 @@
 """Files below a directory: all of them, or those that match a pattern."""
 
+import logging
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from fnmatch import translate
 from itertools import islice
 from typing import NamedTuple, Protocol
+
+_log = logging.getLogger(__name__)
+
+DIGITS = frozenset("0123456789")
+"""The labels, and the names of directories that may be labels."""
 
 _ANY_DEPTH = "**"
 
@@ -22,6 +29,14 @@ class Status(Protocol):
     @property
     def st_mtime_ns(self) -> int:
         """Time of the last modification, in nanoseconds."""
+
+    @property
+    def st_ctime_ns(self) -> int:
+        """Time of the last change, in nanoseconds, which no program can set; 0 if not known."""
+
+    @property
+    def st_ino(self) -> int:
+        """Inode; 0 if there is none."""
 
 
 class DirEntry(Protocol):
@@ -41,7 +56,7 @@ class DirEntry(Protocol):
         """Return whether it is a link."""
 
     def stat(self, *, follow_symlinks: bool = True) -> Status:
-        """Return size and time, of the link itself or of its target."""
+        """Return inode, size and times, of the link itself or of its target."""
 
 
 Scan = Callable[[str], Iterator[DirEntry]]
@@ -54,7 +69,9 @@ class ListedFile(NamedTuple):
     name: str
     """Path relative to the directory."""
     change_stamp: bytes
-    """Name, size and time."""
+    """Name, inode, size and times."""
+    label: bool
+    """Whether its directory is a label: see `are_labels`."""
 
 
 class Pattern:
@@ -132,19 +149,30 @@ def walk(
     The files of a directory come before those below it. Links to directories are followed if a
     part of the pattern other than ``**`` matches them.
     """
-    return _walk(scan, directory, "", pattern, pattern.start(), suffixes)
+    root = _Directory("", pattern.start(), is_label=False)
+    return _walk(scan, directory, root, pattern, suffixes)
+
+
+class _Directory(NamedTuple):
+    """A directory that is walked."""
+
+    prefix: str
+    """What precedes the names in it; empty for the root."""
+    positions: frozenset[int]
+    is_label: bool
 
 
 def _walk(
     scan: Scan,
-    directory: str,
-    prefix: str,
+    root: str,
+    directory: _Directory,
     pattern: Pattern,
-    positions: frozenset[int],
     suffixes: Collection[str],
 ) -> Iterator[ListedFile]:
+    prefix, positions, is_label = directory
     below: dict[str, frozenset[int]] = {}
-    entries = scan(directory)
+    path = f"{root}/{prefix}".rstrip("/") or "/"
+    entries = _entries(scan, path) if prefix else scan(path)
     while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
         for entry in chunk:
             name = entry.name
@@ -156,14 +184,50 @@ def _walk(
                 suffix(name) in suffixes
                 and pattern.matches_file(positions, name)
                 and (is_file or not entry.is_dir(follow_symlinks=False))
+                and (status := _status(entry))
             ):
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield ListedFile(prefix + name, change_stamp(prefix + name, status))
+                file = prefix + name
+                yield ListedFile(file, change_stamp(file, status), is_label)
     for name, inside in sorted(below.items()):
-        yield from _walk(scan, f"{directory}/{name}", f"{prefix}{name}/", pattern, inside, suffixes)
+        child = _Directory(f"{prefix}{name}/", inside, are_labels(below, path))
+        yield from _walk(scan, root, child, pattern, suffixes)
+
+
+def are_labels(names: Iterable[str], parent: str) -> bool:
+    """Return whether directories are labels: they are all called 0 to 9, and no date.
+
+    Days and months may be called so too: ``2026/11/3``. Their parents are numbers.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The directories that are walked in the same parent. Hidden ones do not matter.
+    parent : str
+        Path of the parent.
+    """
+    is_date = parent.rstrip("/").rpartition("/")[2].isdecimal()
+    return not is_date and all(name in DIGITS or name.startswith(".") for name in names)
+
+
+def _entries(scan: Scan, directory: str) -> Iterator[DirEntry]:
+    """Yield the entries of a directory below an input, whose loss does not stop a run."""
+    try:
+        yield from scan(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        # Its owner has removed it since the directory above was listed.
+        return
+    except PermissionError:
+        _log.warning("%s: cannot be listed, and is left out. Check its permissions.", directory)
+
+
+def _status(entry: DirEntry) -> Status | None:
+    """Return the status of what reading an entry would read; None if the entry is gone."""
+    try:
+        return entry.stat()
+    except OSError:  # a link to nothing or to itself, which has a row with the reason
+        with suppress(FileNotFoundError):
+            return entry.stat(follow_symlinks=False)
+    return None
 
 
 def _positions_inside(
@@ -188,6 +252,9 @@ def suffix(name: str) -> str:
 
 
 def change_stamp(name: str, status: Status) -> bytes:
-    """Return a change stamp: name, size and mtime."""
-    text = f"{name}\0{status.st_size}\0{status.st_mtime_ns}"
-    return text.encode("utf-8", "surrogateescape")
+    """Return a change stamp: name, inode, size, mtime and ctime.
+
+    `cp -p`, `rsync -a` and `unzip` keep the mtime, and images of one size may have equal sizes.
+    """
+    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return f"{name}\0{status.st_ino}\0{status.st_size}\0{times}".encode("utf-8", "surrogateescape")

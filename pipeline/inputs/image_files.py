@@ -1,8 +1,6 @@
 """Image files, in a directory of this machine or of an object store."""
 
 import hashlib
-import io
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.images.reading import Reader, sheet
-from pipeline.inputs.labels import FILE_NAME, LabelLookup, read_label_table
-from pipeline.inputs.source import UNKNOWN, Batch, batch_of
+from pipeline.inputs.labels import FILE_NAME, LabelLookup, LabelTable, read_label_table
+from pipeline.inputs.source import UNKNOWN, Batch, batch_of, path_text
 from pipeline.inputs.stores import open_store
 
 
@@ -26,6 +24,8 @@ class ImageFiles:
     confined: bool
     """Whether files are refused if links lead them out of the directory."""
     label_table_sha256: str | None = None
+    label_directories: bool = False
+    """Whether the files are in directories whose names are labels."""
 
     def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
         """Read files in order, `size` at a time."""
@@ -36,42 +36,37 @@ class ImageFiles:
             contents = store.contents(self.directory, names, confined=self.confined)
             labels = map(lookup.label_of, names)
             yield batch_of(
-                [text(self.prefix + name) for name in names],
+                [path_text(self.prefix + name) for name in names],
                 map(sheet, contents),
                 np.array([UNKNOWN if label is None else label for label in labels], np.int8),
                 reader,
             )
 
 
-def text(path: str) -> str:
-    """Return a path as valid UTF-8, which Parquet needs; bytes that are not are escaped."""
-    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def label_table_sha256(store: str, directory: str) -> str | None:
-    """Return the SHA-256 of a directory's label table; None if it has no label table.
+def label_table(store: str, directory: str) -> tuple[LabelTable, str] | None:
+    """Return a directory's label table and its SHA-256; None if it has no label table.
 
     Raises
     ------
     InputError
         If the table is invalid; the message names the line.
     """
-    content = _label_table(store, directory)
+    content = _table_content(store, directory)
     if content is None:
         return None
-    _read(content, directory)
-    return hashlib.sha256(content).hexdigest()
+    return _read(content, directory), hashlib.sha256(content).hexdigest()
 
 
 # A process reads one shard after another, mostly of the same directory. A table that has changed
 # has another digest, which is part of the cache's key.
 @lru_cache(maxsize=1)
 def _label_lookup(files: ImageFiles) -> LabelLookup:
-    content = _label_table(files.store, files.directory) if files.label_table_sha256 else None
-    return LabelLookup(None if content is None else _read(content, files.directory))
+    content = _table_content(files.store, files.directory) if files.label_table_sha256 else None
+    table = None if content is None else _read(content, files.directory).labels
+    return LabelLookup(table, files.label_directories)
 
 
-def _label_table(store: str, directory: str) -> bytes | None:
+def _table_content(store: str, directory: str) -> bytes | None:
     try:
         with open_store(store).open(f"{directory}/{FILE_NAME}") as stream:
             return bytes(stream.read())
@@ -79,6 +74,5 @@ def _label_table(store: str, directory: str) -> bytes | None:
         return None
 
 
-def _read(content: bytes, directory: str) -> dict[str, int]:
-    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
-    return read_label_table(lines, f"{directory}/{FILE_NAME}")
+def _read(content: bytes, directory: str) -> LabelTable:
+    return read_label_table(content, f"{directory}/{FILE_NAME}")

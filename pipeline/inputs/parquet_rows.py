@@ -30,10 +30,13 @@ from pipeline.images.reading import (
     pixels_as_seen,
     sheet,
 )
-from pipeline.inputs.source import UNKNOWN, Batch, WorkItem, batch_of, seen_as_batch
+from pipeline.inputs.source import UNKNOWN, Batch, WorkItem, batch_of, path_text, seen_as_batch
 from pipeline.inputs.stores import open_store
 
 SUFFIX = ".parquet"
+
+# Columns of every file of predictions that this or an earlier release has written.
+_PREDICTION_COLUMNS = frozenset(("path", "prediction", "confidence", "error", "model_sha256"))
 
 _IMAGE = "image"
 _LABEL = "label"
@@ -73,6 +76,7 @@ class ParquetRows:
         """Read adjacent row groups in order, `size` rows at a time."""
         groups = [group for group, _, _ in keys]
         row = keys[0][1]
+        display = path_text(self.display)
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
             schema = file.schema_arrow
@@ -86,7 +90,7 @@ class ParquetRows:
                 rows_at_a_time, row_groups=groups, columns=columns, use_threads=False
             ):
                 yield _batch(
-                    [f"{self.display}#{number}" for number in range(row, row + len(table))],
+                    [f"{display}#{number}" for number in range(row, row + len(table))],
                     table.column(image),
                     _digit_labels(table.column(label)) if label else _unknown(len(table)),
                     reader,
@@ -96,8 +100,17 @@ class ParquetRows:
             raise InputError(f"{self.location}: is damaged: expected {end} rows, got {row}.")
 
 
-def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
+def work_items(
+    rows: ParquetRows, change_stamp: bytes, *, leave_out_predictions: bool = False
+) -> Iterator[WorkItem]:
     """Yield the row groups of a file.
+
+    Parameters
+    ----------
+    rows : ParquetRows
+    change_stamp : bytes
+    leave_out_predictions : bool
+        Whether a file of predictions counts as empty: those of an earlier run may be in the input.
 
     Raises
     ------
@@ -105,6 +118,8 @@ def work_items(rows: ParquetRows, change_stamp: bytes) -> Iterator[WorkItem]:
         If it is damaged, or has no image column or several.
     """
     with _opened(rows) as file:
+        if leave_out_predictions and set(file.schema_arrow.names) >= _PREDICTION_COLUMNS:
+            return
         _image_column(file.schema_arrow, rows.location)
         counts = _row_counts(file, range(file.metadata.num_row_groups))
     first = 0

@@ -1,5 +1,7 @@
 """Image sources and their work items: what scoring knows of an input, whatever its type."""
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +13,21 @@ from pipeline.images.reading import Reader, Seen, Sheet, as_seen, digits_as_seen
 
 UNKNOWN = -1
 """The label of an image whose label is unknown."""
+
+
+# What a byte that is not UTF-8 is shown as, and what a backslash before such a text is shown as.
+_ESCAPES = re.compile(r"\\(?=x(?:5c|[89a-f][0-9a-f]))")
+
+
+def path_text(path: str) -> str:
+    r"""Return a path as valid UTF-8, which Parquet needs; two paths have two texts.
+
+    A byte that is not UTF-8 becomes ``\xff``, and the backslash of a name that looks so already
+    becomes ``\x5c``.
+    """
+    if "\\" in path:
+        path = _ESCAPES.sub(r"\\x5c", path)
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)

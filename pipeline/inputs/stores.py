@@ -6,7 +6,7 @@ import string
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -16,7 +16,7 @@ from pyarrow import fs
 
 from pipeline.errors import InputError
 from pipeline.images.decoding import UnreadableImageError
-from pipeline.images.reading import MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
+from pipeline.images.reading import LINK_OUT, MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
 from pipeline.inputs.globbing import DirEntry, Status
 from pipeline.stages import bounded_map
 
@@ -42,7 +42,7 @@ class Store(Protocol):
         """Yield the entries of a directory."""
 
     def status(self, path: str) -> Status:
-        """Return the size and time of a file."""
+        """Return the inode, size and times of a file."""
 
     def contents(
         self, directory: str, names: Sequence[str], *, confined: bool
@@ -127,14 +127,28 @@ class _ThisMachine:
         self, directory: str, names: Sequence[str], *, confined: bool
     ) -> Iterator[bytes | str]:
         root = directory if confined else None
+        inside = lru_cache(maxsize=1024)(partial(_is_inside, directory))
         for name in names:
+            # The last part of a name may be a link too, which is followed only inside.
+            if confined and not inside(name.rpartition("/")[0]):
+                yield LINK_OUT
+                continue
             try:
                 yield read_bytes(f"{directory}/{name}", root)
             except UnreadableImageError as error:
                 yield error.reason
 
     def open(self, path: str) -> Any:
-        return pyarrow.OSFile(path)
+        # As bytes, because a path need not be UTF-8.
+        return pyarrow.OSFile(os.fsencode(path))
+
+
+def _is_inside(directory: str, name: str) -> bool:
+    """Return whether a directory with this relative name is inside another, links followed."""
+    if not name:
+        return True
+    root = Path(os.path.realpath(directory))
+    return Path(os.path.realpath(f"{directory}/{name}")).is_relative_to(root)
 
 
 _THIS_MACHINE = _ThisMachine()
@@ -208,6 +222,7 @@ class _Object:
         self.name: str = information.base_name
         self.st_size: int = information.size or 0
         self.st_mtime_ns: int = information.mtime_ns or 0
+        self.st_ctime_ns = self.st_ino = 0
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002
         return bool(self._type == fs.FileType.Directory)

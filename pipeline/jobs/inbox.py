@@ -146,17 +146,17 @@ def prepare_boxes(inbox: Path, outbox: Path) -> tuple[Path, Path]:
     return inbox, outbox
 
 
-def _complete_files(inbox: Path, settle: float) -> list[str]:
-    """Return the sorted paths of files that do not change for `settle` seconds."""
-    before = dict(_image_files(inbox))
+def _complete_files(inbox: Path, settle: float) -> dict[str, _Stamp]:
+    """Return the sorted paths of files that do not change for `settle` seconds, with stamps."""
+    before = dict(_image_files(inbox, warn=True))
     if before:
         # Two listings are compared, not ages: the clock of a file server may differ from ours.
         time.sleep(settle)
     after = dict(_image_files(inbox)) if before else {}
-    return sorted(name for name, stamp in before.items() if after.get(name) == stamp)
+    return {name: stamp for name, stamp in sorted(before.items()) if after.get(name) == stamp}
 
 
-def _move_to_batch(inbox: Path, names: list[str], outbox: Path) -> None:
+def _move_to_batch(inbox: Path, complete: dict[str, _Stamp], outbox: Path) -> None:
     """Move files into a new batch, under the same relative paths."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     batch = outbox / f"{now}-{secrets.token_hex(3)}"
@@ -164,11 +164,14 @@ def _move_to_batch(inbox: Path, names: list[str], outbox: Path) -> None:
     with files.atomic_write(outbox / _PENDING) as temporary:
         temporary.write_text(batch.name)
     (batch / IMAGES).mkdir(parents=True)
-    for name in names:
+    for name, stamp in complete.items():
         target = batch / IMAGES / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             (inbox / name).rename(target)
+            # A move changes the ctime.
+            if _stamp(target.lstat())[:3] != stamp[:3]:
+                _put_back(target, inbox / name)
         except FileNotFoundError:
             # Its owner has removed it.
             continue
@@ -178,6 +181,19 @@ def _move_to_batch(inbox: Path, names: list[str], outbox: Path) -> None:
     for directory, _, _ in os.walk(batch):
         files.fsync(Path(directory))
     files.fsync(outbox)
+
+
+def _put_back(moved: Path, original: Path) -> None:
+    """Move a file that changed before it was moved back to the inbox, and replace none there."""
+    try:
+        original.hardlink_to(moved)
+    except FileExistsError:
+        # Another file has the name now, so nobody is writing this one under it.
+        return
+    except OSError:  # a file system without hard links
+        moved.rename(original)
+    else:
+        moved.unlink()
 
 
 def _finish(outbox: Path, score: Callable[[Path, Path], Scoring]) -> list[Scoring]:
@@ -195,11 +211,20 @@ def _finish(outbox: Path, score: Callable[[Path, Path], Scoring]) -> list[Scorin
     return done
 
 
-def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Stamp]]:
+def _image_files(
+    directory: Path, prefix: str = "", *, warn: bool = False
+) -> Iterator[tuple[str, _Stamp]]:
     """Yield the relative path and the change stamp of each image file below a directory."""
     try:
         entries = list(os.scandir(directory))
     except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError:
+        if not prefix:
+            raise
+        # Such as lost+found: the other files do not wait for it.
+        if warn:
+            _log.warning("%s: cannot be listed, and stays. Check its permissions.", directory)
         return
     for entry in entries:
         name = prefix + entry.name
@@ -208,13 +233,10 @@ def _image_files(directory: Path, prefix: str = "") -> Iterator[tuple[str, _Stam
         # Its owner may have removed it.
         with suppress(FileNotFoundError):
             if entry.is_dir(follow_symlinks=False):
-                yield from _image_files(Path(entry.path), f"{name}/")
+                yield from _image_files(Path(entry.path), f"{name}/", warn=warn)
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - many files
-                status = entry.stat(follow_symlinks=False)
-                yield (
-                    name,
-                    (
-                        *(status.st_ino, status.st_size),
-                        *(status.st_mtime_ns, status.st_ctime_ns),
-                    ),
-                )
+                yield name, _stamp(entry.stat(follow_symlinks=False))
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

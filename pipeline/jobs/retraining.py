@@ -70,7 +70,7 @@ def retrain(
     BusyError
         If another retraining runs, and the settings say not to wait for it.
     InputError
-        If there are no labelled images in `labelled`.
+        If few or none of the labelled images can be used.
     NoMirrorLeftError
         If MNIST is not in the data directory and no source delivers it.
     registry.BlobError
@@ -83,6 +83,8 @@ def retrain(
         remove_abandoned(settings.unfinished)
         data = ingest(settings=settings)
         collection = collect(labelled, data, settings.labelled) if labelled else None
+        if collection:
+            collection.require_use(str(labelled))
         user_images = collection.reference if collection else None
         lineage = lineage_of(data, user_images, preset, seed, thresholds)
         champion = find_champion(settings)

@@ -46,7 +46,7 @@ def score(
         address that pyarrow.fs knows (``s3://bucket/prefix``). Of a directory the image files are
         scored, or the Parquet files if it has no image file. Predictions are compared with labels
         if there are any: from a directory's ``labels.csv`` with the columns path and label, from
-        directories named ``0`` to ``9``, or from a column ``label`` in Parquet.
+        directories that are all named ``0`` to ``9``, or from a column ``label`` in Parquet.
     output : Path
         A directory. It gets ``predictions/``, a Parquet data set, and ``summary.json``.
     model : str

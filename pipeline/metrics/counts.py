@@ -82,6 +82,11 @@ class PredictionCounts:
         return self
 
     @property
+    def predicted(self) -> int:
+        """Number of images with a prediction."""
+        return int(self.digits.sum())
+
+    @property
     def labelled(self) -> int:
         """Number of images with a prediction and a label."""
         return int(self.confusion.sum())

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.scoring.outcome import Scoring
@@ -34,6 +35,15 @@ def metric_rows(outcome: Trained) -> list[tuple[str, str]]:
     """Return name and value of each metric of the training and the gate."""
     metrics = {**outcome.candidate.metrics, **outcome.verdict.metrics}
     return [(name, f"{value:.4f}") for name, value in metrics.items()]
+
+
+def own_images_line(collection: Collection) -> str:
+    """Return how many of the user's own images are used, and why others are not."""
+    line = f"{collection.training:,} trained on, {collection.held_out:,} held out"
+    if collection.duplicates:
+        line += f", {collection.duplicates:,} duplicate files"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in collection.left_out.items())
+    return f"{line}; left out: {reasons}" if reasons else line
 
 
 def digit_rows(counts: PredictionCounts) -> list[tuple[str, str, str]]:

@@ -11,15 +11,26 @@ from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.evaluation import Evaluation
 from pipeline.metrics.novelty import NOVEL
-from pipeline.reporting.rows import check_rows, digit_rows, error_rows, metric_rows, rate_line
+from pipeline.reporting.rows import (
+    check_rows,
+    digit_rows,
+    error_rows,
+    metric_rows,
+    own_images_line,
+    rate_line,
+)
 from pipeline.reporting.run_files import REPORT
 from pipeline.reporting.text import card, plain, sparkline
 from pipeline.scoring.numbers import NUMBERS
-from pipeline.scoring.outcome import REVIEW, Scoring
+from pipeline.scoring.outcome import Scoring
+from pipeline.scoring.review_files import FAILED
 from pipeline.training.outcome import Registered, Reproduction, Retraining, Trained, Unchanged
 
 # Maximum number of mistakes in the table; the HTML report has more.
 _MAX_MISTAKES = 5
+
+# Maximum number of images without a prediction; failed.csv has all of them.
+_MAX_FAILED = 5
 
 # Maximum number of bars in a curve.
 _MAX_BARS = 60
@@ -48,13 +59,20 @@ def retraining_card(outcome: Retraining) -> RenderableType:
 def _unchanged(outcome: Unchanged) -> RenderableType:
     table = card(outcome.message, style="bold green")
     table.add_row("why", plain(outcome.reason))
+    _add_own_images(table, outcome)
     table.add_row("sha256", outcome.version.sha256)
     return table
+
+
+def _add_own_images(table: Table, outcome: Retraining) -> None:
+    if outcome.labelled:
+        table.add_row("own images", plain(own_images_line(outcome.labelled)))
 
 
 def _metrics(outcome: Trained) -> Table:
     candidate = outcome.candidate
     table = card("metrics")
+    _add_own_images(table, outcome)
     for row in metric_rows(outcome):
         table.add_row(*row)
     losses = [epoch.loss for epoch in candidate.history]
@@ -119,6 +137,7 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
             f"accuracy {counts.accuracy:.4f}"
         )
     lines += [f"{count} not scored: {reason}" for reason, count in error_rows(counts)]
+    lines += _failed_lines(scoring)
     if counts.novel:
         lines.append(f"{counts.novel:,} do not look like one digit: novelty below {NOVEL}")
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
@@ -129,12 +148,22 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
         )
         lines.append(f"drift, population stability index: {figures}")
     if scoring.review:
-        lines.append(f"{scoring.review:,} to review: {scoring.path.parent / REVIEW}")
+        lines.append(f"{scoring.review:,} to review: {scoring.review_path}")
     numbers = scoring.path.parent / NUMBERS
     if numbers.exists():
         lines.append(f"Numbers: {numbers}")
     lines.append(f"Predictions: {scoring.path}")
     return lines
+
+
+def _failed_lines(scoring: Scoring) -> list[str]:
+    """Name the first images without a prediction, and the file that names all of them."""
+    failed = scoring.counts.errors.total()
+    if not failed:
+        return []
+    lines = [f"  {plain(path)}: {error}" for path, error in scoring.failed[:_MAX_FAILED]]
+    every = "all" if failed > len(lines) else "also"
+    return [*lines, f"  {every} in {scoring.path.parent / FAILED}"]
 
 
 def _gate(verdict: Verdict) -> Table:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.errors import DamagedDataError
 from pipeline.inputs import finding
 from pipeline.scoring import predictions, shards
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
@@ -28,7 +29,7 @@ _RUN = "run.json"
 _SHARD_SIZE = 5_000
 
 # Version of the shard metadata format.
-_FORMAT = 4
+_FORMAT = 5
 
 
 @stage
@@ -53,7 +54,11 @@ def list_images(
         **listing.as_json(),
     }
     earlier = _read_json(output / _RUN)
-    if earlier != now:
+    if earlier == now:
+        # These are the same; those of a copy may be missing or damaged.
+        shutil.rmtree(output / SHARDS, ignore_errors=True)
+        fresh.rename(output / SHARDS)
+    else:
         if earlier is not None:
             changed = sorted(name for name in now if earlier.get(name) != now[name])
             _log.warning(
@@ -68,19 +73,28 @@ def list_images(
         fresh.rename(output / SHARDS)
         with files.atomic_write(output / _RUN) as temporary:
             temporary.write_text(json.dumps(now, indent=2) + "\n")
-    shutil.rmtree(fresh, ignore_errors=True)
     (output / DATA_SET).mkdir(exist_ok=True)
     files.remove_leftovers(output / DATA_SET)
     return listing
 
 
 def unscored_shards(output: Path, listing: Listing) -> list[int]:
-    """Return the numbers of the shards that have no predictions yet."""
-    return [
-        shard
-        for shard in range(len(listing.sizes))
-        if not predictions.path(output / DATA_SET, shard).exists()
-    ]
+    """Return the numbers of the shards that have no predictions yet, or damaged ones."""
+    parts = (predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes)))
+    return [shard for shard, part in enumerate(parts) if not _is_complete(part)]
+
+
+def _is_complete(part: Path) -> bool:
+    """Return whether a part can be read to its end; remove it if it is damaged."""
+    try:
+        predictions.verify(part)
+    except FileNotFoundError:
+        return False
+    except DamagedDataError as error:
+        _log.warning("%s It is scored again.", error)
+        part.unlink()
+        return False
+    return True
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

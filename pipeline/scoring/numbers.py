@@ -1,17 +1,16 @@
 """The numbers that fields of several digits hold: a table beside the predictions."""
 
-import csv
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline import files
 from pipeline.images.parts import SEVERAL
 from pipeline.scoring import predictions
 from pipeline.scoring.answers import NOT_ONE_DIGIT
 from pipeline.scoring.outcome import DATA_SET
+from pipeline.scoring.review_files import write_table
 
 NUMBERS = "numbers.csv"
 """File of the output with the number in each image, if images were split."""
@@ -35,14 +34,8 @@ def write_numbers(output: Path, shards: int) -> None:
     shards : int
         Number of its files.
     """
-    with (
-        files.atomic_write(output / NUMBERS) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(_COLUMNS)
-        for shard in range(shards):
-            table.writerows(_numbers(predictions.path(output / DATA_SET, shard)))
+    parts = (predictions.path(output / DATA_SET, shard) for shard in range(shards))
+    write_table(output / NUMBERS, _COLUMNS, chain.from_iterable(map(_numbers, parts)))
 
 
 def _numbers(part: Path) -> Iterable[tuple[str, str, int, float | None]]:

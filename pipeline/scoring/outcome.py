@@ -16,9 +16,6 @@ DATA_SET = "predictions"
 SUMMARY = "summary.json"
 """File of the output with the counts over all predictions."""
 
-REVIEW = "review.csv"
-"""File of the output with the predictions to review, if a minimum confidence was given."""
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -50,8 +47,12 @@ class Scoring:
     """Drift from the images that the gate measured the version on; empty if it has no profile."""
     least_certain: tuple[LowConfidence, ...]
     """The least certain predictions, in ascending confidence; at most 24."""
+    failed: tuple[tuple[str, str], ...]
+    """Path and reason of the first images without a prediction; at most 10."""
     review: int
-    """Number of predictions in ``review.csv``."""
+    """Number of images in the list to review."""
+    review_path: Path | None
+    """The list to review: ``review.csv``, or another name if that was edited."""
     resumed: int
     """Number of images that an earlier run had scored already."""
     seconds: float

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import files
+from pipeline.errors import DamagedDataError
 from pipeline.metrics.counts import DIGITS, PredictionCounts
 from pipeline.scoring.answers import Rows
 from pipeline.scoring.review import LowConfidence
@@ -91,7 +92,7 @@ def write(
     )
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
     with files.atomic_write(target) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def _prediction_columns(
@@ -115,11 +116,41 @@ def _text_column(texts: dict[int, str], count: int) -> Any:
     return pa.array([texts.get(index) for index in range(count)], pa.string())
 
 
+def verify(part: Path) -> None:
+    """Read a shard's predictions to their end.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    DamagedDataError
+        If they cannot be read.
+    """
+    with part.open("rb") as stream:
+        try:
+            with pq.ParquetFile(stream, page_checksum_verification=True) as file:
+                for _ in file.iter_batches(use_threads=False):
+                    pass
+            read_counts(part)
+        except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+            raise DamagedDataError(f"{part} cannot be read as predictions ({error}).") from None
+
+
 def read_below(part: Path, confidence: float) -> list[tuple[str, int, float]]:
     """Return path, prediction and confidence of a shard's predictions below a confidence."""
     below = pc.field("confidence") < confidence
     table = pq.read_table(part, columns=list(REVIEW_COLUMNS), filters=below)
     return list(zip(*(table[name].to_pylist() for name in REVIEW_COLUMNS), strict=True))
+
+
+def read_failed(part: Path) -> list[tuple[str, str]]:
+    """Return path and error of a shard's images without a prediction."""
+    counts, _ = read_counts(part)
+    if not counts.errors:
+        return []
+    columns = ["path", "error"]
+    table = pq.read_table(part, columns=columns, filters=pc.field("error").is_valid())
+    return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
 
 
 def read_counts(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:

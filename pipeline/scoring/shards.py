@@ -29,7 +29,7 @@ class Listing:
     sizes: tuple[int, ...]
     """Images in each shard."""
     fingerprint: str
-    """SHA-256 of the names, sizes and times of all files, in order."""
+    """SHA-256 of the change stamps of all files, in order."""
     labels: str | None
     """SHA-256 of the digests of the label tables; None if there are none."""
 

@@ -1,10 +1,9 @@
 """The summary of a scoring: counts over all shards, drift, and predictions to review."""
 
-import csv
 import json
 import logging
 import time
-from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,17 @@ from pipeline import files
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import PROFILE, Drift, drift, from_text, profile_of
 from pipeline.scoring import predictions
-from pipeline.scoring.outcome import DATA_SET, REVIEW, SUMMARY, Scoring
+from pipeline.scoring.outcome import DATA_SET, SUMMARY, Scoring
 from pipeline.scoring.review import LowConfidence, least_certain
+from pipeline.scoring.review_files import remove_review, write_failed, write_review
 from pipeline.scoring.shards import Listing
 from pipeline.stages import stage
 from registry import ModelVersion
 
 _log = logging.getLogger(__name__)
+
+# Images without a prediction that the summary names; failed.csv has all of them.
+_MAX_FAILED = 10
 
 
 @stage
@@ -38,7 +41,7 @@ def summarize(
     output : Path
     listing : Listing
     min_confidence : float, optional
-        Predictions with less confidence are listed in ``review.csv``.
+        Predictions with less confidence are listed for review.
     resumed : int
         Number of images that an earlier run had scored already.
     started : float
@@ -51,18 +54,22 @@ def summarize(
         shard_counts, least = predictions.read_counts(part)
         counts += shard_counts
         uncertain = least_certain((*uncertain, *least))
-    review = 0
+    write_failed(parts, output)
+    failed = chain.from_iterable(map(predictions.read_failed, parts))
+    review, review_path = 0, None
     if min_confidence is None:
-        (output / REVIEW).unlink(missing_ok=True)
+        remove_review(output)
     else:
-        review = _list_for_review(parts, output / REVIEW, min_confidence)
+        review_path, review = write_review(parts, output, min_confidence)
     scoring = Scoring(
         version=version,
         path=output / DATA_SET,
         counts=counts,
         drift=tuple(_drift(version, counts)),
         least_certain=uncertain,
+        failed=tuple(islice(failed, _MAX_FAILED)),
         review=review,
+        review_path=review_path,
         resumed=resumed,
         seconds=max(time.time() - started, 1e-3),
     )
@@ -82,6 +89,7 @@ def _summary(scoring: Scoring) -> dict[str, Any]:
             each.what: {"index": each.index, "limit": each.limit, "is_far": each.is_far}
             for each in scoring.drift
         },
+        "failed": [{"path": path, "error": error} for path, error in scoring.failed],
         "review": scoring.review,
         "seconds": scoring.seconds,
         "per_second": (counts.files - scoring.resumed) / scoring.seconds,
@@ -103,19 +111,3 @@ def _drift(version: ModelVersion, counts: PredictionCounts) -> list[Drift]:
                 each.limit,
             )
     return drifts
-
-
-def _list_for_review(parts: Sequence[Path], target: Path, min_confidence: float) -> int:
-    """Write the predictions below a confidence to a CSV file; return their number."""
-    count = 0
-    with (
-        files.atomic_write(target) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(predictions.REVIEW_COLUMNS)
-        for part in parts:
-            rows = predictions.read_below(part, min_confidence)
-            table.writerows(rows)
-            count += len(rows)
-    return count

@@ -16,8 +16,8 @@ A name that is not a plain word is written in double quotes. A quote inside a te
 comparison with a value that a version does not have is false, so its negation is true.
 
 A version has any number of aliases: ``alias != 'champion'`` means that none of them is champion.
-``= null`` finds versions without an alias, gate, parent, run_id, code_version or created_by. A
-parameter that is a number is also found as a text: ``params.epochs = '10'``.
+``= null`` finds versions without an alias, gate, parent, run_id, code_version, description or
+created_by. A parameter that is a number is also found as a text: ``params.epochs = '10'``.
 """
 
 import re
@@ -69,6 +69,7 @@ ATTRIBUTES: dict[str, Type] = {
     "gate": "text",
     "parent": "text",
     "alias": "text",
+    "description": "text",
 }
 """The attributes of a version that a filter can name, with their types."""
 
@@ -81,7 +82,9 @@ MAPPINGS: dict[str, Type] = {
 }
 """The mappings of a version that a filter can look into, with the types of their values."""
 
-OPTIONAL = frozenset(("alias", "code_version", "created_by", "gate", "parent", "run_id"))
+OPTIONAL = frozenset(
+    ("alias", "code_version", "created_by", "description", "gate", "parent", "run_id")
+)
 """The attributes that a version may lack; they can be compared with null."""
 
 _EXPECTED_FIELDS = f"{', '.join(ATTRIBUTES)}, or {', '.join(f'{name}.NAME' for name in MAPPINGS)}"

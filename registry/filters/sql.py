@@ -52,6 +52,7 @@ _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     "created_at": _versions.created_at,
     "created_by": _versions.created_by,
     "code_version": _versions.code_version,
+    "description": _versions.description,
     "run_id": _versions.run_id,
     "gate": _versions.gate,
     "parent": _versions.parent,

@@ -1,5 +1,7 @@
 """Tags and descriptions after the registration."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,8 @@ def test_a_change_that_changes_nothing_is_no_event(tagged):
 def test_a_version_and_a_model_have_descriptions(tagged):
     assert tagged.get("m/1").description is None
     assert tagged.describe("m/1", "trained at night").description == "trained at night"
+    assert tagged.versions(where="description like '%night'") == [tagged.get("m/1")]
+    assert tagged.versions(where="description = null") == []
     assert tagged.describe_model("m", "handwritten digits").description == "handwritten digits"
     assert tagged.describe("m/1", None).description is None
     told = [(e.kind, e.number, dict(e.details)) for e in tagged.history("m", limit=3)]
@@ -147,3 +151,17 @@ def test_verify_finds_changes_without_an_event(tagged, statement):
     assert errors(tagged) == []
     execute(tagged, statement)
     assert errors(tagged) != []
+
+
+def test_a_version_at_a_past_time_has_the_tags_and_the_description_of_then(tagged):
+    registered = datetime.now(UTC)
+    tagged.tag("m/1", {"reviewed": "yes"})
+    tagged.describe("m/1", "good")
+    described = datetime.now(UTC)
+    tagged.untag("m/1", "team")
+    tagged.describe("m/1", None)
+    then = tagged.get("m/1", at=registered)
+    assert (dict(then.tags), then.description) == ({"team": "ocr"}, None)
+    then = tagged.get("m/1", at=described)
+    assert (dict(then.tags), then.description) == ({"team": "ocr", "reviewed": "yes"}, "good")
+    assert dict(tagged.get("m/1").tags) == {"reviewed": "yes"}

@@ -49,6 +49,7 @@ _TEXT_VALUES = {
     "state": STATES,
     "created_by": ["ann", ""],
     "code_version": ["1.0", "it's", "1"],
+    "description": ["good", "it's"],
     "run_id": ["run", "run-7", "RUN"],
     "gate": ["passed", "failed"],
     "parent": ["mnist/1", "mnist/2", "letters/3"],

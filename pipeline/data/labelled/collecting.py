@@ -4,7 +4,8 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pipeline import files
@@ -28,9 +29,10 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
     Parameters
     ----------
     source : str or Path
-        An input that scoring knows the labels of: a directory with directories ``0`` to ``9``, or
-        with a ``labels.csv`` of the columns path and label, or Parquet with a column ``label``;
-        each may be in an object store. Or a label table itself, with paths relative to it.
+        An input that scoring knows the labels of: a directory whose only directories are
+        ``0`` to ``9``, or with a ``labels.csv`` of the columns path and label, or Parquet with a
+        column ``label``; each may be in an object store. Or a label table itself, with paths
+        relative to it.
     data : DataReference
         MNIST. Its images are left out, so that no version is trained on its test set.
     directory : Path
@@ -46,19 +48,21 @@ def collect(source: str | Path, data: DataReference, directory: Path) -> Collect
     # A process that had to wait for the lock finds the record of the other one.
     with files.locked(directory):
         files.remove_leftovers(directory)
-        collection = _recorded(record)
+        collection = _recorded(record, directory)
         if collection is None:
             collection = _collect(listing, data, directory)
             with files.atomic_write(record) as temporary:
-                temporary.write_text(json.dumps(asdict(collection), default=str))
+                temporary.write_text(json.dumps(collection.as_json()))
     _log_collection(str(source), collection)
     return collection
 
 
-def _recorded(record: Path) -> Collection | None:
+def _recorded(record: Path, directory: Path) -> Collection | None:
     """Return the recorded collection of the same files; None if its images are not stored."""
     try:
-        collection = Collection.from_json(json.loads(record.read_text()))
+        collection = Collection.from_json(
+            json.loads(record.read_text()), partial(storage.path_of, directory)
+        )
     except FileNotFoundError:
         return None
     reference = collection.reference

@@ -1,12 +1,17 @@
 """Records of labelled images: what was collected, where it is stored, and the images themselves."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+
+# Fewer labelled images are taken for a mistake in the labels.
+_MIN_USED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,58 @@ class Collection:
     conflicts: tuple[Conflict, ...]
     """Images with several labels; they are left out."""
 
+    @property
+    def used(self) -> int:
+        """Number of images that are trained on or held out."""
+        return self.training + self.held_out
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Number of files and images that are not used, by reason."""
+        reasons = {"in MNIST": self.of_mnist, "several labels": len(self.conflicts), **self.errors}
+        return {reason: count for reason, count in reasons.items() if count}
+
+    def require_use(self, source: str) -> None:
+        """Check that the labels were of use: a retraining without them would look like success.
+
+        Raises
+        ------
+        InputError
+            If fewer than 10 images, or fewer than half of those with a label, can be used.
+        """
+        given = self.used + sum(self.left_out.values())
+        if self.used >= _MIN_USED and 2 * self.used >= given:
+            return
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+        raise InputError(
+            f"{source}: expected at least {_MIN_USED} labelled images, and at least half of those "
+            f"given, to be of use; got {self.used:,} of {given:,}"
+            + (f" (left out: {reasons})" if reasons else "")
+            + ". Correct the labels or the files, or retrain without them."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as values that JSON can represent, without any path of the images.
+
+        A directory of labelled images may be copied or moved.
+        """
+        reference = {"sha256": self.reference.sha256} if self.reference else None
+        return {**asdict(self), "reference": reference}
+
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return the collection whose fields were stored as JSON."""
+    def from_json(cls, values: dict[str, Any], path_of: Callable[[str], Path]) -> Self:
+        """Return the collection that `as_json` returned these values for.
+
+        Parameters
+        ----------
+        values : dict
+        path_of : callable
+            Returns the file of the images with a SHA-256.
+        """
         reference = values["reference"]
         if reference is not None:
-            reference = LabelledReference(Path(reference["path"]), reference["sha256"])
+            sha256 = reference["sha256"]
+            reference = LabelledReference(path_of(sha256), sha256)
         conflicts = tuple(
             Conflict(tuple(conflict["labels"]), tuple(conflict["paths"]))
             for conflict in values["conflicts"]

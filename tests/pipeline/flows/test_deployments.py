@@ -7,10 +7,12 @@ import forked_commands
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from prefect_api import post
 from processes import stop, until
 
 from pipeline.images.encoding import png
+from pipeline.settings import Settings, Thresholds
 
 FINAL = {"Completed", "Failed", "Crashed", "Cancelled"}
 
@@ -20,6 +22,7 @@ def environment(environment_apart, server, tmp_path):
     """The environment of Prefect's command line."""
     return {
         **environment_apart,
+        "DIGITS_GATE__MIN_ACCURACY": "0.3",
         "DIGITS_INBOX": str(tmp_path / "inbox"),
         "DIGITS_OUTBOX": str(tmp_path / "outbox"),
         "PREFECT_API_URL": server,
@@ -49,6 +52,14 @@ def worker(environment, pytestconfig):
     stop(process)
 
 
+def test_no_deployment_fixes_what_a_setting_governs(pytestconfig):
+    """A parameter of a deployment overrules the settings of the worker, silently."""
+    deployments = yaml.safe_load((pytestconfig.rootpath / "prefect.yaml").read_text())
+    governed = Settings.model_fields.keys() | Thresholds.model_fields.keys()
+    for deployment in deployments["deployments"]:
+        assert not governed & deployment.get("parameters", {}).keys()
+
+
 def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(
     environment, worker, server, own_deployments, tmp_path
 ):
@@ -66,7 +77,8 @@ def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(
     assert set(deployments) == {"retrain", "ingest", "score-inbox"}
     # The schedule would look into the inbox by itself.
     ask(f"deployments/{deployments['score-inbox']['id']}/pause_deployment")
-    parameters = {"preset": "quick", "min_accuracy": 0.3}
+    # The gate is the worker's own, from its settings.
+    parameters = {"preset": "quick"}
     create = f"deployments/{deployments['retrain']['id']}/create_flow_run"
     run = ask(create, parameters=parameters)
     run = until(lambda: _ended(ask, flow_runs={"id": {"any_": [run["id"]]}}), worker)

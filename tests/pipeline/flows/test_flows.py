@@ -25,6 +25,7 @@ from pipeline.flows.server import free_port
 from pipeline.images.encoding import png
 
 FINAL = {"Completed", "Failed", "Crashed"}
+ANALYTICS = {"PREFECT_SERVER_ANALYTICS_ENABLED": "true"}
 RETRAIN = ("retrain", "--preset", "quick", "--min-accuracy", "0.3")
 
 
@@ -243,7 +244,9 @@ def test_without_a_server_a_flow_runs_and_serve_starts_one(start_digits, home):
     assert (home / "prefect" / "prefect.db").exists()
 
     port = free_port()
-    process = start_digits("serve", "--port", port, HOME=str(user))
+    # This profile names no server.
+    variables = {"HOME": str(user), "PREFECT_PROFILE": "ephemeral"}
+    process = start_digits("serve", "--port", port, **variables)
 
     def served():
         try:
@@ -266,7 +269,7 @@ def test_without_a_server_a_flow_runs_and_serve_starts_one(start_digits, home):
 
 
 def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
-    start_digits, ask, server, own_deployments, home, tmp_path
+    start_digits, digits_apart, ask, server, own_deployments, home, tmp_path
 ):
     """Each run has its own process; runs that have not ended are cancelled."""
     inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
@@ -290,6 +293,9 @@ def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
         assert deployment["global_concurrency_limit"]["limit"] == 1
     run = _ask_for_a_run(server, retrain)
     assert until(lambda: _finished(ask, run["id"]), process)["state_name"] == "Completed"
+    # A second one would rewrite the schedules.
+    second = digits_apart("serve", PREFECT_API_URL=server)
+    assert (second.status, f"Another `digits serve` runs under {home}." in second.err) == (1, True)
 
     (inbox / "new.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
     never = _ask_for_a_run(server, scoring, settle=3600)
@@ -409,10 +415,41 @@ def _finished(ask, run_id):
     return run if run["state_name"] in FINAL else None
 
 
+@pytest.mark.parametrize("command", [("serve",), RETRAIN])
+def test_a_server_that_does_not_answer_is_one_message(digits_apart, home, command):
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    ended = digits_apart(*command, PREFECT_API_URL=nobody)
+    assert ended.status == 1
+    assert f"Error: No Prefect server answers at {nobody}" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_profile_of_prefect_names_the_server(start_digits, server, ask, home, tmp_path):
+    """As `prefect config set PREFECT_API_URL=…` writes it."""
+    (tmp_path / ".prefect").mkdir()
+    profile = f'active = "team"\n[profiles.team]\nPREFECT_API_URL = "{server}"\n'
+    (tmp_path / ".prefect" / "profiles.toml").write_text(profile)
+    process = start_digits(*RETRAIN, HOME=str(tmp_path))
+    _, err = process.communicate(timeout=LIMIT)
+    assert (process.returncode, "Starting a Prefect server" in err) == (0, False), err
+    with open_registry() as registry:
+        run = _flow_run(ask, registry.get("mnist@champion").run_id)
+    assert run["state_name"] == "Completed"
+    assert not (home / "prefect" / "prefect.db").exists()
+
+
+def test_serve_stops_if_it_was_asked_to_before_prefect_listens(server, own_deployments, home):
+    """The exit of a signal handler is lost if it is raised in a destructor."""
+    program = (
+        "import threading; from prefect.schedules import Cron;"
+        "from pipeline.flows.deployments import serve; stop = threading.Event(); stop.set();"
+        "never = Cron('0 3 1 1 *'); serve(never, {}, ingest=never, stop=stop); print('stopped')"
+    )
+    ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
+    assert (ended.status, "stopped" in ended.out) == (0, True), ended.err
+
+
 def test_serve_refuses_invalid_options(digits_apart, server, tmp_path):
-    ended = digits_apart("serve", "--cron", "at night", PREFECT_API_URL=server)
-    assert ended.status == 2
-    assert "Error: cron: expected five fields" in ended.err
     ended = digits_apart("serve", "--inbox", tmp_path)
     assert ended.status == 2
     assert "--inbox and --outbox must be given together" in ended.err
@@ -425,21 +462,18 @@ def test_serve_refuses_invalid_options(digits_apart, server, tmp_path):
     assert f"Error: Port {port} is taken." in ended.err
 
 
-def test_there_is_no_telemetry_unless_the_user_asks_for_it(home, monkeypatch):
-    from pipeline.flows.environment import set_defaults
-    from pipeline.settings import load_settings
-
-    for name in ("DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"):
-        monkeypatch.delenv(name, raising=False)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "environ", dict(os.environ))
-        set_defaults(load_settings(), console_level="INFO")
-        assert os.environ["DO_NOT_TRACK"] == "1"
-        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "environ", {**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "true"})
-        set_defaults(load_settings(), console_level="INFO")
-        assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "true"
+@pytest.mark.parametrize(("given", "expected"), [({}, "1 false"), (ANALYTICS, "1 true")])
+def test_there_is_no_telemetry_unless_the_user_asks_for_it(home, given, expected):
+    program = (
+        "import os; from pipeline.flows.environment import set_defaults;"
+        "from pipeline.settings import load_settings;"
+        "set_defaults(load_settings(), console_level='INFO');"
+        "print(os.environ['DO_NOT_TRACK'], os.environ['PREFECT_SERVER_ANALYTICS_ENABLED'])"
+    )
+    names = {"DO_NOT_TRACK", "PREFECT_SERVER_ANALYTICS_ENABLED"}
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    ended = forked_commands.python(program, {**environment, **given})
+    assert (ended.status, ended.out) == (0, f"{expected}\n"), ended.err
 
 
 def test_prefect_is_not_imported_by_the_tests_themselves():

@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
 import mnist_sample
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ from pipeline import Settings, open_registry, score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
 from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
+from pipeline.inputs.source import path_text
+from pipeline.jobs.inbox import _complete_files
 from pipeline.processes import spawned_map
 from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
@@ -240,6 +243,75 @@ def test_labels_are_those_of_each_directory_and_of_the_directories_in_a_pattern(
         assert (counts.labelled, counts.correct) == (20 * times, right * times)
 
 
+@given(st.sets(st.text(st.sampled_from("\\x5cf\udcff\udce4\xe4"), max_size=8), min_size=2))
+def test_two_paths_have_two_texts(paths):
+    """Whatever their bytes; each text is valid UTF-8."""
+    texts = {path_text(path) for path in paths}
+    assert len(texts) == len({os.fsencode(path) for path in paths})
+    assert all(text.encode() for text in texts if text)
+
+
+def test_directories_whose_path_is_not_utf8_are_scored(here, digits):
+    name = os.fsdecode(b"sc\xe4n")
+    for path in (f"{name}/1.png", f"{name}/\\xff.png", f"{name}/" + os.fsdecode(b"\xff.png")):
+        _put(here / path, 0)
+    (here / name / "labels.csv").write_text(f"path,label\n1.png,{LABELS[0]}\n")
+    (here / name / "set").mkdir()
+    _table(here / "x", {"image": _tensors(IMAGES[:1])}).rename(here / name / "set" / "a.parquet")
+    done = score([name, f"{name}/set/a.parquet"], here / "out")
+    assert done.counts.labelled == 1
+    assert sorted(_paths(here / "out")) == [
+        r"sc\xe4n/1.png",
+        r"sc\xe4n/\x5cxff.png",
+        r"sc\xe4n/\xff.png",
+        r"sc\xe4n/set/a.parquet#0",
+    ]
+    assert digits("score", name, "--output", here / "out", "--direct").status == 0
+
+
+@contextlib.contextmanager
+def _unprivileged():
+    """Be a user who may not list everything; root may."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_directory_that_may_not_be_listed_stops_nothing(caplog):
+    """In a scoring and in an inbox."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        for directory in ("a", "lost+found", "z"):
+            _put(root / directory / "1.png", 0)
+        (root / "lost+found").chmod(0)
+        with _unprivileged():
+            found = [file.name for file in walk(os.scandir, name, EVERYTHING, {".png"})]
+            in_inbox = list(_complete_files(root, 0))
+        assert found == in_inbox == ["a/1.png", "z/1.png"]
+        for end in ("is left out", "stays"):
+            assert caplog.text.count(f"{root}/lost+found: cannot be listed, and {end}") == 1
+        (root / "lost+found").chmod(0o700)
+
+
+def test_a_directory_that_vanishes_while_it_is_listed_stops_nothing(here):
+    for directory in "abc":
+        _put(here / directory / "1.png", 0)
+
+    def scan(directory):
+        entries = list(os.scandir(directory))
+        shutil.rmtree(here / "b", ignore_errors=True)
+        return iter(entries)
+
+    found = [file.name for file in walk(scan, str(here), EVERYTHING, {".png"})]
+    assert found == ["a/1.png", "c/1.png"]
+
+
 # Parquet.
 
 
@@ -391,7 +463,9 @@ def test_objects_are_scored_as_files_are(here, bucket, network):
     for inputs, count in (("/below/0*.png", 10), ("/**/3*.png", 10), ("/below/07.png", 1)):
         assert score(bucket.address(inputs), here / "out").counts.files == count
     bucket.put("labels.csv", b"nothing\n1\n")
-    with pytest.raises(InputError, match=r"labels.csv, line 2: expected columns path and label"):
+    with pytest.raises(
+        InputError, match=r"labels.csv, line 1: expected the columns path and label"
+    ):
         score(bucket.address(), here / "out")
 
 
@@ -533,6 +607,52 @@ def test_a_run_with_other_inputs_starts_over_with_a_warning(here, caplog):
     assert "changed since the last run: fingerprint." in caplog.text
 
 
+def _overwrite(path, other):
+    """Change the content of a file but neither its size nor its mtime, as `cp -p` may."""
+    times = path.stat()
+    path.write_bytes(other)
+    assert path.stat().st_size == times.st_size
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _swap_link(path):
+    path.unlink()
+    path.symlink_to(path.with_name("b.bin"))
+
+
+@pytest.mark.parametrize("inputs", ["in", "in/*.bmp", "in/a.bmp", "link/*.bmp"])
+@pytest.mark.parametrize(
+    ("is_link", "change"),
+    [
+        (False, lambda file, new: _overwrite(file, new)),
+        (True, lambda file, new: _overwrite(file.resolve(), new)),
+        (True, lambda file, _: _swap_link(file)),
+    ],
+    ids=["same size and time", "target of a link", "link"],
+)
+def test_changed_pixels_are_scored_anew(here, inputs, is_link, change, network):
+    """Even if name, size and mtime are as before, or only the target of a link changed."""
+    images = [bytes(cv2.imencode(".bmp", IMAGES[n])[1]) for n in (0, 1)]
+    (here / "in").mkdir()
+    (here / "link").symlink_to(here / "in")
+    file = here / "in" / "a.bmp"
+    if is_link:
+        for name, image in zip("ab", images, strict=True):
+            (here / "in" / f"{name}.bin").write_bytes(image)
+            os.utime(here / "in" / f"{name}.bin", (1, 1))
+        file.symlink_to(here / "in" / "a.bin")
+    else:
+        file.write_bytes(images[0])
+    before, after = network.predict(IMAGES[:2])
+    assert before != after
+    score(inputs, here / "out")
+    assert score(inputs, here / "out").resumed == 1
+    assert [row["prediction"] for row in _rows(here / "out")] == [before]
+    change(file, images[1])
+    assert score(inputs, here / "out").resumed == 0
+    assert [row["prediction"] for row in _rows(here / "out")] == [after]
+
+
 # Inputs that cannot be scored.
 
 
@@ -622,6 +742,28 @@ def test_the_output_must_not_become_part_of_a_parquet_data_set(here):
     score("in/a.parquet", here / "in" / "out")
 
 
+@pytest.mark.parametrize(
+    ("inputs", "output"), [("link", "in/out"), ("in", "link/out"), ("in", "x/../in/out")]
+)
+def test_the_output_must_not_become_part_of_it_through_links(here, inputs, output):
+    _table(here / "in" / "a.parquet", {"image": _tensors(IMAGES[:3])})
+    (here / "link").symlink_to(here / "in")
+    (here / "x").mkdir()
+    with pytest.raises(OutputError, match="expected a directory outside the Parquet data set"):
+        score(inputs, Path(output))
+
+
+@pytest.mark.parametrize("pattern", ["in/**", "in/**/*.parquet", "in/*/*"])
+def test_predictions_in_an_input_are_left_out(here, pattern):
+    _table(here / "in" / "set" / "a.parquet", {"image": _tensors(IMAGES[:3])})
+    for _ in range(2):
+        score(pattern, here / "in" / "out")
+        assert _paths(here / "in" / "out") == [f"in/set/a.parquet#{row}" for row in range(3)]
+    assert score("in", here / "out").counts.files == 3
+    with pytest.raises(InputError, match=r"got none, or none with a row"):
+        score("in/out", here / "other")
+
+
 # The command line.
 
 
@@ -641,3 +783,18 @@ def test_the_command_takes_many_inputs(digits, here):
     ended = digits("score", "a/1.png", "a/1.png", "--explain", "--output", "out")
     assert ended.status == 2
     assert "expected one file, got 2" in ended.err
+
+
+def test_a_run_without_a_prediction_fails_whatever_its_input_is(digits, here):
+    """A file without an image, named itself or in a directory, also when the run is repeated."""
+    (here / "in").mkdir()
+    (here / "in" / "a.png").write_text("no image")
+    (here / "notes.txt").write_text("no image")
+    for inputs in ("in", "in/a.png", "in/*.png", "notes.txt"):
+        for _ in range(2):
+            ended = digits("score", inputs, "--output", "out", "--direct")
+            assert ended.status == 1
+            assert "1 not scored: not an image" in ended.out
+            assert "Error: no image got a prediction" in ended.err
+    _put(here / "in" / "1.png", 1)
+    assert digits("score", "in", "--output", "out", "--direct").status == 0

@@ -248,3 +248,39 @@ def test_killed_at_any_moment_while_files_drop_in_it_loses_nothing(
     score_inbox(inbox, outbox, settle=0)
     assert len(_batches(outbox)) > 1
     assert Counter(_scored(outbox)) == Counter(scanner.dropped)
+
+
+@pytest.mark.parametrize("new", [None, b"another file"])
+def test_a_file_that_changes_just_before_its_move_goes_back(
+    champion, inbox, outbox, monkeypatch, new
+):
+    """It is scored when it is complete; a file that came under its name meanwhile stays."""
+    scanner = Scanner(inbox)
+    scanner.drop("1.png")
+    scanner.drop("2.png")
+    whole = (inbox / "2.png").read_bytes()
+    mkdir = Path.mkdir
+
+    def meanwhile(path, *arguments, **options):
+        mkdir(path, *arguments, **options)
+        if path.name == "images" and (inbox / "1.png").exists():
+            with (inbox / "2.png").open("wb") as stream:
+                stream.write(whole[:30])
+
+    rename = Path.rename
+
+    def renamed(path, target):
+        moved = rename(path, target)
+        if new and path == inbox / "2.png":
+            path.write_bytes(new)
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", meanwhile)
+        patch.setattr(Path, "rename", renamed)
+        (done,) = score_inbox(inbox, outbox, settle=0)
+    assert (inbox / "2.png").read_bytes() == (new or whole[:30])
+    assert done.counts.files == (2 if new else 1)
+    (inbox / "2.png").write_bytes(whole)
+    (done,) = score_inbox(inbox, outbox, settle=0)
+    assert (done.counts.files, done.counts.errors) == (1, {})

@@ -272,6 +272,50 @@ def test_own_images_join_and_are_on_record(home, tmp_path):
     assert _retrain(labelled=tmp_path / "own").outcome == "unchanged"
 
 
+@pytest.mark.parametrize(("used", "given"), [(9, 9), (12, 25), (0, 30)])
+def test_labels_that_are_of_no_use_stop_a_retraining(retrained, digits, tmp_path, used, given):
+    """It would end as unchanged or promoted, as if all were well."""
+    own = tmp_path / "own"
+    _own_images(own, given)
+    for number in range(used, given):
+        (own / str(number % 10) / f"{number}.png").write_bytes(b"no image")
+    ended = digits(*COMMAND, "--labelled", own)
+    assert ended.status == 1
+    assert f"Error: {own}: expected at least 10 labelled images" in ended.err
+    assert f"got {used} of {given}" in ended.err
+    assert used == given or f"(left out: {given - used} not an image)" in ended.err
+    with open_registry() as registry:
+        assert len(registry.versions()) == 1
+
+
+def test_labels_that_name_no_file_count_as_left_out(retrained, digits, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    _own_images(own / "all", 30)
+    for number, path in enumerate(sorted((own / "all").rglob("*.png"))):
+        path.rename(own / f"{number}.png")
+    names = [f"{number}.png" if number < 12 else f"own/{number}.png" for number in range(30)]
+    table = "".join(f"{name},{number % 10}\n" for number, name in enumerate(names))
+    (own / "labels.csv").write_text("path,label\n" + table)
+    ended = digits(*COMMAND, "--labelled", own)
+    assert ended.status == 1
+    assert "got 12 of 30 (left out: 18 cannot be opened)" in ended.err
+
+
+def test_the_terminal_says_every_time_what_own_images_were_used(retrained, digits, tmp_path):
+    own = tmp_path / "own"
+    _own_images(own)
+    (own / "0" / "again.png").write_bytes((own / "0" / "0.png").read_bytes())
+    (own / "0" / "text.png").write_bytes(b"no image")
+    first = digits(*COMMAND, "--labelled", own)
+    again = digits(*COMMAND, "--labelled", own)
+    assert "unchanged" in again.out
+    for ended in (first, again):
+        assert ended.status == 0
+        line = next(line for line in ended.out.splitlines() if "own images" in line)
+        assert "held out, 1 duplicate files; left out: 1 not an image" in line
+
+
 @pytest.mark.parametrize("when_busy", ["wait", "leave"])
 def test_of_two_retrainings_at_once_one_works(home, start_digits, when_busy):
     with files.locked(load_settings().unfinished):

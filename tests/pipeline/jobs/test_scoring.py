@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import unicodedata
 
 import cv2
 import mnist_sample
@@ -284,14 +285,80 @@ def test_what_is_less_certain_is_listed_for_a_person(champion, directory, tmp_pa
     limit = sorted(row["confidence"] for row in rows)[7]
     done = score(directory, tmp_path / "out", min_confidence=limit)
     with (tmp_path / "out" / "review.csv").open(newline="") as stream:
-        listed = [(row["path"], int(row["prediction"])) for row in csv.DictReader(stream)]
-    assert listed == [(r["path"], r["prediction"]) for r in rows if r["confidence"] < limit]
-    assert done.review == len(listed) == 7
+        failed, *listed = csv.DictReader(stream)
+    assert failed == {"path": "a.png", "prediction": "", "confidence": "", "error": "empty file"}
+    assert [(row["path"], int(row["prediction"])) for row in listed] == [
+        (row["path"], row["prediction"]) for row in rows if row["confidence"] < limit
+    ]
+    assert done.review == len(listed) + 1 == 8
     assert done.resumed == 21
     score(directory, tmp_path / "out")
     assert not (tmp_path / "out" / "review.csv").exists()
     with pytest.raises(InvalidParameterError, match="min_confidence: expected a fraction"):
         score(directory, tmp_path / "out", min_confidence=95)
+
+
+def test_edits_of_the_list_to_review_are_kept(champion, directory, tmp_path, caplog):
+    """Whatever the next run is asked for; the new list has another name."""
+    output = tmp_path / "out"
+    (directory / "a.png").write_text("")
+
+    def review(name):
+        return (output / name).read_text()
+
+    assert score(directory, output, min_confidence=0.9).review_path == output / "review.csv"
+    untouched = review("review.csv")
+    score(directory, output, min_confidence=0.9)
+    assert caplog.text == ""
+    edited = untouched + "mine\n"
+    (output / "review.csv").write_text(edited)
+    score(directory, output)
+    assert review("review.csv") == edited
+    for _ in range(2):
+        done = score(directory, output, min_confidence=0.9)
+        assert done.review_path == output / "review-2.csv"
+        assert (review("review.csv"), review("review-2.csv")) == (edited, untouched)
+    assert "review.csv was edited and stays; the new list is review-2.csv" in caplog.text
+    score(directory, output)
+    assert sorted(path.name for path in output.glob("review*")) == ["review.csv"]
+    (directory / "b.png").write_text("")
+    score(directory, output, model="2", min_confidence=0.5)
+    assert review("review.csv") == edited
+
+
+def test_what_failed_is_named(champion, directory, tmp_path, digits):
+    """The first in the terminal and the summary, all in a table, which goes when none failed."""
+    for number in range(12):
+        (directory / f"bad-{number:02}.png").write_text("text" if number else "")
+    ended = digits("score", directory, "--output", tmp_path / "out", "--direct")
+    assert "bad-00.png: empty file" in ended.out
+    assert "bad-04.png: not an image" in ended.out
+    assert "bad-05.png" not in ended.out
+    assert f"all in {tmp_path / 'out' / 'failed.csv'}" in ended.out
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    expected = [f"bad-{number:02}.png" for number in range(12)]
+    assert [row["path"] for row in summary["failed"]] == expected[:10]
+    with (tmp_path / "out" / "failed.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["path"] for row in rows] == expected
+    assert [row["error"] for row in rows] == ["empty file", *["not an image"] * 11]
+    for name in expected:
+        (directory / name).unlink()
+    score(directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "failed.csv").exists()
+
+
+def test_no_cell_is_a_formula_and_paths_stay_paths(champion, directory, tmp_path):
+    names = [f"{character}1.png" for character in "=+-@\t\r"]
+    for name in names:
+        (directory / name).write_text("")
+    output = tmp_path / "out"
+    score(directory, output, options=Options(split=1), min_confidence=1.0)
+    for table in ("failed.csv", "review.csv", "numbers.csv"):
+        with (output / table).open(newline="") as stream:
+            paths = [row["path"] for row in csv.DictReader(stream)]
+        assert {f"./{name}" for name in names} <= set(paths)
+        assert not any(path.startswith(tuple("=+-@\t\r")) for path in paths)
 
 
 def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_path, networks):
@@ -331,13 +398,41 @@ def test_known_labels_give_an_accuracy(champion, directory, tmp_path, networks):
 
 
 @pytest.mark.parametrize(
-    "text", ["a,b\n1,2\n", "path,label\n0.png,x\n", "path,label\n0.png,10\n", "path,label\n,1\n"]
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "line 1: expected the columns path and label, got 'a,b'"),
+        ("", "line 1: expected the columns path and label, got ''"),
+        ("path,label\n0.png,x\n", "line 2: expected a path and a label from 0 to 9, got '0.png'"),
+        ("path,label\n0.png,10\n", "line 2: expected a path and a label from 0 to 9, got '0.png'"),
+        ("path,label\n\n,1\n", "line 3: expected a path and a label from 0 to 9, got ''"),
+        ("path,label\na\0b,1\n", "line 2: expected a path and a label from 0 to 9, got 'a"),
+        (f"path,label\n{'x' * 200_000},1\n", "line 2: cannot be read"),
+        ("path,label\n\udce4.png,1\n", "expected UTF-8 text .* as `CSV UTF-8`"),
+        ("path,label\na.png,1\n./a.png,2\n", "line 3: expected one label for each path, got 2"),
+    ],
 )
-def test_labels_that_are_none_are_refused_with_their_line(champion, directory, tmp_path, text):
-    (directory / "labels.csv").write_text(text)
-    with pytest.raises(InputError, match=r"labels.csv, line 2: expected columns path and label"):
+def test_labels_that_are_none_are_refused_with_their_line(
+    champion, directory, tmp_path, text, message
+):
+    (directory / "labels.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=f"labels.csv.*{message}"):
         score(directory, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_labels_match_as_paths_and_what_matches_nothing_is_told(
+    champion, directory, tmp_path, caplog
+):
+    """Also as macOS and spreadsheets spell names; a path without a label is told."""
+    shutil.copy(directory / "0.png", directory / unicodedata.normalize("NFD", "\xe4.png"))
+    rows = ["./0.png;1.0", "below//1.PNG; 2", "\xe4.png;3", "2.png;", "gone.png;4", ";"]
+    text = "\r\n".join(
+        ["Note; Label ;FileName", *(f";{r.split(';')[1]};{r.split(';')[0]}" for r in rows)]
+    )
+    (directory / "labels.csv").write_text(text, encoding="utf-8-sig", newline="")
+    assert score(directory, tmp_path / "out").counts.labelled == 3
+    assert "labels.csv: 1 of 4 labels name no image here, such as 'gone.png'." in caplog.text
+    assert "labels.csv: 1 paths have no label." in caplog.text
 
 
 @pytest.fixture
@@ -383,6 +478,44 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert whole == parts
     with around(map_calls=counting):
         assert score(directory, tmp_path / "out").resumed == 20
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def _zero(path):
+    data = bytearray(path.read_bytes())
+    data[40:80] = bytes(40)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "kept", "told"),
+    [
+        (lambda out: shutil.rmtree(out / ".shards"), 20, False),
+        (lambda out: (out / ".shards" / "000001").write_text("["), 20, False),
+        (lambda out: _cut(out / "predictions" / "part-000001.parquet"), 17, True),
+        (lambda out: _zero(out / "predictions" / "part-000001.parquet"), 17, True),
+        (lambda out: (out / "predictions" / "part-000001.parquet").write_bytes(b""), 17, True),
+        (lambda out: (out / "predictions" / "part-000001.parquet").unlink(), 17, False),
+        (lambda out: shutil.rmtree(out / "predictions"), 0, False),
+        (lambda out: (out / "run.json").write_text("["), 0, False),
+    ],
+    ids=["no list", "bad list", "cut", "zeros", "empty", "no part", "no parts", "bad run file"],
+)
+def test_a_copied_or_damaged_output_is_finished(
+    champion, directory, tmp_path, small_shards, caplog, damage, kept, told
+):
+    """What is missing or damaged is made again, and only that; the hidden list too."""
+    score(directory, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "out")
+    damage(tmp_path / "out")
+    (tmp_path / "out" / "predictions" / "part-000002.parquet").unlink(missing_ok=True)
+    done = score(directory, tmp_path / "out")
+    assert done.resumed == max(kept - 3, 0)
+    assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
+    assert ("cannot be read as predictions" in caplog.text) == told
 
 
 @pytest.mark.parametrize(
@@ -436,6 +569,34 @@ def test_directories_called_by_digits_are_labels(champion, tmp_path, networks):
     np.add.at(expected, (LABELS[:30], networks[0].predict(IMAGES[:30])), 1)
     assert (counts.confusion == expected).all()
     assert counts.accuracy == np.trace(expected) / 30
+
+
+@pytest.mark.parametrize(
+    ("names", "inputs", "labelled"),
+    [
+        (["3/a.png", "7/b.png", "x.png"], "", 2),
+        (["3/a.png", "7/b.png", ".cache/x.png"], "", 2),
+        (["train/3/a.png", "test/7/b.png"], "", 2),
+        (["3/a.png", "7/b.png", "unsorted/x.png"], "", 0),
+        (["3/a.png", "7/b.png", "unsorted/x.png"], "[0-9]/*.png", 2),
+        (["3/a.png", "10/b.png"], "", 0),
+        (["2026/11/3/a.png", "2026/11/4/b.png"], "", 0),
+        (["2026/11/3/a.png", "2026/11/4/b.png"], "2026/11", 0),
+        (["2026/11/3/a.png", "2026/11/4/b.png"], "2026/*/*/*", 0),
+        (["2026/3/4/a.png"], "", 0),
+    ],
+)
+def test_directories_are_labels_only_if_all_beside_them_are(
+    champion, tmp_path, names, inputs, labelled
+):
+    """Days and months are not."""
+    for number, name in enumerate(names):
+        file = tmp_path / "in" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(IMAGES[number]))
+    done = score(tmp_path / "in" / inputs, tmp_path / "out")
+    assert done.counts.labelled == labelled
+    assert done.counts.files == len(names) - (inputs == "[0-9]/*.png")
 
 
 def test_what_cannot_be_scored_at_all_is_one_clear_error(champion, directory, tmp_path):
