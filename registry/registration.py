@@ -54,8 +54,9 @@ def register(
             model_id = _lock_or_create_model(connection, name)
             earlier = _registered_with(connection, model_id, key)
             if earlier is not None:
+                _require_same_weights(earlier, sha256, key)
                 wait_for_disk()
-                return _same_weights(earlier, sha256, key)
+                return earlier
             _require_parent(connection, document)
             # Garbage collection waits for this transaction: a blob that is here now stays.
             if not blobs.has(sha256):
@@ -190,7 +191,6 @@ def _registered_with(connection: Connection, model_id: int, key: str | None) -> 
     return versions[0] if versions else None
 
 
-def _same_weights(earlier: ModelVersion, sha256: str, key: str) -> ModelVersion:
+def _require_same_weights(earlier: ModelVersion, sha256: str, key: str) -> None:
     if earlier.sha256 != sha256:
         raise IdempotencyConflictError(key, earlier.reference, earlier.sha256, sha256)
-    return earlier

