@@ -78,11 +78,12 @@ def describe(
 
 def _show(version: "ModelVersion", *, json: bool) -> None:
     from pipeline.reporting.registry_json import version_json
+    from pipeline.reporting.registry_tables import tags_text
     from pipeline.reporting.text import plain, show_json
 
     if json:
         show_json(version_json(version))
         return
-    tags = ", ".join(f"{name}={value}" for name, value in version.tags.items())
-    described = f"; {version.description}" if version.description else ""
-    typer.echo(plain(f"{version.reference}: {tags or 'no tags'}{described}"))
+    typer.echo(f"{version.reference}, tags: {tags_text(version.tags)}")
+    if version.description:
+        typer.echo(plain(version.description))

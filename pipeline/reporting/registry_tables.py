@@ -1,11 +1,12 @@
 """Records of the registry as Rich tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.metrics.drift import PROFILE
 from pipeline.reporting.registry_json import PARTS
 from pipeline.reporting.text import card, moment, plain, sparkline
 from pipeline.training.weight_diff import LayerDifference
@@ -178,16 +179,21 @@ def findings_table(findings: Sequence[Finding]) -> RenderableType:
     return Group(*lines, verdict)
 
 
+def tags_text(tags: Mapping[str, str]) -> str:
+    """Return the tags that people set; the profile, which is for comparing batches, is left out."""
+    pairs = [f"{name}={value}" for name, value in tags.items() if name != PROFILE]
+    return plain(", ".join(pairs) or "none")
+
+
 def _event_text(event: Event) -> str:
     version = f"{event.name}/{event.number}"
     alias = f"{event.name}@{event.alias}"
     previous = event.details.get("from")
     origin = f", from {event.name}/{previous}" if previous else ""
     forced = ", forced: its gate was not passed" if event.details.get("forced") else ""
-    tags = ", ".join(f"{name}={value}" for name, value in event.details.get("tags", {}).items())
     return {
         "deleted": f"{version} deleted",
-        "tagged": plain(f"{version} has the tags {tags or 'none'}"),
+        "tagged": f"{version} has the tags: {tags_text(event.details.get('tags', {}))}",
         "described": plain(f"{version}: {event.details.get('description') or 'no description'}"),
         "model_described": plain(
             f"{event.name}: {event.details.get('description') or 'no description'}"
