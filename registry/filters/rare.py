@@ -7,6 +7,7 @@ have it, and need not be read further than a few.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,10 +15,10 @@ from sqlalchemy.engine import Connection
 from registry import schema
 from registry.documents import param_json
 from registry.filters.grammar import And, Comparison, Condition, Value, is_number
-from registry.filters.sql import VALUE_TABLES, compare, compare_prefix, is_number_text
+from registry.filters.sql import VALUE_TABLES, is_number_text
 
 # A value that more versions have is soon found by going through the versions.
-_FEW = 100
+_FEW = 20
 
 # From here on, integers that differ may be equal as floats.
 _MAX_EXACT = 1 << 53
@@ -25,35 +26,45 @@ _MAX_EXACT = 1 << 53
 
 def rare_versions(connection: Connection, condition: Condition) -> sa.ColumnElement[bool] | None:
     """Return a condition on the ids of the versions if only a few can match, otherwise None."""
+    # SQLAlchemy would take longer for the question than SQLite for the whole search.
+    driver: Any = connection.connection.dbapi_connection
     operands = condition.operands if isinstance(condition, And) else (condition,)
     for operand in operands:
         if isinstance(operand, Comparison) and operand.field.attribute in VALUE_TABLES:
-            clause = _indexed(operand)
-            if clause is not None:
+            indexed = _indexed(operand)
+            if indexed is not None:
                 table = VALUE_TABLES[operand.field.attribute]
-                query = sa.select(table.c.version_id).where(
-                    table.columns[1] == operand.field.key, clause
+                clause, values = indexed
+                query = (
+                    f"SELECT version_id FROM {table.name} "
+                    f"WHERE {table.columns[1].name} = ? AND {clause} LIMIT {_FEW + 1}"
                 )
-                ids = list(connection.scalars(query.limit(_FEW + 1)))
-                if len(ids) <= _FEW:
-                    return schema.versions.c.id.in_(ids)
+                rows = driver.execute(query, (operand.field.key, *values)).fetchall()
+                if len(rows) <= _FEW:
+                    return schema.versions.c.id.in_([row[0] for row in rows])
     return None
 
 
-def _indexed(comparison: Comparison) -> sa.ColumnElement[bool] | None:
-    """Return a condition that every matching value meets, for an index; None if there is none."""
+def _indexed(comparison: Comparison) -> tuple[str, list[Any]] | None:
+    """Return a condition that every matching value meets, for an index, and its parameters.
+
+    None if there is no such index.
+    """
     attribute, operator = comparison.field.attribute, comparison.operator
-    column = VALUE_TABLES[attribute].columns[2]
-    if attribute == "metrics" and operator != "!=":
-        return compare(column, operator, [float(str(value)) for value in comparison.values])
+    column = VALUE_TABLES[attribute].columns[2].name
     if operator not in {"=", "in"}:
         return None
-    if attribute == "inputs":
-        return compare(column, "in", comparison.values)
-    texts = [text for value in comparison.values for text in _texts(attribute, value)]
-    if None in texts:
-        return None
-    return compare_prefix(column, "in", list(map(str, texts)))
+    values: list[Any] = list(comparison.values)
+    if attribute == "metrics":
+        values = [float(str(value)) for value in values]
+    elif attribute != "inputs":
+        texts = [text for value in values for text in _texts(attribute, value)]
+        if None in texts:
+            return None
+        values = [str(text)[: schema.INDEXED] for text in texts]
+        # As in the index, which SQLite would not use if these were parameters.
+        column = f"substr({column}, 1, {schema.INDEXED})"
+    return f"{column} IN ({', '.join('?' * len(values))})", values
 
 
 def _texts(attribute: str, value: Value) -> Iterator[str | None]:

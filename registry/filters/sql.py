@@ -90,12 +90,12 @@ def _comparison(comparison: Comparison) -> Clause:
     if field.attribute in _COLUMNS:
         # A comparison with NULL is NULL, and so is its negation; both must be true or false.
         column = _COLUMNS[field.attribute]
-        return sa.and_(column.is_not(None), compare(column, operator, values))
+        return sa.and_(column.is_not(None), _compare(column, operator, values))
     if field.attribute == "alias":
         # Of several aliases one always differs, which is not what `!=` asks for.
         if operator == "!=":
-            return sa.not_(_has_alias(compare(schema.aliases.c.alias, "=", values)))
-        return _has_alias(compare(schema.aliases.c.alias, operator, values))
+            return sa.not_(_has_alias(_compare(schema.aliases.c.alias, "=", values)))
+        return _has_alias(_compare(schema.aliases.c.alias, operator, values))
     table = VALUE_TABLES[field.attribute]
     return _exists(
         table.c.version_id == _versions.id,
@@ -129,11 +129,11 @@ def _exists(*conditions: Clause) -> Clause:
 def _compare_detail(field: Field, table: sa.Table, operator: str, values: list[Any]) -> Clause:
     column = table.columns[2]
     if field.attribute == "metrics":
-        return compare(column, operator, [float(value) for value in values])
+        return _compare(column, operator, [float(value) for value in values])
     if field.attribute == "params":
         return _compare_param(table, operator, values)
     if field.attribute == "inputs":
-        return compare(column, operator, values)
+        return _compare(column, operator, values)
     return _compare_text(column, operator, values)
 
 
@@ -142,7 +142,7 @@ def _compare_param(table: sa.Table, operator: str, values: list[Any]) -> Clause:
     text, number = table.c.value, table.c.number
     if operator == "like":
         # The JSON of a text starts with a quote.
-        return sa.and_(text.like('"%'), compare(_JSONText(text), operator, values))
+        return sa.and_(text.like('"%'), _compare(_JSONText(text), operator, values))
     numbers = [float(value) for value in values if is_number(value)]
     others = [param_json(value) for value in values if not is_number(value)]
     # Other registries keep parameters as texts, so a number is also asked for as a text.
@@ -151,7 +151,7 @@ def _compare_param(table: sa.Table, operator: str, values: list[Any]) -> Clause:
     ]
     clauses = []
     if numbers:
-        clause = compare(number, operator, numbers)
+        clause = _compare(number, operator, numbers)
         # A parameter that is not a number differs from every number.
         clauses.append(sa.or_(number.is_(None), clause) if operator == "!=" else clause)
     if others:
@@ -178,17 +178,13 @@ def _json_text_on_postgresql(element: _JSONText, compiler: Any, **options: Any) 
 
 def _compare_text(column: sa.ColumnElement[str], operator: str, values: Sequence[str]) -> Clause:
     """Compare a text whose index holds only its first characters."""
-    clause = compare(column, operator, values)
+    clause = _compare(column, operator, values)
     if operator not in {"=", "in"}:
         return clause
-    return sa.and_(compare_prefix(column, operator, values), clause)
-
-
-def compare_prefix(column: sa.ColumnElement[str], operator: str, values: Sequence[str]) -> Clause:
-    """Return a comparison of the first characters of a text, which an index holds."""
     # As in the index, which SQLite would not use if these were parameters.
     prefix = sa.func.substr(column, sa.literal_column("1"), sa.literal_column(str(schema.INDEXED)))
-    return compare(prefix, operator, [value[: schema.INDEXED] for value in values])
+    prefixes = [value[: schema.INDEXED] for value in values]
+    return sa.and_(_compare(prefix, operator, prefixes), clause)
 
 
 def is_number_text(text: str) -> bool:
@@ -196,8 +192,7 @@ def is_number_text(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def compare(expression: sa.ColumnElement[Any], operator: str, values: Sequence[Any]) -> Clause:
-    """Return a comparison of a column with parameters."""
+def _compare(expression: sa.ColumnElement[Any], operator: str, values: Sequence[Any]) -> Clause:
     if operator == "in":
         return expression.in_([_bound(value) for value in values])
     if operator == "like":

@@ -200,14 +200,13 @@ def test_an_alias_that_differs_is_none_of_a_versions_aliases(registry):
         ("params.zero = 0", [3]),
         ("params.zero = '-0.0'", [3]),
         ("params.big = 9007199254740992", [5, 4]),
-        ("metrics.a >= 299", [300, 299]),
         ("metrics.a = 12", [12]),
         ("inputs.train = '" + f"{13:064x}" + "'", [13]),
         ("environment.host = 'h14' and params.seed != 15", [14]),
         (f"tags.long = '{'x' * 300}16'", [16]),
         (f"tags.long = '{'x' * 300}'", []),
         ("params.seed = 7 and params.seed = 8", []),
-        ("metrics.a > 1e999", []),
+        ("metrics.a = 1e999", []),
     ],
 )
 def test_a_rare_value_is_found_by_its_index(rare, where, numbers):
