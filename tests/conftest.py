@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # The two processes of the tests share the cores. The threads of BLAS would only wait for each
 # other, busily; they are read from here when NumPy is imported.
@@ -11,6 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from homes import use_home
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.settings import Settings, load_settings
 
@@ -20,27 +22,38 @@ hypothesis_settings.load_profile("digits")
 
 _MEASURED = "measured"
 
+_PREFECT = "tests/pipeline/flows/"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make torture` ask for all of it."""
     parser.addoption("--torture", action="store_true", help="the torture, in full")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, in one of the two processes, the tests of a file, and those of Prefect.
+    """Begin with the tests of Prefect: they take longest, and wait much."""
+    items.sort(key=lambda item: _group_of(item.nodeid) == _PREFECT, reverse=True)
 
-    Those of Prefect begin, since they are the longest, and wait much: beside them the other process
-    has all others. Before xdist looks: it reads the marks in the same hook.
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Keep tests together, in one of the processes, that share what is expensive to make.
+
+    The marks of xdist 3.8 for that have no effect with pytest 9.2.
     """
-    for item in items:
-        group = "prefect" if _shares_server(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=_shares_server, reverse=True)
+    return _Groups(config, log)
 
 
-def _shares_server(item: pytest.Item) -> bool:
-    return "server" in getattr(item, "fixturenames", ())
+class _Groups(LoadScopeScheduling):
+    """Gives whole groups of tests to a process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group_of(nodeid)
+
+
+def _group_of(nodeid: str) -> str:
+    """Return the file of a test; those of Prefect are one group, which shares a server."""
+    path = nodeid.partition("::")[0]
+    return _PREFECT if path.startswith(_PREFECT) else path
 
 
 @pytest.fixture(scope="session")

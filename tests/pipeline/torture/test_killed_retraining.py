@@ -100,7 +100,7 @@ def _what_there_is(home):
         ],
         "history": [(event.kind, event.alias, event.number) for event in history],
         "findings": findings,
-        "blobs": sorted(path.name for path in (home / "blobs").rglob("*") if path.is_file()),
+        "blobs": sorted(p.name for p in (home / "blobs" / "sha256").rglob("*") if p.is_file()),
         "records": len(list(settings.runs.rglob("*.json"))),
         "unfinished": sorted(path.name for path in settings.unfinished.iterdir()),
         "temporary": [path for path in home.rglob(".*.tmp") if "blobs" not in path.parts],

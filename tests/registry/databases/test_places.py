@@ -4,6 +4,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from registry_contents import errors
@@ -131,7 +133,10 @@ def as_reader():
 @pytest.fixture
 def shared(tmp_path):
     """A registry with a version, in a directory that everybody can read."""
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    # All that pytest has made below the directory of temporary files, which is everybody's.
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent == Path(tempfile.gettempdir()):
+            break
         parent.chmod(0o755)
     directory = tmp_path / "shared"
     with _open(directory, actor="ann") as registry:
