@@ -38,7 +38,7 @@ class MLflow:
         self.large = 0
 
     def releases(self) -> str:
-        """Return the releases of what is measured."""
+        """Return the versions of the measured packages."""
         return (
             f"MLflow {version('mlflow')}, SQLite {sqlite3.sqlite_version}, "
             f"SQLAlchemy {version('sqlalchemy')}"

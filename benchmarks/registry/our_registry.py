@@ -81,7 +81,7 @@ class OurRegistry:
         self.large = 0
 
     def releases(self) -> str:
-        """Return the releases of what is measured."""
+        """Return the versions of the measured packages."""
         return f"SQLite {sqlite3.sqlite_version}, SQLAlchemy {version('sqlalchemy')}"
 
     def fill(self, url: str, blobs: str, versions: int) -> None:

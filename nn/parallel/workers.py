@@ -28,7 +28,7 @@ class Workers:
     memory : int, optional
         File descriptor of the shared memory; workers get it from the leader.
     barrier : Barrier, optional
-        Where all processes wait for each other; workers make it of what the leader sends.
+        The barrier of all processes. Workers build it from descriptors that the leader sends.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from pipeline.images.ink import Polarity, ink_on_paper, masks_of
 from pipeline.images.levels import Grey, uint8
 from pipeline.images.readings import first_reading
 
-# Height of what is worked on, and its longest edge.
+# Maximum height and maximum longest edge of the working image, in pixels.
 _HEIGHT, _LONGEST = 160, 2560
 
 # Of the tallest part: how tall a digit is at least, and a part of one; how far apart its parts are.

@@ -77,8 +77,9 @@ def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
     Parameters
     ----------
     possible, certain : ndarray of uint8, shape (height, width)
-        1 if there may be ink, and if there is. Of what may be ink, parts count that hold some
-        that is (hysteresis, as Canny 1986): so faint ends of strokes are kept, and noise is not.
+        Masks: 1 at pixels that may be ink, and 1 at pixels that are ink. A connected part of the
+        first counts if it contains a pixel of the second (hysteresis, as Canny 1986). This keeps
+        the faint ends of strokes, and drops noise.
     scale : float
         Pixels of the file for each pixel of the masks.
 

@@ -49,7 +49,7 @@ Sheet = NDArray[np.uint8] | str
 
 
 def sheet(content: bytes | str) -> Sheet:
-    """Return the pixels of what an image file holds; a reason stays what it is."""
+    """Decode the contents of an image file; a reason is returned unchanged."""
     if isinstance(content, str):
         return content
     try:
@@ -156,7 +156,7 @@ def _seen(
     Parameters
     ----------
     places : list of int
-        Of the candidates that there are.
+        The index of each candidate in `images`.
     """
     readable = np.ones(len(images), bool)
     readable[list(reasons)] = False

@@ -18,7 +18,7 @@ from pipeline.images import framing, levels, lines, parts, strokes
 from pipeline.images.ink import FAINTEST, Polarity, ink_on_paper, is_noise, masks_of
 from pipeline.images.levels import Grey, uint8
 
-# Longest edge of what is worked on.
+# Maximum longest edge of the working image, in pixels.
 _LONGEST = 256
 
 # A digit that is shorter there, on a larger sheet, is looked at again for itself.
