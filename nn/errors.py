@@ -14,11 +14,17 @@
 Errors about an argument are also `ValueError`.
 """
 
+import copyreg
 from pathlib import Path
+from typing import Any
 
 
 class NetworkError(Exception):
     """Base class of the errors of `nn`."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call `__init__` with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class InvalidParameterError(NetworkError, ValueError):

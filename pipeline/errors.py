@@ -19,12 +19,18 @@
 A candidate that the gate refuses is an outcome, not an error: see `pipeline.jobs.retraining`.
 """
 
+import copyreg
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class PipelineError(Exception):
     """Any expected failure; the message says what, expected, got, and what to do next."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call `__init__` with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class SettingsError(PipelineError):

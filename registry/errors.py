@@ -28,7 +28,9 @@
     └── UnavailableError           the database or the blob store cannot be read or written
 """
 
+import copyreg
 from datetime import datetime
+from typing import Any
 
 
 def without_secrets(address: str) -> str:
@@ -53,6 +55,10 @@ def _shortened(value: object) -> str:
 
 class RegistryError(Exception):
     """Base of all errors that `registry` raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call `__init__` with the message alone.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class InvalidArgumentError(RegistryError, ValueError):

@@ -1,8 +1,11 @@
 """The rules between the parts, and the public faces, as facts that are checked."""
 
 import importlib
+import inspect
+import pickle
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -36,15 +39,51 @@ def test_a_name_that_is_not_there_is_an_error(name):
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_error_is_in_the_tree_its_module_draws(name):
-    errors = importlib.import_module(f"{name}.errors")
-    classes = [
-        value
-        for value in vars(errors).values()
-        if isinstance(value, type) and issubclass(value, Exception)
-    ]
+    classes = _errors_of(name)
     assert len(classes) > 4
     for error in classes:
-        assert error.__name__ in errors.__doc__
+        assert error.__name__ in importlib.import_module(f"{name}.errors").__doc__
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_error_reaches_the_process_that_waits_for_it(name):
+    """A worker process, of a pool or of Dask, hands its errors over as pickles."""
+    for error in _errors_of(name):
+        raised = _example_of(error)
+        received = pickle.loads(pickle.dumps(raised))
+        assert type(received) is error
+        assert str(received) == str(raised)
+        assert vars(received) == vars(raised)
+
+
+def _errors_of(name):
+    return [
+        value
+        for value in vars(importlib.import_module(f"{name}.errors")).values()
+        if isinstance(value, type) and issubclass(value, Exception)
+    ]
+
+
+_EXAMPLES = {
+    str: "text",
+    int: 3,
+    float: 0.5,
+    Path: Path("file"),
+    datetime: datetime(2026, 1, 2, tzinfo=UTC),
+}
+
+
+def _example_of(error):
+    if error.__init__ is Exception.__init__ or not inspect.isfunction(error.__init__):
+        return error("text")
+    _, *parameters = inspect.signature(error.__init__, eval_str=True).parameters.values()
+    return error(
+        *(
+            _EXAMPLES.get(parameter.annotation, ())
+            for parameter in parameters
+            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        )
+    )
 
 
 @pytest.mark.parametrize("name", PACKAGES)
