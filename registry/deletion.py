@@ -15,7 +15,7 @@ from registry.blobs import Blobs
 from registry.databases import Database
 from registry.errors import VersionInUseError
 from registry.garbage_collection import is_own_store, remove_blobs
-from registry.queries import lock_model, require_model, require_version
+from registry.queries import lock_model, require_model, require_number
 from registry.records import DeletionResult
 from registry.references import Reference
 from registry.retention import Candidate, excess_versions
@@ -27,7 +27,7 @@ _versions = schema.versions.c
 def delete_version(
     database: Database, blobs: Blobs, reference: Reference, *, reason: str | None, actor: str
 ) -> DeletionResult:
-    """Delete one version.
+    """Delete one version, whose record may be damaged.
 
     Raises
     ------
@@ -36,16 +36,17 @@ def delete_version(
     """
     with database.write() as connection:
         model_id = lock_model(connection, reference.name)
-        version = require_version(connection, reference)
+        number = require_number(connection, reference)
+        (deleted,) = _references(reference.name, [number])
         candidates = _candidates(connection, model_id)
-        use = _uses(connection, model_id, reference.name).get(version.number)
+        use = _uses(connection, model_id, reference.name).get(number)
         if use is None and len(candidates) == 1:
             use = "the only version of its model"
         if use is not None:
-            raise VersionInUseError(version.reference, use)
-        _delete(connection, model_id, [version.number], reason=reason, actor=actor)
-    removed, size = remove_blobs(database, blobs, [version.sha256])
-    return DeletionResult((version.reference,), removed, size)
+            raise VersionInUseError(deleted, use)
+        digests = _unshared_digests(connection, model_id, [number])
+        _delete(connection, model_id, [number], reason=reason, actor=actor)
+    return DeletionResult((deleted,), *remove_blobs(database, blobs, digests))
 
 
 def prune(

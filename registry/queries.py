@@ -109,6 +109,9 @@ _BY_NUMBER = select_versions(
     _versions.model_id == _MODEL, _versions.number == sa.bindparam("number")
 )
 _BY_ALIAS = select_versions(_versions.model_id == _MODEL, _versions.number == _ALIAS)
+_EXISTS = sa.select(_versions.id).where(
+    _versions.model_id == _MODEL, _versions.number == sa.bindparam("number")
+)
 _LATEST = select_versions(_versions.model_id == _MODEL).order_by(_versions.number.desc()).limit(1)
 
 
@@ -152,6 +155,24 @@ def require_version(connection: Connection, reference: Reference) -> ModelVersio
     if version is None:
         raise NotFoundError(str(reference), _tombstone(connection, reference))
     return version
+
+
+def require_number(connection: Connection, reference: Reference) -> int:
+    """Return the number of the version that a reference means; its document may be damaged.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    number = reference.number
+    if reference.alias is not None:
+        number = find_number(connection, reference.name, reference.alias)
+    if (
+        number is None
+        or connection.scalar(_EXISTS, {"name": reference.name, "number": number}) is None
+    ):
+        raise NotFoundError(str(reference), _tombstone(connection, reference))
+    return number
 
 
 def _tombstone(connection: Connection, reference: Reference) -> str | None:

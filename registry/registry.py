@@ -36,12 +36,12 @@ from registry.past import find_version_at
 from registry.queries import (
     find_alias,
     find_latest,
-    find_number,
     find_version,
     lock_model,
     model_id_of,
     read_page,
     require_model,
+    require_number,
     require_version,
 )
 from registry.records import (
@@ -736,7 +736,7 @@ class Registry:
         """
         if reason is not None:
             validation.text("reason", reason)
-        parsed = Reference.parse(self.get(reference).reference)
+        parsed = Reference.parse(reference)
         return delete_version(self._database, self._blobs, parsed, reason=reason, actor=self._actor)
 
     def prune(
@@ -850,12 +850,9 @@ class Registry:
         """
         trusted = None if keys is None else _trusted_keys(keys)
         parsed = None if reference is None else Reference.parse(reference)
-        if parsed is not None and parsed.alias is not None:
+        if parsed is not None:
             with self._database.read() as connection:
-                number = find_number(connection, parsed.name, parsed.alias)
-            if number is None:
-                raise NotFoundError(str(parsed))
-            parsed = Reference(parsed.name, None, number)
+                parsed = Reference(parsed.name, None, require_number(connection, parsed))
         return verify(self._database, self._blobs, parsed, trusted)
 
     def gc(

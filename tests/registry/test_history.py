@@ -351,6 +351,20 @@ def test_an_edited_record_is_never_returned(edited):
             assert edited.get("other/1").number == 1
 
 
+def test_a_damaged_version_can_be_deleted(registry):
+    """Whoever restores it from a backup or gives it up wants listings without damage."""
+    for weights in (b"one", b"two", b"three"):
+        registry.register("mnist", weights)
+    execute(registry, "UPDATE events SET body = '' WHERE number = 2")
+    assert registry.delete("mnist/2").versions == ("mnist/2",)
+    assert [version.reference for version in registry.versions()] == ["mnist/3", "mnist/1"]
+    assert registry.load("mnist/3") == b"three"
+    with pytest.raises(NotFoundError, match="mnist/2 was deleted"):
+        registry.delete("mnist/2")
+    # The damage to its event is still told.
+    assert errors(registry)
+
+
 def test_searching_an_edited_table_never_changes_a_record(edited):
     """A search uses the edited value, but returns the registered one."""
     with _edit(edited, "UPDATE version_metrics SET value = 0.999"):
