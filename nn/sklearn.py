@@ -80,7 +80,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     classes_ : ndarray, shape (n_classes,)
         The labels, sorted.
     n_features_in_ : int
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Only if the features given to `fit` have names, all of them strings.
     n_iter_ : int
         Number of epochs.

@@ -23,7 +23,7 @@ _Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 class Thresholds(BaseModel):
     """The thresholds of the gate; each is a variable, such as ``DIGITS_GATE__MIN_RECALL``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     min_accuracy: _Fraction = 0.97
     """Minimum accuracy on the validation split."""
@@ -65,7 +65,11 @@ class Settings(BaseSettings):
     """All settings, read from ``DIGITS_…`` variables."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, env_nested_delimiter="__", frozen=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        env_nested_delimiter="__",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     home: Path = Field(default=Path("~/.digits"), validate_default=True)
