@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from pipeline.jobs.sampling import sample
     from pipeline.jobs.scoring import score
     from pipeline.models import open_registry
+    from pipeline.scoring.classifier import Classifier, Prediction
     from pipeline.scoring.outcome import Options, Scoring
     from pipeline.settings import Settings, Thresholds, load_settings
     from pipeline.training.outcome import Refused, Registered, Reproduction, Unchanged
 
 __all__ = [
     "BusyError",
+    "Classifier",
     "DamagedDataError",
     "Failure",
     "InputError",
@@ -47,6 +49,7 @@ __all__ = [
     "Options",
     "OutputError",
     "PipelineError",
+    "Prediction",
     "Pruned",
     "Refused",
     "Registered",
@@ -73,6 +76,7 @@ __all__ = [
 # A name is imported when it is first used, because `digits --help` needs none of them.
 _MODULES = {
     "BusyError": "pipeline.errors",
+    "Classifier": "pipeline.scoring.classifier",
     "DamagedDataError": "pipeline.errors",
     "Failure": "pipeline.errors",
     "InputError": "pipeline.errors",
@@ -83,6 +87,7 @@ _MODULES = {
     "Options": "pipeline.scoring.outcome",
     "OutputError": "pipeline.errors",
     "PipelineError": "pipeline.errors",
+    "Prediction": "pipeline.scoring.classifier",
     "Pruned": "pipeline.jobs.pruning",
     "Refused": "pipeline.training.outcome",
     "Registered": "pipeline.training.outcome",

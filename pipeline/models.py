@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings, load_settings
-from registry import Registry
+from registry import ModelVersion, Registry
 
 MODEL = "mnist"
 CHAMPION = "champion"
@@ -60,8 +60,9 @@ def open_other_registry(url: str, blobs: str | None) -> Registry:
     return Registry(url, blobs, actor=_actor(), signing_key=load_settings().signing_key)
 
 
-def full_reference(text: str) -> str:
+def full_reference(reference: str | int | ModelVersion) -> str:
     """Complete a short reference of the default model: ``@champion`` or ``7``."""
+    text = reference.reference if isinstance(reference, ModelVersion) else str(reference)
     if text.startswith("@"):
         return f"{MODEL}{text}"
     if text.isdecimal():

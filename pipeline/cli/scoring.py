@@ -114,12 +114,15 @@ def sample(
 
 
 def _score_directly(inputs: list[str], output: Path, parameters: dict[str, Any]) -> "Scoring":
+    from dataclasses import asdict
+
     from pipeline.jobs.scoring import score as job
     from pipeline.processes import worker_processes
     from pipeline.stages import run_stages_with
 
     with worker_processes() as runner, run_stages_with(runner):
-        return running.call(job, inputs, output, **parameters)
+        options = asdict(parameters.pop("options"))
+        return running.call(job, inputs, output, **parameters, **options)
 
 
 def _score_as_flow(inputs: list[str], output: Path, parameters: dict[str, Any]) -> "Scoring":

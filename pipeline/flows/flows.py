@@ -7,6 +7,7 @@ settings when it is imported.
 import contextlib
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -98,7 +99,11 @@ def score(
     require_task_runner(load_settings())
     with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
         scored = scoring.score(
-            inputs, output, model=model, options=options, min_confidence=min_confidence
+            inputs,
+            output,
+            model=model,
+            min_confidence=min_confidence,
+            **asdict(options or Options()),
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
     return scored
@@ -129,8 +134,8 @@ def score_inbox(
             outbox,
             model=model,
             settle=settle,
-            options=options,
             min_confidence=min_confidence,
+            **asdict(options or Options()),
         )
     for scored in batches:
         create_markdown_artifact(markdown.scoring_markdown(scored), key="inbox")

@@ -181,5 +181,19 @@ def _on_paper(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.u
     return _plain(255 - cv2.multiply(255 - grey, alpha, scale=1 / 255))
 
 
+def grey_of_colours(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the grey of an array, shape ``(height, width)``; transparent pixels become paper.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width) or (height, width, channels)
+        One channel is grey, two are grey and alpha, three are RGB, four are RGB and alpha.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        # OpenCV's order is that of its files: blue first.
+        pixels = pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
+    return _grey(np.ascontiguousarray(pixels))
+
+
 def _plain(pixels: Pixels) -> NDArray[np.uint8]:
     return pixels.astype(np.uint8, copy=False)

@@ -32,7 +32,9 @@ _log = logging.getLogger(__name__)
 _EXPECTED = f"image files ({', '.join(sorted(SUFFIXES))}) or Parquet files"
 
 
-def input_list(inputs: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+def input_list(
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> tuple[str, ...]:
     """Return one input or several as a tuple of strings.
 
     Raises
@@ -40,10 +42,10 @@ def input_list(inputs: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
     InputError
         If there is none.
     """
-    given = (inputs,) if isinstance(inputs, str | Path) else tuple(inputs)
+    given = (inputs,) if isinstance(inputs, str | os.PathLike) else tuple(inputs)
     if not given:
         raise InputError(f"Expected directories or files to score ({_EXPECTED}), got none.")
-    return tuple(map(str, given))
+    return tuple(os.fspath(each) for each in given)
 
 
 def check_inputs(inputs: Sequence[str], output: Path) -> None:

@@ -20,8 +20,10 @@ from pathlib import Path
 from pipeline import files
 from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import SUFFIXES
+from pipeline.images.ink import Polarity
+from pipeline.images.reading import Normalize
 from pipeline.jobs import scoring
-from pipeline.scoring.outcome import SUMMARY, Options, Scoring
+from pipeline.scoring.outcome import SUMMARY, Scoring
 from pipeline.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)
@@ -40,12 +42,16 @@ _Stamp = tuple[int, int, int, int]
 
 
 def score_inbox(
-    inbox: Path,
-    outbox: Path,
+    inbox: str | os.PathLike[str],
+    outbox: str | os.PathLike[str],
     *,
     model: str = "mnist@champion",
     settle: float = SETTLE,
-    options: Options | None = None,
+    normalize: Normalize = "auto",
+    ink: Polarity = "auto",
+    split: int | None = None,
+    reject: float | None = None,
+    probabilities: bool = False,
     min_confidence: float | None = None,
     settings: Settings | None = None,
 ) -> list[Scoring]:
@@ -57,9 +63,9 @@ def score_inbox(
 
     Parameters
     ----------
-    inbox : Path
+    inbox : str or PathLike
         A directory. Its subdirectories stay, and files in them keep their relative paths.
-    outbox : Path
+    outbox : str or PathLike
         A directory on the same file system. It gets a directory for each batch, with the files in
         ``images/`` beside the results of `pipeline.jobs.scoring.score`. A batch with a
         ``summary.json`` is done.
@@ -68,9 +74,8 @@ def score_inbox(
     settle : float
         Seconds, at least 0. A file that changed during them is left for the next run. A writer
         that may pause for longer writes elsewhere on the file system, and renames when it is done.
-    options : Options, optional
-    min_confidence : float, optional
-        A fraction in [0, 1], as in `pipeline.jobs.scoring.score`.
+    normalize, ink, split, reject, probabilities, min_confidence
+        As in `pipeline.jobs.scoring.score`.
     settings : Settings, optional
         Those of the environment by default.
 
@@ -93,12 +98,15 @@ def score_inbox(
     settings = settings or load_settings()
     if not 0 <= settle < float("inf"):
         raise InvalidParameterError("settle", "seconds, at least 0", settle)
-    inbox, outbox = prepare_boxes(inbox, outbox)
-
+    inbox, outbox = prepare_boxes(Path(inbox), Path(outbox))
     score = partial(
         scoring.score,
         model=model,
-        options=options,
+        normalize=normalize,
+        ink=ink,
+        split=split,
+        reject=reject,
+        probabilities=probabilities,
         min_confidence=min_confidence,
         settings=settings,
     )

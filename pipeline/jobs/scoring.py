@@ -7,11 +7,13 @@ atomically, so a run that was killed resumes with the shards that have no file y
 
 import time
 from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import InvalidParameterError, OutputError
-from pipeline.images.reading import INK, NORMALIZE
+from pipeline.images.ink import Polarity
+from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.progress import report
@@ -26,11 +28,15 @@ from registry import ModelVersion
 
 
 def score(
-    inputs: str | Path | Iterable[str | Path],
-    output: Path,
+    inputs: str | PathLike[str] | Iterable[str | PathLike[str]],
+    output: str | PathLike[str] = "scores",
     *,
-    model: str = "mnist@champion",
-    options: Options | None = None,
+    model: str | int | ModelVersion = "mnist@champion",
+    normalize: Normalize = "auto",
+    ink: Polarity = "auto",
+    split: int | None = None,
+    reject: float | None = None,
+    probabilities: bool = False,
     min_confidence: float | None = None,
     settings: Settings | None = None,
 ) -> Scoring:
@@ -41,17 +47,26 @@ def score(
 
     Parameters
     ----------
-    inputs : str or Path, or several of them
+    inputs : str or PathLike, or several of them
         Each is a directory, a file, a pattern (``scans/2026-*/*.png``, also ``**``), or an
         address that pyarrow.fs knows (``s3://bucket/prefix``). Of a directory the image files are
         scored, or the Parquet files if it has no image file. Predictions are compared with labels
         if there are any: from a directory's ``labels.csv`` with the columns path and label, from
         directories that are all named ``0`` to ``9``, or from a column ``label`` in Parquet.
-    output : Path
+    output : str or PathLike
         A directory. It gets ``predictions/``, a Parquet data set, and ``summary.json``.
-    model : str
+    model : str, int or ModelVersion
         Reference of a version. It is resolved once: a promotion during the run changes nothing.
-    options : Options, optional
+    normalize : {"auto", "always", "never"}
+        Which images are normalized: those unlike MNIST's, all, or none.
+    ink : {"auto", "dark", "light"}
+        Whether the ink is darker or lighter than the paper.
+    split : int, optional
+        Number of digits that each image is cut into; 0 if that is not known, None for no cut.
+    reject : float, optional
+        Images whose novelty, a p-value, is smaller get no prediction.
+    probabilities : bool
+        Whether the data set has the probability of each digit.
     min_confidence : float, optional
         A fraction in [0, 1]. Predictions with less confidence are listed in ``review.csv``, for a
         person to review.
@@ -72,10 +87,11 @@ def score(
         If its weights are missing or do not match their digest.
     """
     started = time.time()
-    addresses = finding.input_list(inputs)
+    addresses, output = finding.input_list(inputs), Path(output)
     settings = settings or load_settings()
-    options = options or Options()
-    _validate(options, min_confidence)
+    options = Options(normalize, ink, split, reject, probabilities)
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = resolve(settings, model)
@@ -100,23 +116,8 @@ def score(
         return summarize(version, output, listing, min_confidence, resumed, started)
 
 
-def _validate(options: Options, min_confidence: float | None) -> None:
-    if options.normalize not in NORMALIZE:
-        raise InvalidParameterError(
-            "normalize", f"one of {', '.join(NORMALIZE)}", options.normalize
-        )
-    if options.ink not in INK:
-        raise InvalidParameterError("ink", f"one of {', '.join(INK)}", options.ink)
-    if options.split is not None and options.split < 0:
-        raise InvalidParameterError("split", "a number of digits, or 0", options.split)
-    if options.reject is not None and not 0 < options.reject < 1:
-        raise InvalidParameterError("reject", "a fraction in (0, 1)", options.reject)
-    if min_confidence is not None and not 0 <= min_confidence <= 1:
-        raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
-
-
 @stage
-def resolve(settings: Settings, model: str) -> ModelVersion:
+def resolve(settings: Settings, model: str | int | ModelVersion) -> ModelVersion:
     """Return the version that a reference means now."""
     with open_registry(settings, create=False) as registry:
         return registry.get(full_reference(model))

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import InvalidParameterError
 from pipeline.images.ink import Polarity
-from pipeline.images.reading import Normalize
+from pipeline.images.reading import INK, NORMALIZE, Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
@@ -19,7 +20,13 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How images are scored: with the version, this decides on every row."""
+    """How images are scored: with the version, this decides on every row.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is outside its domain.
+    """
 
     normalize: Normalize = "auto"
     """Which images are normalized: those unlike MNIST's, all, or none."""
@@ -31,6 +38,18 @@ class Options:
     """Images whose novelty, a p-value, is smaller get no prediction."""
     probabilities: bool = False
     """Whether the data set has the probability of each digit."""
+
+    def __post_init__(self) -> None:
+        if self.normalize not in NORMALIZE:
+            raise InvalidParameterError(
+                "normalize", f"one of {', '.join(NORMALIZE)}", self.normalize
+            )
+        if self.ink not in INK:
+            raise InvalidParameterError("ink", f"one of {', '.join(INK)}", self.ink)
+        if self.split is not None and self.split < 0:
+            raise InvalidParameterError("split", "a number of digits, or 0", self.split)
+        if self.reject is not None and not 0 < self.reject < 1:
+            raise InvalidParameterError("reject", "a fraction in (0, 1)", self.reject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from nn import NeuralNetwork, single_threaded_blas
-from pipeline.images.reading import Reader
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.scoring import predictions, shards
-from pipeline.scoring.answers import Rows, answers_for, judge_of
+from pipeline.scoring.answers import Rows
+from pipeline.scoring.classifier import Classifier
 from pipeline.scoring.listing import SHARDS
 from pipeline.scoring.outcome import DATA_SET, Options
 from pipeline.scoring.review import LowConfidence, least_certain, least_certain_of
@@ -25,8 +25,13 @@ def score_shard(
     blobs_url: str, version: ModelVersion, output: Path, shard: int, options: Options
 ) -> int:
     """Score the images of a shard, write their predictions, and return their number."""
-    network = load_network(blobs_url, version.sha256)
-    reader = Reader(options.normalize, options.ink, options.split, judge_of(network))
+    classifier = Classifier(
+        load_network(blobs_url, version.sha256),
+        normalize=options.normalize,
+        ink=options.ink,
+        reject=options.reject,
+    )
+    reader = classifier.reader(split=options.split)
     counts = PredictionCounts()
     rows = Rows()
     uncertain: list[LowConfidence] = []
@@ -35,7 +40,7 @@ def score_shard(
     with single_threaded_blas():
         for source, keys in shards.read(output / SHARDS, shard):
             for batch in source.batches(keys, _BATCH_SIZE, reader):
-                answers = answers_for(network, batch, options.reject)
+                answers = classifier.answers(batch)
                 rows.add(batch, answers)
                 if not len(answers.images):
                     continue

@@ -34,7 +34,6 @@ from pipeline.inputs.parquet_rows import ParquetRows
 from pipeline.inputs.source import path_text
 from pipeline.jobs.inbox import _complete_files
 from pipeline.processes import spawned_map
-from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
@@ -330,7 +329,7 @@ def test_our_own_parquet_is_scored_with_its_labels(here, network):
         ("data", "test.parquet"),
         ("data/*", "data/test.parquet"),
     ):
-        done = score(inputs, here / "out", options=Options(probabilities=True))
+        done = score(inputs, here / "out", probabilities=True)
         rows = _rows(here / "out")
         assert [row["path"] for row in rows] == [f"{name}#{row}" for row in range(120)]
         expected = network.predict_proba(IMAGES)
@@ -451,8 +450,8 @@ def test_pixels_in_columns_are_normalized_as_those_of_files(here):
         (here / "in").mkdir(exist_ok=True)
         (here / "in" / f"{number:02}.png").write_bytes(png(image))
     for normalize in ("auto", "always", "never"):
-        score("some.parquet", here / "rows", options=Options(normalize))
-        score("in", here / "files", options=Options(normalize))
+        score("some.parquet", here / "rows", normalize=normalize)
+        score("in", here / "files", normalize=normalize)
         rows, files = (
             [(row["prediction"], row["error"]) for row in _rows(here / each)]
             for each in ("rows", "files")
@@ -477,7 +476,7 @@ def test_a_directory_with_image_files_stands_for_these_alone(here):
     _put(here / "in" / "1.png", 0)
     _table(here / "in" / "other.parquet", {"a": pa.array([1])})
     score("in", here / "in" / "out")
-    score("in", here / "in" / "out", options=Options("never"))
+    score("in", here / "in" / "out", normalize="never")
     assert _paths(here / "in" / "out") == ["1.png"]
 
 

@@ -22,7 +22,6 @@ from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
 from pipeline.metrics.novelty import NoveltyScore
-from pipeline.scoring.outcome import Options
 from pipeline.scoring.predictions import SCHEMA
 from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError, RunRecord
 
@@ -93,7 +92,7 @@ def test_files_that_are_like_mnist_are_predicted_as_their_arrays_are(champion, t
     (tmp_path / "in").mkdir()
     for number, image in enumerate(images):
         (tmp_path / "in" / f"{number:03}.png").write_bytes(png(image))
-    score(tmp_path / "in", tmp_path / "out", options=Options(probabilities=True))
+    score(tmp_path / "in", tmp_path / "out", probabilities=True)
     rows = _rows(tmp_path / "out")
     probabilities = np.array([row["probabilities"] for row in rows], np.float32)
     # To the last bit only with as many threads of BLAS as scoring uses.
@@ -112,10 +111,10 @@ def test_rows_say_what_was_removed_and_ink_may_be_told(champion, tmp_path):
     score(tmp_path / "in", tmp_path / "out")
     notes = [row["notes"] for row in _rows(tmp_path / "out")]
     assert sum("lines removed" in (note or "") for note in notes) >= 8
-    score(tmp_path / "in", tmp_path / "out", options=Options(ink="light"))
+    score(tmp_path / "in", tmp_path / "out", ink="light")
     assert [row["notes"] for row in _rows(tmp_path / "out")] != notes
     with pytest.raises(InvalidParameterError, match="ink: expected one of auto, dark, light"):
-        score(tmp_path / "in", tmp_path / "out", options=Options(ink="grey"))
+        score(tmp_path / "in", tmp_path / "out", ink="grey")
 
 
 @pytest.fixture
@@ -144,7 +143,7 @@ def test_what_is_not_one_digit_may_be_rejected(scored_with_novelty, directory, t
     assert all(row["prediction"] is not None for row in rows)
     assert 0 < sum(novel) < len(rows)
     assert done.counts.novel == sum(row["novelty"] < 0.01 for row in rows)
-    done = score(directory, tmp_path / "out", options=Options(reject=0.02))
+    done = score(directory, tmp_path / "out", reject=0.02)
     for row, before, is_novel in zip(_rows(tmp_path / "out"), rows, novel, strict=True):
         assert row["novelty"] == before["novelty"]
         assert row["prediction"] == (None if is_novel else before["prediction"])
@@ -152,11 +151,11 @@ def test_what_is_not_one_digit_may_be_rejected(scored_with_novelty, directory, t
     assert done.counts.errors == {"not one digit": sum(novel)}
     assert done.counts.digits.sum() == len(rows) - sum(novel)
     with pytest.raises(InvalidParameterError, match="reject: expected a fraction"):
-        score(directory, tmp_path / "out", options=Options(reject=2))
+        score(directory, tmp_path / "out", reject=2)
 
 
 def test_a_version_without_a_novelty_score_rejects_nothing(champion, directory, tmp_path):
-    done = score(directory, tmp_path / "out", options=Options(reject=0.5))
+    done = score(directory, tmp_path / "out", reject=0.5)
     rows = _rows(tmp_path / "out")
     assert all(row["novelty"] is None and row["prediction"] is not None for row in rows)
     assert done.counts.novel == 0
@@ -174,7 +173,7 @@ def test_fields_are_cut_into_their_digits(champion, tmp_path):
         left += part.shape[1] + 15
     (tmp_path / "in" / "field.png").write_bytes(png(sent_images.printed(sheet, rng)))
     (tmp_path / "in" / "white.png").write_bytes(png(np.full((50, 90), 240, np.uint8)))
-    done = score(tmp_path / "in", tmp_path / "out", options=Options(split=0))
+    done = score(tmp_path / "in", tmp_path / "out", split=0)
     rows = _rows(tmp_path / "out")
     assert [row["path"] for row in rows] == [
         "field.png#1",
@@ -192,7 +191,7 @@ def test_fields_are_cut_into_their_digits(champion, tmp_path):
     assert float(table[0]["confidence"]) == min(row["confidence"] for row in rows[:3])
     assert done.counts.files == 2
     with pytest.raises(InvalidParameterError, match="split: expected a number of digits"):
-        score(tmp_path / "in", tmp_path / "out", options=Options(split=-1))
+        score(tmp_path / "in", tmp_path / "out", split=-1)
 
 
 def test_a_version_can_be_named(champion, directory, tmp_path):
@@ -269,7 +268,7 @@ def test_a_directory_of_nothing_but_bad_files_is_still_scored(champion, tmp_path
 
 def test_probabilities_are_kept_where_they_are_asked_for(champion, directory, tmp_path, networks):
     (directory / "a.png").write_text("")
-    score(directory, tmp_path / "out", options=Options(probabilities=True))
+    score(directory, tmp_path / "out", probabilities=True)
     rows = [row for row in _rows(tmp_path / "out") if row["error"] is None]
     expected = networks[0].predict_proba(IMAGES[:20])
     np.testing.assert_allclose([row["probabilities"] for row in rows], expected, rtol=1e-5)
@@ -353,7 +352,7 @@ def test_no_cell_is_a_formula_and_paths_stay_paths(champion, directory, tmp_path
     for name in names:
         (directory / name).write_text("")
     output = tmp_path / "out"
-    score(directory, output, options=Options(split=1), min_confidence=1.0)
+    score(directory, output, split=1, min_confidence=1.0)
     for table in ("failed.csv", "review.csv", "numbers.csv"):
         with (output / table).open(newline="") as stream:
             paths = [row["path"] for row in csv.DictReader(stream)]
@@ -367,7 +366,7 @@ def test_normalisation_is_for_what_is_not_like_mnist(champion, directory, tmp_pa
 
     def large(normalize):
         output = tmp_path / normalize
-        score(directory, output, options=Options(normalize=normalize))
+        score(directory, output, normalize=normalize)
         return {row["path"]: row for row in _rows(output)}["large.png"]
 
     assert large("auto")["prediction"] == large("always")["prediction"]
@@ -545,7 +544,7 @@ def test_another_version_or_another_way_is_scored_anew(champion, directory, tmp_
     score(directory, tmp_path / "out", model="2")
     assert {row["model_version"] for row in _rows(tmp_path / "out")} == {2}
     assert "changed since the last run: model, sha256." in caplog.text
-    score(directory, tmp_path / "out", model="2", options=Options(normalize="never"))
+    score(directory, tmp_path / "out", model="2", normalize="never")
     assert "changed since the last run: normalize." in caplog.text
 
 

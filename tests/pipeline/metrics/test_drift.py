@@ -105,7 +105,7 @@ def test_a_batch_is_compared_with_the_profile_of_its_version(
     assert {one.what for one in near.drift} == {"predictions", "confidence", "ink"}
     assert not any(one.is_far for one in near.drift)
     assert caplog.messages == []
-    far = score(tmp_path / "far", tmp_path / "far-scores", options=None)
+    far = score(tmp_path / "far", tmp_path / "far-scores")
     (ink,) = (one for one in far.drift if one.what == "ink")
     assert ink.is_far
     assert f"Drift in ink: these images differ from those that {version.reference}" in caplog.text

@@ -14,7 +14,6 @@ from nn import NeuralNetwork
 from pipeline import open_registry, score
 from pipeline.images.encoding import png
 from pipeline.scoring import shards
-from pipeline.scoring.outcome import Options
 from registry import Check, RunRecord
 
 IMAGES, _ = mnist_sample.arrays(SAMPLE.train)
@@ -102,10 +101,9 @@ def test_overlapping_shards_leave_the_threads_of_blas_as_they_were(
 def test_rows_scored_by_threads_equal_those_of_one_after_another_to_the_byte(
     champion, directory, tmp_path
 ):
-    options = Options(probabilities=True)
-    score(directory, tmp_path / "alone", options=options)
+    score(directory, tmp_path / "alone", probabilities=True)
     with around(map_calls=_threads):
-        score(directory, tmp_path / "together", options=options)
+        score(directory, tmp_path / "together", probabilities=True)
     parts = sorted(path.name for path in (tmp_path / "alone" / "predictions").iterdir())
     assert len(parts) == 2
     for part in parts:
