@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     """What runs the shards of a scoring flow: ``threads``, ``processes``, ``dask`` (a cluster on
     this machine), or ``dask://HOST:PORT``."""
 
+    ui_token: str | None = Field(default=None, repr=False)
+    """What a visitor of the pages must know if others than this machine reach them."""
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, home: Path) -> Path:

@@ -14,6 +14,7 @@ from pipeline.cli import (
     archives,
     failures,
     maintenance,
+    pages,
     retention,
     retraining,
     scoring,
@@ -42,8 +43,10 @@ for commands in (
     approvals,
     annotations,
     maintenance,
+    pages,
     retention,
     archives,
+    pages,
 ):
     app.add_typer(commands.app)
 

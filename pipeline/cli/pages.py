@@ -1,0 +1,44 @@
+"""The command that serves the pages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: digits ui")
+def ui(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than loopback need DIGITS_UI_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8428,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further name under which the pages are reached, such as that of a proxy; "
+            "needs DIGITS_UI_TOKEN."
+        ),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TLS certificate, in PEM.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Show everything, and change nothing.")
+    ] = False,
+) -> None:
+    """Serve the pages: versions, batches, review. Runs until it is stopped."""
+    from pipeline.settings import load_settings
+    from pipeline.web.server import Listening, serve
+
+    listening = Listening(host, port, tuple(name or ()), certificate, key)
+
+    def announce() -> None:
+        if listening.warning:
+            typer.echo(f"Warning: {listening.warning}", err=True)
+        typer.echo(f"The pages are at {listening.address} until you press Ctrl-C.", err=True)
+
+    serve(listening, load_settings(), read_only=read_only, on_start=announce)

@@ -1,0 +1,101 @@
+"""What guards every page."""
+
+import pytest
+
+from pipeline.errors import SettingsError
+from pipeline.settings import load_settings
+from pipeline.web.server import Listening, access_to
+from pipeline.web.site import Access
+
+TOKEN = "a token that nobody guesses"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", ""])
+def test_another_host_is_refused(pages, host):
+    answer = pages.get("/", headers={"Host": host})
+    assert answer.status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8428", "[::1]:8428", "LOCALHOST:1"])
+def test_every_name_of_loopback_is_known(pages, host):
+    assert pages.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_a_page_loads_nothing_from_elsewhere_and_cannot_be_embedded(pages):
+    for path in ("/", "/nowhere", "/static/style.css"):
+        policy = pages.get(path).headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert pages.get(path).headers["X-Content-Type-Options"] == "nosniff"
+    assert pages.get("/").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_a_change_that_another_site_asks_for_is_refused(pages, headers):
+    del pages.headers["Sec-Fetch-Site"]
+    form = {"csrf": pages.app.state.site._mark("csrf", "")}
+    assert pages.post("/sign-out", data=form, headers=headers).status_code == 403
+    assert pages.post("/sign-out", data=form).status_code == 403
+    assert pages.post("/sign-out", data=form, headers={"Origin": "http://127.0.0.1"}).is_redirect
+
+
+@pytest.mark.parametrize("form", [{}, {"csrf": ""}, {"csrf": "wrong"}, {"csrf": "ü"}])
+def test_a_change_needs_the_token_of_the_page(pages, form):
+    answer = pages.post("/sign-out", data=form)
+    assert answer.status_code == (403 if form else 415)
+
+
+def test_other_machines_reach_the_pages_only_with_a_token(home, monkeypatch):
+    for listening in (Listening("0.0.0.0"), Listening(names=("digits.example",))):
+        with pytest.raises(SettingsError, match="DIGITS_UI_TOKEN"):
+            access_to(listening, load_settings(), read_only=False)
+        assert "TLS" in listening.warning
+    assert Listening().warning is None
+    monkeypatch.setenv("DIGITS_UI_TOKEN", "short")
+    with pytest.raises(SettingsError, match="16 characters"):
+        access_to(Listening(), load_settings(), read_only=False)
+    monkeypatch.setenv("DIGITS_UI_TOKEN", TOKEN)
+    access = access_to(Listening("0.0.0.0"), load_settings(), read_only=False)
+    assert access.token == TOKEN
+    assert access.is_known_host("192.0.2.7:8428")
+    assert not access.is_known_host("evil.example")
+    assert TOKEN not in repr(load_settings())
+
+
+def test_nothing_is_seen_without_the_token(open_pages):
+    pages = open_pages(Access(token=TOKEN))
+    assert pages.get("/").headers["Location"] == "/sign-in"
+    assert pages.get("/api/versions").status_code == 401
+    form = {"csrf": pages.app.state.site._mark("csrf", "")}
+    assert pages.post("/sign-in", data={**form, "token": "another"}).status_code == 403
+    assert pages.get("/").is_redirect
+    signed_in = pages.post("/sign-in", data={**form, "token": TOKEN})
+    assert signed_in.is_redirect
+    assert "HttpOnly; Path=/; SameSite=strict" in signed_in.headers["Set-Cookie"]
+    assert TOKEN not in signed_in.headers["Set-Cookie"]
+    assert pages.get("/").status_code == 200
+    pages.cookies.clear()
+    assert pages.get("/", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert pages.get("/", headers={"Authorization": "Bearer other"}).is_redirect
+    assert pages.get("/", headers={"Cookie": "digits_session=forged.mark"}).is_redirect
+
+
+def test_read_only_pages_change_nothing(open_pages):
+    pages = open_pages(Access(read_only=True))
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert pages.request(method, "/versions/mnist/1/promote").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["../app.py", "%2e%2e%2fapp.py", "..%5capp.py", "app.py", ""])
+def test_no_path_reaches_the_file_system(pages, name):
+    assert pages.get(f"/static/{name}").status_code == 404
