@@ -38,14 +38,20 @@ def test_commands_print_what_is_shown(path, digits, request, tmp_path, monkeypat
     monkeypatch.setenv("PWD", str(work))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     session = Session(digits)
+    names = {}
     for block in blocks:
+        if isinstance(block, Block) and block.language == "python":
+            exec(compile("\n".join(block.text), f"{path.name}:{block.line}", "exec"), names)
+            continue
         for shown in [block] if isinstance(block, Shown) else block.commands():
             session.run(shown)
     session.end()
 
 
 def _is_run(block):
-    return isinstance(block, Shown) or (block.language == "console" and not block.reason)
+    return isinstance(block, Shown) or (
+        block.language in {"console", "python"} and not block.reason
+    )
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
