@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from nn import validation
 from nn.activations import Array
-from nn.objectives import OUTPUTS
+from nn.objectives import softmax
 
 # Limits of the temperature. If all images are classified correctly, the best one would be 0.
 _LOWEST, _HIGHEST = 0.1, 10.0
@@ -24,12 +24,12 @@ def probabilities(z: Array, output: str, temperature: float) -> Array:
 
     Sigmoid outputs do not sum to 1 by themselves: each column is divided by its sum.
     """
-    a = OUTPUTS[output](z / np.float32(temperature))
+    z = z / np.float32(temperature)
     if output == "sigmoid":
-        # If every output has been rounded to 0, the probabilities become equal.
-        a += np.finfo(np.float32).tiny
-        a /= a.sum(axis=0)
-    return a
+        # The softmax of the logarithms of the outputs: these may be too small for float32, but
+        # not their ratios.
+        z = -np.logaddexp(0, -z)
+    return softmax(z)
 
 
 def best_temperature(z: Array, labels: np.ndarray, output: str) -> float:

@@ -1,7 +1,7 @@
 """The commands that move versions between registries: export, import, copy and download."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,12 +20,23 @@ def export_(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The file to write; - for standard output.")
     ],
+    format_: Annotated[
+        Literal["digits", "onnx", "mlflow"],
+        typer.Option(
+            "--format",
+            help="digits: weights and history, for `digits import`. onnx: the network alone, "
+            "without normalization. mlflow: a directory that mlflow.pyfunc loads.",
+        ),
+    ] = "digits",
     json: Json = False,
 ) -> None:
     """Write versions to a file, with their weights and history."""
     from pipeline.models import full_reference, open_registry
     from pipeline.reporting.text import show_json
 
+    if format_ != "digits":
+        _export_network(full_reference(selection), file, format_, json=json)
+        return
     with open_registry(create=False) as registry:
         target = Path("/dev/stdout") if str(file) == "-" else file
         references = registry.export(full_reference(selection), target)
@@ -39,23 +50,65 @@ def export_(
         typer.echo(f"{', '.join(references)} in {file} ({file.stat().st_size:,} bytes).")
 
 
+def _export_network(
+    reference: str, file: Path, format_: Literal["onnx", "mlflow"], *, json: bool
+) -> None:
+    """Write the network of one version in another program's format."""
+    from nn import NeuralNetwork
+    from pipeline.models import open_registry
+    from pipeline.models.mlflow_format import write_mlflow
+    from pipeline.models.onnx_format import write_onnx
+    from pipeline.reporting.text import show_json
+
+    with open_registry(create=False) as registry:
+        version = registry.get(reference)
+        network = NeuralNetwork.from_bytes(registry.load(version.reference))
+    if format_ == "onnx":
+        write_onnx(network, version, file)
+    else:
+        write_mlflow(network, version, file)
+    if json:
+        show_json({"versions": [version.reference], "file": str(file)})
+    else:
+        typer.echo(f"{version.reference} in {file}, without normalization.")
+
+
 @app.command(name="import", epilog="Example: digits import mnist-7.tar")
 def import_(
     *,
     file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="A file from `digits export`; - for standard input."),
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A file from `digits export`; - for standard input. With --from mlflow, a model "
+            "of a server: http://127.0.0.1:5000/NAME.",
+        ),
     ],
+    source: Annotated[
+        Literal["digits", "mlflow"], typer.Option("--from", help="Where the versions come from.")
+    ] = "digits",
+    name: Annotated[
+        str | None,
+        typer.Option(help="With --from mlflow: name of the model here; the same by default."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Add the versions of an export under their numbers: all of them or none."""
+    """Add the versions of an export under their numbers: all of them or none.
+
+    Versions of MLflow get the next numbers, and their artifacts become one tar archive.
+    """
     from dataclasses import asdict
 
     from pipeline.models import open_registry
     from pipeline.reporting.text import show_json
 
+    if source == "mlflow":
+        _import_from_mlflow(file, name, json=json)
+        return
+    if name is not None:
+        raise typer.BadParameter("--name goes with --from mlflow.")
     with open_registry() as registry:
-        result = registry.import_(Path("/dev/stdin") if str(file) == "-" else file)
+        result = registry.import_("/dev/stdin" if file == "-" else file)
     if json:
         show_json(asdict(result))
     else:
@@ -64,6 +117,28 @@ def import_(
             typer.echo(f"Already present, and equal: {', '.join(result.present)}.")
         if result.deleted:
             typer.echo(f"Deleted here, and not added again: {', '.join(result.deleted)}.")
+
+
+def _import_from_mlflow(address: str, name: str | None, *, json: bool) -> None:
+    from dataclasses import asdict
+
+    from pipeline.models import open_registry
+    from pipeline.models.mlflow_server import import_from_mlflow
+    from pipeline.reporting.text import show_json
+
+    server, _, model = address.rstrip("/").rpartition("/")
+    if "://" not in server or not model:
+        raise typer.BadParameter("With --from mlflow: expected http://HOST:PORT/NAME.")
+    with open_registry() as registry:
+        result = import_from_mlflow(registry, server, model, name=name)
+    if json:
+        show_json(asdict(result))
+        return
+    typer.echo(f"Added: {', '.join(result.added) or 'nothing'}.")
+    if result.present:
+        typer.echo(f"Already present: {', '.join(result.present)}.")
+    if result.aliases:
+        typer.echo(f"Set: {', '.join(result.aliases)}.")
 
 
 @app.command(

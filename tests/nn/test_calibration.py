@@ -34,6 +34,16 @@ def _loss(z, labels, output, temperature):
 
 
 @every_output
+def test_the_most_probable_label_is_that_of_the_largest_logit(output):
+    """Also if every output of its own is too small for float32."""
+    z = np.array([[-400.0, 30.0], [-300.0, 20.0], [-301.0, -90.0]], np.float32)
+    a = probabilities(z, output, 1.0)
+    assert a.argmax(axis=0).tolist() == [1, 0]
+    assert a[2, 0] == pytest.approx(a[1, 0] / np.e, rel=1e-4)
+    assert a.sum(axis=0) == pytest.approx(1)
+
+
+@every_output
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_is_found_at_which_labels_were_drawn(temperature, output):
     z, labels = _examples_at(temperature, output)
