@@ -1,3 +1,4 @@
+SET check_function_bodies = false;
 CREATE SCHEMA digits;
 CREATE FUNCTION digits.digits_approve(model integer, name text, version integer, moment bigint, why text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
