@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from registry import messages, schema, validation
 from registry.databases import Database
@@ -14,6 +16,7 @@ from registry.times import now, to_datetime
 COMPLETED = "completed"
 REFUSED = "refused"
 UNCHANGED = "unchanged"
+STOPPED = "stopped"
 FAILED = "failed"
 CRASHED = "crashed"
 
@@ -23,6 +26,9 @@ SUCCESSES = (COMPLETED, REFUSED, UNCHANGED)
 _MESSAGES = {FAILED: messages.JOB_FAILED, CRASHED: messages.JOB_CRASHED}
 
 _KILLED = "Its process was killed."
+
+# A job that fails every minute for the same reason writes one message in this time.
+_REPEATED = timedelta(hours=12)
 
 # Runs that are kept of each job and outcome. A look into an inbox a minute makes many.
 _KEPT = 20
@@ -64,41 +70,28 @@ class JobRuns:
     def end(self, run: JobRun, outcome: str, message: str | None = None) -> None:
         """Record the end of a run, with a message to people if it failed or crashed.
 
-        Only the first end counts.
+        The message is left out if the job failed or crashed for the same reason in the last 12
+        hours, and has not succeeded since. Only the first end counts, unless the run was taken for
+        crashed and was not.
         """
         text = None if message is None else _fitting(message)
         values = {"ended_at": now(), "outcome": validation.text("outcome", outcome, 32, least=1)}
         update = (
             sa.update(schema.job_runs)
-            .where(_runs.id == run.id, _runs.ended_at.is_(None))
+            .where(_runs.id == run.id)
+            .where(sa.or_(_runs.ended_at.is_(None), _runs.outcome == CRASHED))
+            .where(_runs.outcome.is_distinct_from(outcome))
             .values(message=text, **values)
         )
         with self._database.write() as connection:
+            is_repeated = outcome in _MESSAGES and _is_repeated(connection, run, outcome, text)
             if connection.execute(update).rowcount == 0:
                 return
-            if outcome in _MESSAGES:
-                body = {
-                    "job": run.job,
-                    "host": run.host,
-                    "run_id": run.run_id,
-                    "started_at": run.started_at.isoformat(),
-                    "error": text,
-                }
+            if outcome in _MESSAGES and not is_repeated:
                 key = f"{run.job}/{run.host}/{run.process}/{run.started_at.isoformat()}"
+                body = _message_body(run, text)
                 messages.write(connection, _MESSAGES[outcome], body, key=key, at=now())
-            newest = (
-                sa.select(_runs.id)
-                .where(_runs.job == run.job, _runs.outcome == outcome)
-                .order_by(_runs.ended_at.desc(), _runs.id.desc())
-                .limit(_KEPT)
-            )
-            connection.execute(
-                sa.delete(schema.job_runs).where(
-                    _runs.job == run.job,
-                    _runs.outcome == outcome,
-                    _runs.id.not_in(newest.scalar_subquery()),
-                )
-            )
+            _remove_old(connection, run.job, outcome)
 
     def end_killed(self, is_alive: Callable[[str], bool]) -> list[JobRun]:
         """Record the end of the runs on this host whose process is gone; return them.
@@ -137,6 +130,39 @@ class JobRuns:
             query = query.where(_runs.ended_at.is_(None))
         with self._database.read() as connection:
             return [_to_run(row) for row in connection.execute(query)]
+
+
+def _is_repeated(connection: Connection, run: JobRun, outcome: str, text: str | None) -> bool:
+    """Tell whether a job's last runs ended like this one."""
+    query = (
+        sa.select(_runs.outcome, _runs.message)
+        .where(_runs.job == run.job, _runs.outcome != STOPPED)
+        .where(_runs.ended_at > now() - _REPEATED // timedelta(microseconds=1))
+        .order_by(_runs.ended_at.desc(), _runs.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).first() == (outcome, text)
+
+
+def _message_body(run: JobRun, text: str | None) -> dict[str, Any]:
+    return {
+        "job": run.job,
+        "host": run.host,
+        "run_id": run.run_id,
+        "started_at": run.started_at.isoformat(),
+        "error": text,
+    }
+
+
+def _remove_old(connection: Connection, job: str, outcome: str) -> None:
+    """Remove all but the last runs of a job with this outcome."""
+    is_such = sa.and_(_runs.job == job, _runs.outcome == outcome)
+    newest = (
+        sa.select(_runs.id).where(is_such).order_by(_runs.ended_at.desc(), _runs.id.desc())
+    ).limit(_KEPT)
+    connection.execute(
+        sa.delete(schema.job_runs).where(is_such, _runs.id.not_in(newest.scalar_subquery()))
+    )
 
 
 def _fitting(message: str) -> str:

@@ -32,7 +32,6 @@ JOB_CRASHED = "job.crashed"
 JOB_OVERDUE = "job.overdue"
 BATCH_DRIFTED = "batch.drifted"
 REGISTRY_DAMAGED = "registry.damaged"
-TEST = "test"
 
 _messages = schema.messages.c
 _deliveries = schema.deliveries.c
@@ -105,6 +104,12 @@ class Messages:
             for row in rows
         ]
 
+    def was_written(self, kind: str, key: str) -> bool:
+        """Tell whether a message was written, and is not removed yet."""
+        query = sa.select(_messages.id).where(_messages.id == message_id(kind, key))
+        with self._database.read() as connection:
+            return connection.scalar(query) is not None
+
     def read(self, *, limit: int | None = None) -> list[Message]:
         """Return messages, the newest first."""
         validation.count("limit", limit)
@@ -113,7 +118,7 @@ class Messages:
             return [_to_message(row, ()) for row in connection.execute(query.limit(limit))]
 
     def take(
-        self, endpoint: str, *, lease: timedelta, ids: Collection[str] | None = None
+        self, endpoint: str, *, lease: timedelta, limit: int | None = None
     ) -> list[tuple[Message, int]]:
         """Take the messages that are due at an endpoint, oldest first; no other process gets them.
 
@@ -123,8 +128,7 @@ class Messages:
         lease : timedelta
             How long they are taken for. Then another process may take those that were not noted as
             delivered.
-        ids : collection of str, optional
-            Only these messages; all by default.
+        limit : int, optional
 
         Returns
         -------
@@ -141,12 +145,11 @@ class Messages:
             .where(_WAITS, _deliveries.delivered_at.is_(None))
             .where(sa.or_(_deliveries.next_at.is_(None), _deliveries.next_at <= moment))
             .order_by(_messages.at, _messages.id)
+            .limit(limit)
         )
-        if ids is not None:
-            query = query.where(_messages.id.in_(ids))
         # A look costs no write lock, and mostly nothing is due.
         with self._database.read() as connection:
-            if connection.execute(query.limit(1)).first() is None:
+            if connection.execute(query).first() is None:
                 return []
         until = moment + lease // timedelta(microseconds=1)
         taken = []

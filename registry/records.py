@@ -446,8 +446,7 @@ class Message:
     """When it happened, in UTC."""
     kind: str
     """``model.promoted``, ``model.rolled_back``, ``model.refused``, ``model.proposed``,
-    ``job.failed``, ``job.crashed``, ``job.overdue``, ``batch.drifted``, ``registry.damaged``, or
-    ``test``."""
+    ``job.failed``, ``job.crashed``, ``job.overdue``, ``batch.drifted`` or ``registry.damaged``."""
     body: Mapping[str, Any]
     """The facts, as values that JSON can hold."""
     done_at: datetime | None
@@ -474,6 +473,7 @@ class JobRun:
     ended_at: datetime | None
     """In UTC; None if it runs, or was killed and nobody has noticed yet."""
     outcome: str | None
-    """``completed``, ``refused``, ``unchanged``, ``failed`` or ``crashed``; None before its end."""
+    """``completed``, ``refused``, ``unchanged``, ``stopped``, ``failed`` or ``crashed``; None
+    before its end."""
     message: str | None
     """What became of it, in one line."""

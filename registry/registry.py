@@ -152,6 +152,11 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({self._database.address!r})"
 
+    @property
+    def id(self) -> str:
+        """The id that the registry got when it was created, and keeps."""
+        return self._database.registry_id
+
     def close(self) -> None:
         """Close all connections to the database."""
         self._database.close()

@@ -16,6 +16,7 @@ from pipeline.images.ink import Polarity
 from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
+from pipeline.monitoring.runs import recorded
 from pipeline.progress import report
 from pipeline.scoring.listing import list_images, unscored_shards
 from pipeline.scoring.numbers import NUMBERS, write_numbers
@@ -28,6 +29,11 @@ from pipeline.stages import map_stage, stage
 from registry import ModelVersion
 
 
+def _recorded_outcome(scoring: Scoring) -> tuple[str, str]:
+    return "completed", scoring.message
+
+
+@recorded("score", _recorded_outcome)
 def score(
     inputs: str | PathLike[str] | Iterable[str | PathLike[str]],
     output: str | PathLike[str] = "scores",

@@ -24,11 +24,35 @@ def test_a_run_that_failed_writes_a_message(registry, outcome, kind):
     run = registry.job_runs.begin("retrain", "12 34")
     registry.job_runs.end(run, outcome, "disk full \0 \udc80")
     # Only the first end counts.
-    registry.job_runs.end(run, "failed", "another reason")
+    registry.job_runs.end(run, outcome, "another reason")
     (message,) = registry.messages.waiting()
     assert (message.kind, message.body["job"]) == (kind, "retrain")
     assert message.body["error"] == "disk full  \\udc80"
     assert registry.job_runs.read()[0].outcome == outcome
+
+
+def test_the_same_failure_again_and_again_writes_one_message(registry):
+    """A look into the inbox a minute would write 1,440 a day."""
+
+    def run(outcome, message=None):
+        registry.job_runs.end(registry.job_runs.begin("inbox", "1"), outcome, message)
+        return [written.body["error"] for written in registry.messages.waiting()]
+
+    assert run("failed", "no disk") == ["no disk"]
+    assert run("failed", "no disk") == ["no disk"]
+    assert run("stopped") == ["no disk"]
+    assert run("failed", "no disk") == ["no disk"]
+    assert run("failed", "no network") == ["no disk", "no network"]
+    run("completed")
+    assert run("failed", "no network") == ["no disk", "no network", "no network"]
+
+
+def test_a_run_that_was_taken_for_crashed_may_end_well(registry):
+    """Such as one on another machine with the same name."""
+    run = registry.job_runs.begin("retrain", "1")
+    registry.job_runs.end_killed(lambda _process: False)
+    registry.job_runs.end(run, "completed", "done")
+    assert [(r.outcome, r.message) for r in registry.job_runs.read()] == [("completed", "done")]
 
 
 def test_runs_whose_process_is_gone_have_crashed(registry):

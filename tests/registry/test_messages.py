@@ -63,6 +63,8 @@ def test_a_message_with_the_same_key_is_the_same(registry):
     again = registry.messages.write("registry.damaged", {"findings": 2}, key="today")
     other = registry.messages.write("job.overdue", {}, key="today")
     assert again == first != other
+    assert registry.messages.was_written("registry.damaged", "today")
+    assert not registry.messages.was_written("registry.damaged", "yesterday")
     assert registry.messages.waiting() == [first, other]
 
 
@@ -108,9 +110,10 @@ def test_a_failed_attempt_waits(registry):
     assert registry.messages.take("a", lease=MINUTE) == [(message, 2)]
 
 
-def test_chosen_messages_are_taken(registry):
-    _, second = (registry.messages.write("test", {}, key=key) for key in "12")
-    assert registry.messages.take("a", lease=MINUTE, ids=[second.id]) == [(second, 1)]
+def test_the_oldest_messages_are_taken_first(registry):
+    first, second = (registry.messages.write("test", {}, key=key) for key in "12")
+    assert registry.messages.take("a", lease=MINUTE, limit=1) == [(first, 1)]
+    assert registry.messages.take("a", lease=MINUTE, limit=1) == [(second, 1)]
 
 
 def test_old_messages_are_given_up_and_then_removed(registry):
