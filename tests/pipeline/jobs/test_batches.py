@@ -10,7 +10,6 @@ from mnist_sample import SAMPLE
 from pipeline import open_registry, score
 from pipeline.images.encoding import png
 from pipeline.jobs.inbox import score_inbox
-from pipeline.scoring.outcome import Options
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 
@@ -57,7 +56,7 @@ def test_the_same_scoring_is_recorded_once(version, directory, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     score(directory.name, Path("out"))
     assert len(_batches()) == 1
-    score(directory, tmp_path / "out", options=Options(ink="dark"))
+    score(directory, tmp_path / "out", ink="dark")
     score(directory, tmp_path / "other")
     (directory / "empty.png").unlink()
     score(directory, tmp_path / "other")
