@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pipeline.errors import (
         BusyError,
         DamagedDataError,
+        DeliveryError,
         Failure,
         InputError,
         InvalidParameterError,
@@ -33,17 +34,19 @@ if TYPE_CHECKING:
     from pipeline.models import open_registry
     from pipeline.scoring.classifier import Classifier, Prediction
     from pipeline.scoring.outcome import Options, Scoring
-    from pipeline.settings import Settings, Thresholds, load_settings
+    from pipeline.settings import MaxHours, Settings, Thresholds, load_settings
     from pipeline.training.outcome import Refused, Registered, Reproduction, Unchanged
 
 __all__ = [
     "BusyError",
     "Classifier",
     "DamagedDataError",
+    "DeliveryError",
     "Failure",
     "InputError",
     "InvalidParameterError",
     "LineageError",
+    "MaxHours",
     "MirrorError",
     "NoMirrorLeftError",
     "Options",
@@ -78,10 +81,12 @@ _MODULES = {
     "BusyError": "pipeline.errors",
     "Classifier": "pipeline.scoring.classifier",
     "DamagedDataError": "pipeline.errors",
+    "DeliveryError": "pipeline.errors",
     "Failure": "pipeline.errors",
     "InputError": "pipeline.errors",
     "InvalidParameterError": "pipeline.errors",
     "LineageError": "pipeline.errors",
+    "MaxHours": "pipeline.settings",
     "MirrorError": "pipeline.errors",
     "NoMirrorLeftError": "pipeline.errors",
     "Options": "pipeline.scoring.outcome",

@@ -13,6 +13,7 @@
     ├── OutputError         the results cannot be written to the given output
     ├── BusyError           another process already runs this job
     ├── LineageError        a version cannot be trained again from its recorded lineage
+    ├── DeliveryError       a message did not reach its receiver
     ├── WorkerError         two worker processes were killed in the same call
     └── ServerError         a Prefect server could not be started or reached
 
@@ -143,3 +144,7 @@ class WorkerError(PipelineError):
 
 class ServerError(PipelineError):
     """A Prefect server could not be started or reached."""
+
+
+class DeliveryError(PipelineError):
+    """A message did not reach its receiver; the text does not name its address."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableError
 
@@ -17,6 +17,7 @@ MIRRORS = (
 )
 """The public mirrors of MNIST."""
 
+_Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -49,6 +50,20 @@ class Thresholds(BaseModel):
     the novelty score does not take for one digit."""
     max_milliseconds_per_image: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Maximum prediction time per image, in batches, on the machine that trained."""
+
+
+class MaxHours(BaseModel):
+    """Hours without a success after which a job is overdue, such as ``DIGITS_MAX_HOURS__RETRAIN``.
+
+    A job without such a limit is never overdue.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    retrain: _Hours | None = None
+    ingest: _Hours | None = None
+    score: _Hours | None = None
+    score_inbox: _Hours | None = None
 
 
 def _registry_under_home(fields: dict[str, Any]) -> str:
@@ -85,6 +100,11 @@ class Settings(BaseSettings):
     """Base URLs or directories that may have MNIST, in order; comma-separated."""
     gate: Thresholds = Thresholds()
     """The thresholds of the gate: ``DIGITS_GATE__MIN_RECALL`` and so on."""
+    notify: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Where messages are sent: addresses of Apprise, and of signed webhooks,
+    ``https://HOST/PATH#whsec_SECRET``; separated by spaces."""
+    max_hours: MaxHours = MaxHours()
+    """Hours without a success after which a job is overdue: ``DIGITS_MAX_HOURS__RETRAIN``."""
     when_busy: Literal["wait", "leave"] = "wait"
     """What a retraining does while another runs under the same home."""
     task_runner: str = "threads"
@@ -105,6 +125,11 @@ class Settings(BaseSettings):
         if isinstance(mirrors, str):
             return tuple(mirror.strip() for mirror in mirrors.split(",") if mirror.strip())
         return mirrors
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _split_addresses(cls, addresses: object) -> object:
+        return tuple(addresses.split()) if isinstance(addresses, str) else addresses
 
     @property
     def data(self) -> Path:

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import schema
+from registry import messages, schema
 from registry.author import Author
 from registry.documents import canonical_json
 from registry.errors import DamagedHistoryError
-from registry.records import Event
+from registry.records import CHAMPION, Event
 from registry.times import to_datetime
 
 REGISTERED = "registered"
@@ -137,7 +137,8 @@ def append(
 ) -> Entry:
     """Append an event to a model's chain, in the transaction of the change it records.
 
-    The update of the model's row makes the writers of one model wait for each other.
+    The update of the model's row makes the writers of one model wait for each other. If people
+    should know of the event, the transaction also writes a message.
     """
     name, seq, prev_hash, last = connection.execute(_TAKE_SEQ, {"model_id": model_id}).one()
     # Clocks differ between machines and can be set back; the order of the chain is what counts.
@@ -151,7 +152,40 @@ def append(
         entry = entry._replace(signature=signature, key_id=actor.key.key_id)
     connection.execute(_INSERT, {"model_id": model_id, **entry._asdict()})
     connection.execute(_SET_HEAD, {"model_id": model_id, "head": entry.hash, "last": at})
+    message_kind = _message_kind(kind, alias)
+    if message_kind is not None:
+        told = _message_body(name, entry, body)
+        messages.write(connection, message_kind, told, key=entry.hash, at=at)
     return entry
+
+
+def _message_kind(kind: str, alias: str | None) -> str | None:
+    """Return the kind of the message about an event; None if nobody has to know."""
+    if kind in {ALIAS_MOVED, ALIAS_ROLLED_BACK} and alias != CHAMPION:
+        return None
+    return {
+        ALIAS_MOVED: messages.PROMOTED,
+        ALIAS_ROLLED_BACK: messages.ROLLED_BACK,
+        REFUSED: messages.REFUSED,
+        PROPOSED: messages.PROPOSED,
+    }.get(kind)
+
+
+def _message_body(name: str, entry: Entry, body: Mapping[str, Any]) -> dict[str, Any]:
+    candidate = body.get("candidate", {})
+    version = None if entry.number is None else f"{name}/{entry.number}"
+    previous = None if body.get("from") is None else f"{name}/{body['from']}"
+    return {
+        "model": name,
+        "event": entry.seq,
+        "actor": entry.actor or None,
+        "alias": entry.alias,
+        "version": version,
+        "from": candidate.get("parent") or previous,
+        "reason": body.get("reason"),
+        "run_id": candidate.get("run_id"),
+        "failed_checks": [check for check in candidate.get("gate", ()) if not check["passed"]],
+    }
 
 
 def read_chain(

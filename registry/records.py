@@ -326,3 +326,154 @@ class ImportResult:
     """References of the versions that the registry already had, unchanged."""
     deleted: tuple[str, ...]
     """References of the versions that were deleted here, and stay so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An estimated accuracy and its interval, each a fraction in [0, 1]."""
+
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFigure:
+    """How far one distribution of a batch is from that of the images a version was measured on."""
+
+    what: str
+    """Name of the distribution, such as ``confidence``."""
+    index: float
+    """The population stability index."""
+    limit: float
+    """The largest index that may be chance, or is small."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the index is beyond its limit."""
+        return self.index > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedLabels:
+    """Labels that people agreed on for images of a batch, counted by bin of confidence."""
+
+    labelled: tuple[int, ...]
+    """Labelled images in each bin."""
+    correct: tuple[int, ...]
+    """Those of them whose prediction is right."""
+    confidence: tuple[float, ...]
+    """Sum of the confidence of these predictions, right or wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowFigures:
+    """What another version said about the images of a batch."""
+
+    version: str
+    """Its reference ``name/number``."""
+    disagreements: int
+    """Number of images that the two versions predicted differently."""
+    only_scorer_right: int
+    """Labelled images that only the version that scored the batch predicted right."""
+    only_shadow_right: int
+    """Labelled images that only the other version predicted right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """What is recorded about a scored batch. Values are validated by `Registry.record_batch`."""
+
+    version: str
+    """Reference ``name/number`` of the version that scored it, which may be deleted since."""
+    sha256: str
+    """SHA-256 of the version's weights."""
+    inputs: tuple[str, ...]
+    """Addresses of the inputs, without passwords."""
+    output: str
+    """Directory of the results."""
+    files: int
+    """Number of images, including those without a prediction."""
+    digits: tuple[int, ...]
+    """Number of images predicted as each class, 0 to 9 for digits."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Number of images without a prediction, by reason."""
+    novel: int = 0
+    """Number of images that do not look like one digit."""
+    confidence: float | None = None
+    """Mean confidence, a fraction in [0, 1]; None if there is no prediction."""
+    histogram: tuple[int, ...] = ()
+    """Number of predictions in each bin of confidence; the bins have equal widths."""
+    estimate: Estimate | None = None
+    """The accuracy that the confidence promises; None if there is no prediction."""
+    drift: tuple[DriftFigure, ...] = ()
+    """Empty if the version has no profile to compare with."""
+    labels: AgreedLabels | None = None
+    """None if no image has an agreed label."""
+    shadow: ShadowFigures | None = None
+    """None if no other version looked at the batch."""
+    seconds: float = 0.0
+    """Wall time of the scoring run that ended it."""
+
+    @property
+    def predicted(self) -> int:
+        """Number of images with a prediction."""
+        return sum(self.digits)
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether a distribution is beyond its limit, so that a person should look into it."""
+        return any(figure.is_far for figure in self.drift)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(BatchRecord):
+    """A scored batch in the registry."""
+
+    id: int
+    """Counted from 1 in the order of recording."""
+    at: datetime
+    """When its scoring ended, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that happened and that somebody should know."""
+
+    id: str
+    """The same whenever it is sent."""
+    at: datetime
+    """When it happened, in UTC."""
+    kind: str
+    """``model.promoted``, ``model.rolled_back``, ``model.refused``, ``model.proposed``,
+    ``job.failed``, ``job.crashed``, ``job.overdue``, ``batch.drifted`` or ``registry.damaged``."""
+    body: Mapping[str, Any]
+    """The facts, as values that JSON can hold."""
+    done_at: datetime | None
+    """When every endpoint had it, or it was given up; None before."""
+    errors: tuple[str, ...] = ()
+    """Why the last attempts failed, of the endpoints that do not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A run of a job."""
+
+    id: int
+    job: str
+    """Name of the job, such as ``retrain``."""
+    host: str
+    """Host that it runs or ran on."""
+    process: str
+    """Its process on that host: number and start."""
+    run_id: str | None
+    """Id of the run elsewhere, such as in Prefect."""
+    started_at: datetime
+    """In UTC."""
+    ended_at: datetime | None
+    """In UTC; None if it runs, or was killed and nobody has noticed yet."""
+    outcome: str | None
+    """``completed``, ``refused``, ``unchanged``, ``stopped``, ``failed`` or ``crashed``; None
+    before its end."""
+    message: str | None
+    """What became of it, in one line."""

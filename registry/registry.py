@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from registry import aliases, annotations, events, protection, registration, schema, validation
+from registry import (
+    aliases,
+    annotations,
+    batches,
+    events,
+    protection,
+    registration,
+    schema,
+    validation,
+)
 from registry import approvals as four_eyes
 from registry.archives import export_versions, import_versions
 from registry.author import Author, EventSigner
@@ -31,6 +40,8 @@ from registry.errors import (
 from registry.filters import parse_condition, parse_order
 from registry.frames import versions_frame
 from registry.garbage_collection import collect_garbage
+from registry.job_runs import JobRuns
+from registry.messages import Messages
 from registry.models import read_models
 from registry.past import find_version_at
 from registry.queries import (
@@ -49,7 +60,10 @@ from registry.records import (
     CHAMPION,
     MAX_APPROVALS,
     READY,
+    AgreedLabels,
     Alias,
+    Batch,
+    BatchRecord,
     Comparison,
     DeletionResult,
     Event,
@@ -119,6 +133,10 @@ class Registry:
         self._actor = Author(name, None if signing_key is None else _signing_key(signing_key))
         self._blobs = open_blobs(blobs)
         self._database = open_database(url, create=create)
+        self.messages = Messages(self._database)
+        """What happened and people should know, and to whom it was sent."""
+        self.job_runs = JobRuns(self._database)
+        """The last runs of each job."""
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +151,11 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"Registry({self._database.address!r})"
+
+    @property
+    def id(self) -> str:
+        """The id that the registry got when it was created, and keeps."""
+        return self._database.registry_id
 
     def close(self) -> None:
         """Close all connections to the database."""
@@ -885,6 +908,90 @@ class Registry:
         return collect_garbage(
             self._database, self._blobs, before, unknown=unknown, dry_run=dry_run
         )
+
+    def record_batch(self, record: BatchRecord, *, key: str) -> Batch:
+        """Record a scored batch, and return it.
+
+        If a distribution of it drifted beyond its limit, a message is written with it.
+
+        Parameters
+        ----------
+        record : BatchRecord
+        key : str
+            A SHA-256 in hexadecimal that identifies the batch. Recording it again replaces the
+            record, and keeps its id and time.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a value is outside its domain. Nothing is stored.
+        """
+        with self._database.write() as connection:
+            return batches.record(connection, record, key)
+
+    def label_batch(self, batch_id: int, labels: AgreedLabels) -> Batch:
+        """Set the labels that people agreed on for images of a batch; return the batch.
+
+        They replace those that were known before.
+
+        Raises
+        ------
+        NotFoundError
+        InvalidArgumentError
+        """
+        with self._database.write() as connection:
+            return batches.add_labels(connection, batch_id, labels)
+
+    def batch(self, batch_id: int) -> Batch:
+        """Return the scored batch with an id.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        with self._database.read() as connection:
+            return batches.find(connection, batch_id)
+
+    def batches(
+        self,
+        name: str | None = None,
+        *,
+        number: int | None = None,
+        since: datetime | None = None,
+        drifted: bool = False,
+        limit: int | None = None,
+        before: int | None = None,
+    ) -> list[Batch]:
+        """Return the scored batches, the newest first.
+
+        Parameters
+        ----------
+        name : str, optional
+            Only those that versions of this model scored.
+        number : int, optional
+            Only those that versions with this number scored.
+        since : datetime, optional
+            Only those from this time on, which has a time zone.
+        drifted : bool, optional
+            Only those with a distribution beyond its limit.
+        limit : int, optional
+            Maximum number of batches.
+        before : int, optional
+            Id of the last batch of the previous page.
+        """
+        validation.count("limit", limit)
+        if name is not None:
+            model_name(name)
+        with self._database.read() as connection:
+            return batches.read(
+                connection,
+                name,
+                number=number,
+                since=since,
+                drifted=drifted,
+                limit=limit,
+                before=before,
+            )
 
     def export(self, selection: str, file: str | Path) -> tuple[str, ...]:
         """Write versions with their weights and history to a file; return their references.

@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
 )
 
-VERSION = 3
+VERSION = 4
 
 TEXT_LIMIT = 2000
 
@@ -214,6 +214,69 @@ approvals = Table(
     _length("alias", 63),
     _length("actor", NAME_LIMIT),
     _length("reason"),
+)
+
+# What happened and somebody should know: an outbox. A row is written in the transaction of what it
+# tells, and sent later. `endpoint` is a digest, because addresses hold passwords.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    _text("kind", limit=64),
+    Column("body", Text, nullable=False),
+    # When every endpoint had it, or it was given up; NULL before.
+    Column("done_at", BigInteger),
+    Index("messages_by_done", "done_at", "at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("message_id", ForeignKey("messages.id"), primary_key=True),
+    Column("endpoint", String(64), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    # The next attempt; while one is made, the time at which another process may make it.
+    Column("next_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    _text("error", nullable=True),
+    _length("error"),
+)
+
+# The last runs of each job. A run that was killed has no end.
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _text("job", limit=64),
+    _text("host", limit=NAME_LIMIT),
+    # Identifies the process on its host, also after its number was given to another one.
+    _text("process", limit=NAME_LIMIT),
+    _text("run_id", nullable=True),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", String(32)),
+    _text("message", nullable=True),
+    Index("job_runs_by_outcome", "job", "outcome", "ended_at"),
+    _length("message"),
+)
+
+# Scored batches. The document is the record as JSON, and labels those that people agreed on since.
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # The same for every run that scores the same images with the same version into one output.
+    Column("batch_key", String(64), nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("number", Integer, nullable=False),
+    # 1 if a distribution was beyond its limit, otherwise 0.
+    Column("drifted", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("labels", Text),
+    Index("batches_by_model", "model", "id"),
+    _length("model", 64),
 )
 
 _REFUSE_SQLITE = """

@@ -23,6 +23,7 @@ from pipeline.images.decoding import SUFFIXES
 from pipeline.images.ink import Polarity
 from pipeline.images.reading import Normalize
 from pipeline.jobs import scoring
+from pipeline.monitoring.runs import recorded
 from pipeline.scoring.outcome import SUMMARY, Scoring
 from pipeline.settings import Settings, load_settings
 
@@ -41,6 +42,12 @@ _PENDING = ".under-way"
 _Stamp = tuple[int, int, int, int]
 
 
+def _recorded_outcome(batches: list[Scoring]) -> tuple[str, str]:
+    count = sum(batch.counts.files for batch in batches)
+    return "completed", f"{count:,} files scored"
+
+
+@recorded("score-inbox", _recorded_outcome)
 def score_inbox(
     inbox: str | os.PathLike[str],
     outbox: str | os.PathLike[str],

@@ -2,9 +2,11 @@
 
 from pipeline.data import mnist
 from pipeline.data.preparation import DataReference, convert, download
+from pipeline.monitoring.runs import recorded
 from pipeline.settings import Settings, load_settings
 
 
+@recorded("ingest", lambda _data: ("completed", "The data is verified."))
 def ingest(*, settings: Settings | None = None) -> DataReference:
     """Make sure that MNIST is in the data directory as verified Parquet files.
 

@@ -15,6 +15,7 @@ from pipeline.data.preparation import DataReference
 from pipeline.errors import InvalidParameterError
 from pipeline.gate.judging import judge
 from pipeline.jobs.ingestion import ingest
+from pipeline.monitoring.runs import recorded
 from pipeline.reporting.run_files import write_run_files
 from pipeline.settings import Settings, Thresholds, load_settings
 from pipeline.stages import stage
@@ -29,6 +30,12 @@ from pipeline.training.unfinished import begin_run, only_retraining, remove_aban
 _log = logging.getLogger(__name__)
 
 
+def _recorded_outcome(outcome: Retraining) -> tuple[str, str]:
+    name = "completed" if isinstance(outcome, Registered) else outcome.outcome
+    return name, outcome.message
+
+
+@recorded("retrain", _recorded_outcome, create=True)
 def retrain(
     *,
     preset: str = "standard",

@@ -1,4 +1,4 @@
-"""Scoring: resolve the version → list the images → score each shard → summarize.
+"""Scoring: resolve the version → list the images → score each shard → summarize → record.
 
 Each image file, or row of Parquet, gets one row: a prediction, or the reason why there is none.
 The images are listed in shards. The predictions of a shard are one file of the data set, written
@@ -16,10 +16,12 @@ from pipeline.images.ink import Polarity
 from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
+from pipeline.monitoring.runs import recorded
 from pipeline.progress import report
 from pipeline.scoring.listing import list_images, unscored_shards
 from pipeline.scoring.numbers import NUMBERS, write_numbers
 from pipeline.scoring.outcome import Options, Scoring
+from pipeline.scoring.recording import record_batch
 from pipeline.scoring.scorer import load_network, score_shard
 from pipeline.scoring.summary import summarize
 from pipeline.settings import Settings, load_settings
@@ -27,6 +29,11 @@ from pipeline.stages import map_stage, stage
 from registry import ModelVersion
 
 
+def _recorded_outcome(scoring: Scoring) -> tuple[str, str]:
+    return "completed", scoring.message
+
+
+@recorded("score", _recorded_outcome)
 def score(
     inputs: str | PathLike[str] | Iterable[str | PathLike[str]],
     output: str | PathLike[str] = "scores",
@@ -43,7 +50,8 @@ def score(
     """Score images: of directories, files, patterns, Parquet files and object stores.
 
     A run that was killed is resumed when it is run again, and a finished one does nothing. It
-    starts over if the files, the version or the options have changed.
+    starts over if the files, the version or the options have changed. The registry gets a row for
+    the batch, unless it can only be read.
 
     Parameters
     ----------
@@ -113,7 +121,9 @@ def score(
         (output / NUMBERS).unlink(missing_ok=True)
         if options.split is not None:
             write_numbers(output, len(listing.sizes))
-        return summarize(version, output, listing, min_confidence, resumed, started)
+        scoring = summarize(version, output, listing, min_confidence, resumed, started)
+        record_batch(settings, scoring, addresses, output, listing, options)
+        return scoring
 
 
 @stage

@@ -32,8 +32,17 @@ class PredictionCounts:
     """Images predicted as each digit."""
     confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(DIGITS))
     """Sum of the confidence of these predictions, by digit."""
+    variance: float = 0.0
+    """Sum of ``c * (1 - c)`` over the confidences c. If they are calibrated, this is the variance
+    of the number of right predictions."""
     histogram: NDArray[np.int64] = field(default_factory=lambda: _zeros(BINS))
     """Predictions by confidence."""
+    labelled_histogram: NDArray[np.int64] = field(default_factory=lambda: _zeros(BINS))
+    """Predictions of images with a label, by confidence."""
+    correct_histogram: NDArray[np.int64] = field(default_factory=lambda: _zeros(BINS))
+    """Those of them that are right, by confidence."""
+    labelled_confidence: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    """Sum of the confidence of predictions of images with a label, by confidence."""
     ink: NDArray[np.int64] = field(default_factory=lambda: _zeros(INK_BINS))
     """Images by their mean pixel; 0 is paper and 1 is ink."""
     confusion: NDArray[np.int64] = field(default_factory=lambda: _zeros(DIGITS, DIGITS))
@@ -61,8 +70,8 @@ class PredictionCounts:
         predictions, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         self.digits += np.bincount(predictions, minlength=DIGITS)
         self.confidence += np.bincount(predictions, weights=confidence, minlength=DIGITS)
-        bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
-        self.histogram += np.bincount(bins, minlength=BINS)
+        self.variance += float((confidence * (1 - confidence)).sum(dtype=np.float64))
+        self._add_by_confidence(predictions, confidence, labels)
         ink = images.reshape(len(images), -1).sum(axis=1, dtype=np.uint32) / (255 * SIDE * SIDE)
         bins = np.clip((ink * 50).astype(np.intp) - 1, 0, INK_BINS - 1)
         self.ink += np.bincount(bins, minlength=INK_BINS)
@@ -70,11 +79,28 @@ class PredictionCounts:
         pairs = labels[known].astype(np.intp) * DIGITS + predictions[known]
         self.confusion += np.bincount(pairs, minlength=DIGITS**2).reshape(DIGITS, DIGITS)
 
+    def _add_by_confidence(
+        self,
+        predictions: NDArray[np.intp],
+        confidence: NDArray[np.float32],
+        labels: NDArray[np.int8],
+    ) -> None:
+        bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
+        self.histogram += np.bincount(bins, minlength=BINS)
+        known, right = labels >= 0, labels == predictions
+        self.labelled_histogram += np.bincount(bins[known], minlength=BINS)
+        self.correct_histogram += np.bincount(bins[right], minlength=BINS)
+        self.labelled_confidence += np.bincount(bins[known], confidence[known], minlength=BINS)
+
     def __iadd__(self, other: Self) -> Self:
         self.files += other.files
         self.digits += other.digits
         self.confidence += other.confidence
+        self.variance += other.variance
         self.histogram += other.histogram
+        self.labelled_histogram += other.labelled_histogram
+        self.correct_histogram += other.correct_histogram
+        self.labelled_confidence += other.labelled_confidence
         self.ink += other.ink
         self.confusion += other.confusion
         self.novel += other.novel
@@ -116,7 +142,11 @@ class PredictionCounts:
             files=values["files"],
             digits=np.array(values["digits"], np.int64),
             confidence=np.array(values["confidence"], np.float64),
+            variance=values["variance"],
             histogram=np.array(values["histogram"], np.int64),
+            labelled_histogram=np.array(values["labelled_histogram"], np.int64),
+            correct_histogram=np.array(values["correct_histogram"], np.int64),
+            labelled_confidence=np.array(values["labelled_confidence"], np.float64),
             ink=np.array(values["ink"], np.int64),
             confusion=np.array(values["confusion"], np.int64),
             novel=values["novel"],

@@ -29,7 +29,7 @@ _RUN = "run.json"
 _SHARD_SIZE = 5_000
 
 # Version of the shard metadata format.
-_FORMAT = 5
+_FORMAT = 6
 
 
 @stage

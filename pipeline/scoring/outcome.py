@@ -76,3 +76,8 @@ class Scoring:
     """Number of images that an earlier run had scored already."""
     seconds: float
     """Wall time of this run."""
+
+    @property
+    def message(self) -> str:
+        """The outcome in a line."""
+        return f"{self.counts.files:,} images scored with {self.version.reference}"

@@ -8,10 +8,10 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
-from registry.migrations import schema_2, schema_3
+from registry.migrations import schema_2, schema_3, schema_4
 
 # The step to each schema from the one before.
-_STEPS = {2: schema_2.upgrade, 3: schema_3.upgrade}
+_STEPS = {2: schema_2.upgrade, 3: schema_3.upgrade, 4: schema_4.upgrade}
 
 
 def upgrade(connection: Connection, current: int) -> None:

@@ -1,7 +1,8 @@
-"""The program that made ``tests/data/registries/2``, a registry of schema 2.
+"""The program that made ``tests/data/registries/2`` and ``3``, registries of these schemas.
 
-Every later release must open that registry, so it must not be made again. Run as
-``python tests/support/golden_registry.py DIRECTORY``.
+Every later release must open those registries, so they must not be made again. Run as
+``python tests/support/golden_registry.py DIRECTORY``. What schema 2 did not have is left out of
+``2``.
 """
 
 import sqlite3
@@ -45,6 +46,11 @@ def make(directory: Path) -> None:
         registry.set_alias("mnist", "gone", 2)
         registry.delete_alias("mnist", "gone")
         registry.archive("mnist/2")
+        registry.tag("mnist/1", {"seen": "yes"})
+        registry.describe("mnist/1", "The first one.")
+        registry.describe_model("mnist", "Handwritten digits.")
+        registry.protect("mnist", "champion")
+        registry.propose("mnist/3", "champion", reason="better")
     # The file must hold the whole database, without a WAL file.
     connection = sqlite3.connect(directory / "registry.db")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

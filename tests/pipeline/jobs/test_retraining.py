@@ -386,7 +386,10 @@ def test_without_a_source_nothing_is_registered(home, monkeypatch, tmp_path):
     monkeypatch.setenv("DIGITS_MIRRORS", str(tmp_path / "gone"))
     with pytest.raises(NoMirrorLeftError):
         _retrain()
-    assert not (home / "registry.db").exists()
+    with open_registry() as registry:
+        assert registry.versions() == []
+        assert [run.outcome for run in registry.job_runs.read()] == ["failed"]
+        assert [message.kind for message in registry.messages.read()] == ["job.failed"]
 
 
 @pytest.mark.parametrize(

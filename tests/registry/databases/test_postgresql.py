@@ -103,11 +103,12 @@ def test_a_search_path_with_a_schema_of_ones_own_is_followed(postgresql, tmp_pat
         assert registry._database.schema in url
 
 
-@pytest.fixture
-def golden(postgresql, tmp_path):
-    """The name of a database as the release of schema 2 left it, and a copy of its weights."""
+@pytest.fixture(params=["2"])
+def golden(postgresql, tmp_path, request):
+    """The name of a database as the release of a schema left it, and a copy of its weights."""
     database = postgresql.new_database()
-    directory = Path(__file__).parents[2] / "data" / "registries" / "2-postgresql"
+    name = f"{request.param}-postgresql"
+    directory = Path(__file__).parents[2] / "data" / "registries" / name
     postgresql.execute((directory / "registry.sql").read_text(), database)
     shutil.copytree(directory / "blobs", tmp_path / "blobs")
     return database
@@ -125,11 +126,49 @@ def test_a_registry_of_schema_2_is_moved_to_its_own_schema(postgresql, golden, t
     tables = _tables(postgresql, golden)
     assert {name for name in tables if name.startswith("public.")} == {"public.meta"}
     # A release of schema 2 reads this, and tells its user to upgrade.
-    assert postgresql.execute("SELECT schema_version FROM public.meta", golden) == [(3,)]
+    assert postgresql.execute("SELECT schema_version FROM public.meta", golden) == [(4,)]
     with Registry(postgresql.url(golden), blobs) as registry:
         assert registry.latest("mnist").number == 4
 
 
+@pytest.mark.parametrize("golden", ["3"], indirect=True)
+def test_a_registry_of_schema_3_is_unchanged(postgresql, golden, tmp_path):
+    with Registry(postgresql.url(golden), str(tmp_path / "blobs")) as registry:
+        assert [v.number for v in registry.versions("mnist")] == [3, 2, 1]
+        assert [p.version for p in registry.proposals("mnist")] == ["mnist/3"]
+        assert registry.messages.read() == registry.batches() == registry.job_runs.read() == []
+        assert errors(registry) == []
+
+
+@pytest.mark.parametrize("golden", ["3"], indirect=True)
+@pytest.mark.parametrize("rights", ["SELECT", "SELECT, INSERT, UPDATE, DELETE"])
+def test_roles_may_use_the_tables_of_a_new_schema_as_they_may_use_the_others(
+    postgresql, golden, tmp_path, rights
+):
+    """Otherwise nobody but the owner could promote after an upgrade."""
+    role = f"role_{golden}_{len(rights)}"
+    postgresql.execute(f"CREATE ROLE {role} LOGIN", golden)
+    postgresql.execute(f"GRANT USAGE ON SCHEMA digits TO {role}", golden)
+    postgresql.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA digits TO {role}", golden)
+    postgresql.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA digits TO {role}", golden)
+    blobs = str(tmp_path / "blobs")
+    Registry(postgresql.url(golden), blobs).close()
+    url = postgresql.url(golden).replace(f"{postgresql.user}@", f"{role}@")
+    with Registry(url, blobs) as registry:
+        assert registry.batches() == registry.messages.waiting() == []
+        if rights == "SELECT":
+            with pytest.raises(UnavailableError, match="permission denied"):
+                registry.job_runs.begin("retrain", "1")
+        else:
+            run = registry.job_runs.begin("retrain", "1")
+            registry.job_runs.end(run, "failed", "no reason")
+            refused = RunRecord(gate=FAILED)
+            registry.refuse("mnist", "ab" * 32, refused)
+            kinds = [message.kind for message in registry.messages.waiting()]
+            assert kinds == ["job.failed", "model.refused"]
+
+
+@pytest.mark.parametrize("golden", ["2", "3"], indirect=True)
 def test_a_migrated_registry_has_the_tables_of_a_new_one(postgresql, golden, tmp_path):
     new = postgresql.new_database()
     for database in (golden, new):

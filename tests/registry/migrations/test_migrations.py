@@ -35,6 +35,7 @@ def golden(tmp_path, request):
 
 first = pytest.mark.parametrize("golden", ["1"], indirect=True)
 second = pytest.mark.parametrize("golden", ["2"], indirect=True)
+third = pytest.mark.parametrize("golden", ["3"], indirect=True)
 
 
 @first
@@ -171,7 +172,7 @@ def _schema(registry):
 
 
 @pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
-@first
+@pytest.mark.parametrize("golden", ["1", "3"], indirect=True)
 def test_migrated_tables_equal_new_tables(golden, tmp_path):
     with _open(golden) as migrated, _open(tmp_path / "new") as new:
         tables_of_migrated, rest_of_migrated = _schema(migrated)
@@ -282,6 +283,29 @@ def test_a_registry_of_schema_2_is_unchanged(golden):
 HEAD = "6452ae373c09c859b51813ad6d8d2a0f8db2e1a4555be847331a50914cc73619"
 
 
+@third
+def test_a_registry_of_schema_3_is_unchanged(golden):
+    with _open(golden) as registry:
+        one = registry.get("mnist@champion")
+        assert (one.number, one.description, one.aliases) == (1, "The first one.", ("champion",))
+        assert one.tags == {"team": "ocr", "note": "Ünïcode 'quoted'", "seen": "yes"}
+        assert registry.models()[1].description == "Handwritten digits."
+        (proposal,) = registry.proposals("mnist")
+        assert (proposal.version, proposal.reason) == ("mnist/3", "better")
+        assert len(registry.history("mnist")) == 15
+        assert registry.history("mnist")[0].hash == HEAD_OF_3
+        assert registry.load("mnist/3") == b"weights 3"
+        # What happened before the migration is not told now.
+        assert registry.messages.read() == registry.batches() == registry.job_runs.read() == []
+        assert registry.unprotect("mnist", "champion") is None
+        registry.set_alias("mnist", "champion", 3)
+        assert [each.kind for each in registry.messages.waiting()] == ["model.promoted"]
+        assert errors(registry) == []
+
+
+HEAD_OF_3 = "8c7b0b0026f223615d79e3335b590e25b27635616394866afbe393047cef7de8"
+
+
 @second
 def test_opening_the_newest_schema_changes_nothing(golden):
     _open(golden).close()
@@ -295,7 +319,7 @@ def test_opening_the_newest_schema_changes_nothing(golden):
     connection.close()
 
 
-@pytest.mark.parametrize("golden", ["1", "2"], indirect=True)
+@pytest.mark.parametrize("golden", ["1", "2", "3"], indirect=True)
 def test_a_newer_schema_is_refused(golden):
     with sqlite3.connect(golden / "registry.db") as connection:
         connection.execute("UPDATE meta SET schema_version = 3 + ?", (schema.VERSION,))
