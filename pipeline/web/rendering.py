@@ -88,6 +88,7 @@ def environment() -> Environment:
         "ago": ago,
         "thousands": "{:,}".format,
         "percent": percent,
+        "recorded": recorded,
     }
     return loaded
 
@@ -149,6 +150,6 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def context_value(value: Any) -> str:
+def recorded(value: Any) -> str:
     """Return a recorded value as a text: numbers shortened, everything else as it is."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -36,7 +36,7 @@ class Curves:
     summary: str
 
 
-def read_run(directory: Path, run_id: str | None) -> list[Curves]:
+def read_curves(directory: Path, run_id: str | None) -> list[Curves]:
     """Return the learning curves of a run; none if its record is not on this machine.
 
     Parameters
@@ -110,5 +110,3 @@ def _wrong(accuracy: Any) -> float | None:
 
 def _text(value: float | None, unit: str) -> str:
     return "nothing" if value is None else f"{value:.3g}{unit}"
-
-

@@ -86,13 +86,11 @@ def time_ticks(scale: Scale, count: int) -> list[Tick]:
 
 def _months(scale: Scale, rough: float) -> list[float]:
     """Return the first moments of months, a whole number of months apart."""
-    months = next(
-        (each for each in (1, 3, 6, 12, 24, 60, 120) if each * 31 * _DAY >= rough), 240
-    )
+    months = next((each for each in (1, 3, 6, 12, 24, 60, 120) if each * 31 * _DAY >= rough), 240)
     start = datetime.fromtimestamp(scale.low, UTC)
     index = start.year * 12 + start.month - 1
     index = -(-index // months) * months
-    times = []
+    times: list[float] = []
     while True:
         time = datetime(index // 12, index % 12 + 1, 1, tzinfo=UTC).timestamp()
         if time > scale.high:

@@ -92,7 +92,9 @@ def _draw(
         for event in refusals[-_MAX_MARKS:]
     ]
     values = [figure.value for figure in figures]
-    x = time_scale([figures[0].created_at, *(event.at for event, _ in refused), now], _LEFT, WIDTH - _RIGHT)
+    x = time_scale(
+        [figures[0].created_at, *(event.at for event, _ in refused), now], _LEFT, WIDTH - _RIGHT
+    )
     y = value_scale([*values, *(v for _, v in refused if v is not None)], HEIGHT - _BOTTOM, _TOP)
     is_fraction = all(0 <= value <= 1 for value in values)
     show = percent if is_fraction else "{:.4g}".format
@@ -172,8 +174,7 @@ def _summary(
         f"{metric} of {len(figures):,} versions from {first.astimezone(UTC):%Y-%m-%d} to "
         f"{last.astimezone(UTC):%Y-%m-%d}; {refused:,} candidates were refused."
     )
-    if moves and moves[-1].number in values:
-        current = moves[-1]
-        text += f" The champion is {current.name}/{current.number}: {show(values[current.number])}."
+    number = moves[-1].number if moves else None
+    if number in values:
+        text += f" The champion is {moves[-1].name}/{number}: {show(values[number])}."
     return text
-

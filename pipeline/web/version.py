@@ -4,11 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.metrics.drift import PROFILE
 from pipeline.models import CHAMPION
-from pipeline.reporting.registry_json import PARTS
 from pipeline.reporting.registry_tables import event_reason, event_text
+from pipeline.reporting.rows import flat_params
 from pipeline.web.rendering import render
-from pipeline.web.runs import read_run
+from pipeline.web.runs import read_curves
 from pipeline.web.site import Site, site_of
 from registry import ModelVersion, NotFoundError, Proposal, Registry
 
@@ -81,19 +82,18 @@ def version_context(site: Site, reference: str) -> dict[str, object]:
     registry = site.registry
     version = registry.get(reference)
     events = registry.history(version.name, number=version.number, limit=_MAX_EVENTS)
-    aliases = next(
-        model.aliases for model in registry.models() if model.name == version.name
-    )
+    aliases = next(model.aliases for model in registry.models() if model.name == version.name)
     champion = aliases.get(CHAMPION)
     return {
         "version": version,
-        "parts": {part: getattr(version, part) for part in PARTS},
         "events": [(event, event_text(event), event_reason(event)) for event in events],
         "aliases": aliases,
         "champion": None if champion is None else f"{version.name}/{champion}",
         "generation": _generation(registry, version.name),
         "proposals": _proposals(registry, version),
-        "run": read_run(site.settings.runs, version.run_id),
+        "params": list(flat_params(version.params)),
+        "hidden_tag": PROFILE,
+        "curves": read_curves(site.settings.runs, version.run_id),
     }
 
 

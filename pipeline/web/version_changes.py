@@ -117,6 +117,8 @@ _ACTIONS = {
 }
 
 routes = [
-    Route(f"/versions/{{name}}/{{number}}/{action}", change(_handler(action, act)), methods=["POST"])
+    Route(
+        f"/versions/{{name}}/{{number}}/{action}", change(_handler(action, act)), methods=["POST"]
+    )
     for action, act in _ACTIONS.items()
 ]

@@ -71,7 +71,13 @@ def list_page(request: Request) -> Response:
     except NoRegistryError:
         return render(request, "no_registry.html.j2", title="Versions")
     status = 400 if listing.problem else 200
-    return render(request, "versions.html.j2", status=status, listing=listing, after=request.query_params.get("after"))
+    return render(
+        request,
+        "versions.html.j2",
+        status=status,
+        listing=listing,
+        after=request.query_params.get("after"),
+    )
 
 
 def read_listing(registry: Registry, query: Mapping[str, str]) -> Listing:
