@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from pipeline.metrics.drift import PROFILE
 from pipeline.web.site import site_of
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -82,6 +83,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    loaded.globals["hidden_tag"] = PROFILE
     loaded.filters |= {
         "moment": moment,
         "iso": iso,
@@ -89,6 +91,7 @@ def environment() -> Environment:
         "thousands": "{:,}".format,
         "percent": percent,
         "recorded": recorded,
+        "change": change,
     }
     return loaded
 
@@ -148,6 +151,11 @@ def ago(value: datetime, now: datetime) -> str:
 def percent(fraction: float, digits: int = 2) -> str:
     """Return a fraction in percent: ``99.30 %``, with a space that does not break."""
     return f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def change(difference: float) -> str:
+    """Return a difference with its sign."""
+    return f"{difference:+.4g}".replace("-", "\N{MINUS SIGN}", 1)
 
 
 def recorded(value: Any) -> str:

@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeline.metrics.drift import PROFILE
 from pipeline.models import CHAMPION
 from pipeline.reporting.registry_tables import event_reason, event_text
 from pipeline.reporting.rows import flat_params
@@ -92,7 +91,6 @@ def version_context(site: Site, reference: str) -> dict[str, object]:
         "generation": _generation(registry, version.name),
         "proposals": _proposals(registry, version),
         "params": list(flat_params(version.params)),
-        "hidden_tag": PROFILE,
         "curves": read_curves(site.settings.runs, version.run_id),
     }
 
