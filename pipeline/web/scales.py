@@ -52,7 +52,7 @@ def value_ticks(scale: Scale, count: int, *, percent: bool = False) -> list[Tick
     low, high = factor * scale.low, factor * scale.high
     rough = (high - low) / count or 1.0
     power = 10 ** math.floor(math.log10(rough))
-    step = next(step for step in _STEPS if step * power >= rough * 0.999) * power
+    step = min(_STEPS, key=lambda step: abs(math.log(step * power / rough))) * power
     digits = max(0, -math.floor(math.log10(step) + 1e-9)) + (step / power == 2.5)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
