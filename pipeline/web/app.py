@@ -11,7 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.settings import Settings
-from pipeline.web import compare, mistakes, now, signing_in, version, version_changes, versions
+from pipeline.web import (
+    compare,
+    mistakes,
+    now,
+    signing_in,
+    trying,
+    version,
+    version_changes,
+    versions,
+)
 from pipeline.web.failures import EXPECTED, expected_failure, http_failure
 from pipeline.web.rendering import assets
 from pipeline.web.safety import Guard
@@ -47,6 +56,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             *version_changes.routes,
             *mistakes.routes,
             *compare.routes,
+            *trying.routes,
         ],
         middleware=[Middleware(Guard, site=site)],
         exception_handlers={

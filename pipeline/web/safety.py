@@ -21,6 +21,9 @@ SIGN_IN = "/sign-in"
 
 SIGN_OUT = "/sign-out"
 
+TRY = "/try"
+"""The page that is asked about an image."""
+
 PREDICT = "/api/predict"
 """The part of the API that is asked about an image."""
 
@@ -28,7 +31,7 @@ PREDICT = "/api/predict"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 # These change nothing although their method is POST.
-_ASKING = frozenset({PREDICT, SIGN_IN, SIGN_OUT})
+_ASKING = frozenset({PREDICT, TRY, SIGN_IN, SIGN_OUT})
 
 # Everything comes from this server; no page of another may embed these.
 _HEADERS = {
