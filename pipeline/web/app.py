@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from pipeline.settings import Settings
 from pipeline.web import (
+    api,
     compare,
     mistakes,
     now,
@@ -57,6 +58,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             *mistakes.routes,
             *compare.routes,
             *trying.routes,
+            *api.routes,
         ],
         middleware=[Middleware(Guard, site=site)],
         exception_handlers={

@@ -96,7 +96,7 @@ class Guard:
             return failure(request, 421, f"This server is not {host[:100]!r}.")
         path = request.url.path
         if request.method not in _SAFE_METHODS:
-            if not _is_same_origin(request, host, unless_said=path == PREDICT):
+            if not _is_same_origin(request, host, unless_said=path.startswith("/api/")):
                 return failure(request, 403, "The request comes from another site.")
             if access.read_only and path not in _ASKING:
                 return failure(request, 403, "Nothing can be changed: these pages are read-only.")

@@ -17,6 +17,7 @@ function clear() {
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   image = null;
+  canvas.classList.remove("file");
   asked += 1;
   clearTimeout(timer);
   answers.innerHTML = empty;
@@ -76,6 +77,7 @@ async function take(file) {
   if (!file) return;
   clear();
   image = file;
+  canvas.classList.add("file");
   try {
     // Only to show it: the server reads the file itself, of formats that browsers do not know too.
     const picture = await createImageBitmap(file);
