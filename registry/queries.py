@@ -10,7 +10,7 @@ from registry import events, schema
 from registry.documents import to_damaged_version, to_model_version
 from registry.errors import DamagedHistoryError, NotFoundError
 from registry.filters import Condition, Order, rare_versions, to_sql
-from registry.records import DAMAGED, Alias, ModelVersion
+from registry.records import DAMAGED, Alias, MetricValue, ModelVersion
 from registry.references import LATEST, Reference
 from registry.times import to_datetime
 
@@ -193,6 +193,21 @@ def _tombstone(connection: Connection, reference: Reference) -> str | None:
     return f"{reference} was deleted{by} at {to_datetime(row.at):%Y-%m-%d %H:%M:%S} UTC" + (
         f": {reason}." if reason else "."
     )
+
+
+def read_metric(connection: Connection, model_id: int, metric: str) -> list[MetricValue]:
+    """Return a metric of all versions of a model that have it, by number."""
+    is_metric = sa.and_(_metrics.c.version_id == _versions.id, _metrics.c.name == metric)
+    query = (
+        sa.select(_versions.number, _versions.created_at, _metrics.c.value)
+        .join(_metrics, is_metric)
+        .where(_versions.model_id == model_id)
+        .order_by(_versions.number)
+    )
+    return [
+        MetricValue(number, to_datetime(created_at), value)
+        for number, created_at, value in connection.execute(query)
+    ]
 
 
 def registration_hash(connection: Connection, version: ModelVersion) -> str:

@@ -143,6 +143,17 @@ def _unpickle(*values: Any) -> ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricValue:
+    """A metric of a version."""
+
+    number: int
+    """Number of the version."""
+    created_at: datetime
+    """When the version was registered, in UTC."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredModel:
     """A registered model."""
 

@@ -50,6 +50,7 @@ from registry.queries import (
     find_version,
     lock_model,
     model_id_of,
+    read_metric,
     read_page,
     require_model,
     require_number,
@@ -70,6 +71,7 @@ from registry.records import (
     Finding,
     GCResult,
     ImportResult,
+    MetricValue,
     ModelVersion,
     Proposal,
     RegisteredModel,
@@ -812,15 +814,22 @@ class Registry:
         name: str,
         *,
         alias: str | None = None,
+        number: int | None = None,
+        kind: str | None = None,
         limit: int | None = None,
         before: int | None = None,
     ) -> list[Event]:
-        """Return the events of a model or of one of its aliases, newest first.
+        """Return the events of a model, newest first.
 
         Parameters
         ----------
         name : str
         alias : str, optional
+            Return only the events of this alias.
+        number : int, optional
+            Return only the events of the version with this number.
+        kind : str, optional
+            Return only events of this kind, such as ``refused``.
         limit : int, optional
             Maximum number of events.
         before : int, optional
@@ -843,11 +852,32 @@ class Registry:
         )
         if alias is not None:
             query = query.where(columns.alias == alias_name(alias))
+        if number is not None:
+            query = query.where(columns.number == number)
+        if kind is not None:
+            query = query.where(columns.kind == kind)
         if before is not None:
             query = query.where(columns.seq < before)
         with self._database.read() as connection:
             require_model(connection, name)
             return [events.Entry._make(row).event(name) for row in connection.execute(query)]
+
+    def metric_history(self, name: str, metric: str) -> list[MetricValue]:
+        """Return a metric of all versions of a model that have it, by number.
+
+        Parameters
+        ----------
+        name : str
+        metric : str
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        """
+        model_name(name)
+        with self._database.read() as connection:
+            return read_metric(connection, require_model(connection, name), metric)
 
     def verify(
         self, reference: str | None = None, *, keys: str | Path | None = None

@@ -1,5 +1,6 @@
 """A picture of the steps from an image file to what the network sees."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,42 +22,69 @@ _MARGIN = 20
 _REMOVED = 3
 
 
-def explanation(path: Path, polarity: Polarity = "auto") -> NDArray[np.uint8]:
-    """Return a picture of each step from a file to what the network sees.
+@dataclass(frozen=True, slots=True)
+class ExplainedStep:
+    """What became of an image in a step."""
 
-    If another reading of the image is close, each that the network is asked about is shown: the
-    surer answer is taken.
+    title: str
+    image: NDArray[np.uint8]
+    """Shape ``(height, width)``."""
+
+
+def explanation(path: Path, polarity: Polarity = "auto") -> NDArray[np.uint8]:
+    """Return a picture of each step from a file to what the network sees, side by side.
 
     Raises
     ------
     UnreadableImageError
     """
-    grey = decode(read_bytes(path))
+    steps = explained_steps(decode(read_bytes(path)), polarity)
+    return np.hstack([_panel(step.image, step.title) for step in steps])
+
+
+def explained_steps(grey: NDArray[np.uint8], polarity: Polarity = "auto") -> list[ExplainedStep]:
+    """Return each step from an image to what the network sees.
+
+    If another reading of the image is close, each that the network is asked about is among them:
+    the surer answer is taken.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (height, width)
+    polarity : {"auto", "dark", "light"}
+        Whether the ink is darker or lighter than the paper.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is nothing to be seen.
+    """
     reading = first_reading(grey, polarity)
     others = other_readings(grey, polarity, reading) if reading.is_close else []
     readings = [way for way in (reading, *others) if way.image is not None]
     if not readings:
         raise UnreadableImageError(BLANK)
-    pictures = [_panel(grey, f"read, {grey.shape[1]} x {grey.shape[0]}")]
-    steps = readings[0].steps
-    if steps is not None:
-        pictures += _steps(readings[0], steps)
-    pictures += [_panel(way.image, _title(way)) for way in readings if way.image is not None]
+    explained = [ExplainedStep(f"read, {grey.shape[1]} x {grey.shape[0]}", grey)]
+    if readings[0].steps is not None:
+        explained += _normalization(readings[0], readings[0].steps)
+    explained += [
+        ExplainedStep(_title(way), way.image) for way in readings if way.image is not None
+    ]
     if grey.shape == (SIDE, SIDE) and are_normalized(grey[np.newaxis])[0]:
-        pictures.append(_panel(grey, "like MNIST: auto leaves it as is"))
-    return np.hstack(pictures)
+        explained.append(ExplainedStep("like MNIST: auto leaves it as is", grey))
+    return explained
 
 
-def _steps(reading: Reading, steps: Steps) -> list[NDArray[np.uint8]]:
+def _normalization(reading: Reading, steps: Steps) -> list[ExplainedStep]:
     bright = cv2.normalize(steps.ink, np.zeros_like(steps.ink), 0, 255, cv2.NORM_MINMAX)
     ink = bright.astype(np.uint8)
     kept = np.where(steps.digit > 0, ink, ink // _REMOVED)
     removed = ", ".join(note for note in reading.notes if note.endswith("removed"))
     height, width = steps.cropped.shape
     return [
-        _panel(ink, f"ink: {_polarity(reading)}"),
-        _panel(kept, removed or "nothing removed"),
-        _panel(steps.cropped, f"cropped, {width} x {height}"),
+        ExplainedStep(f"ink: {_polarity(reading)}", ink),
+        ExplainedStep(removed or "nothing removed", kept),
+        ExplainedStep(f"cropped, {width} x {height}", steps.cropped),
     ]
 
 

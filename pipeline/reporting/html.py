@@ -1,13 +1,11 @@
 """The report of a retraining, as one HTML file without external resources."""
 
-from collections.abc import Iterator, Mapping
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
 from pipeline.reporting.pictures import retraining_pictures
-from pipeline.reporting.rows import check_rows, metric_rows
+from pipeline.reporting.rows import check_rows, flat_params, metric_rows
 from pipeline.reporting.text import moment
 from pipeline.training.outcome import Registered, Trained
 
@@ -30,7 +28,7 @@ def retraining_html(outcome: Trained) -> str:
         pictures=retraining_pictures(candidate.history, verdict.validation.candidate),
         sections=[
             ("Metrics", metric_rows(outcome)),
-            ("Parameters", list(_flat(candidate.params))),
+            ("Parameters", list(flat_params(candidate.params))),
             ("Inputs, SHA-256", list(candidate.inputs.items())),
             ("Environment", list(version.environment.items()) if version else []),
         ],
@@ -78,12 +76,3 @@ def _user_images(collection: Collection, verdict: Verdict) -> _Rows:
             rows.append((champion, f"{verdict.held_out.champion.accuracy:.4f}"))
     rows += [(f"not used: {reason}", f"{count:,}") for reason, count in collection.errors.items()]
     return rows
-
-
-def _flat(params: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield parameters; a nested one is named ``outer.inner``."""
-    for name, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

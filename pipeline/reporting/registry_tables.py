@@ -158,10 +158,10 @@ def history_table(history: Sequence[Event]) -> RenderableType:
         table.add_row(
             str(event.seq),
             moment(event.at),
-            _event_text(event),
+            event_text(event),
             plain(event.actor or ""),
             event.hash[:12],
-            plain(_reason(event)),
+            plain(event_reason(event)),
         )
     return table
 
@@ -185,7 +185,8 @@ def tags_text(tags: Mapping[str, str]) -> str:
     return plain(", ".join(pairs) or "none")
 
 
-def _event_text(event: Event) -> str:
+def event_text(event: Event) -> str:
+    """Return what happened, in a line."""
     version = f"{event.name}/{event.number}"
     alias = f"{event.name}@{event.alias}"
     previous = event.details.get("from")
@@ -214,7 +215,8 @@ def _event_text(event: Event) -> str:
     }[event.kind]
 
 
-def _reason(event: Event) -> str:
+def event_reason(event: Event) -> str:
+    """Return why it happened: the reason that was given, or the checks that failed."""
     if event.kind != "refused":
         return str(event.details.get("reason", ""))
     checks = [Check(**check) for check in event.details["candidate"]["gate"]]

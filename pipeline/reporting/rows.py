@@ -1,5 +1,6 @@
 """The rows that tables, Markdown and HTML share: figures, formatted once."""
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pipeline.data.labelled import Collection
@@ -65,3 +66,12 @@ def rate_line(scoring: Scoring) -> str:
     rate = done / scoring.seconds
     resumed = f", {scoring.resumed:,} more were scored before" if scoring.resumed else ""
     return f"{done:,} files in {scoring.seconds:.1f} s ({rate:,.0f} a second){resumed}"
+
+
+def flat_params(params: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield parameters; a nested one is named ``outer.inner``."""
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from flat_params(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -11,7 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.settings import Settings
-from pipeline.web import now, signing_in
+from pipeline.web import (
+    api,
+    compare,
+    mistakes,
+    now,
+    signing_in,
+    trying,
+    version,
+    version_changes,
+    versions,
+)
 from pipeline.web.failures import EXPECTED, expected_failure, http_failure
 from pipeline.web.rendering import assets
 from pipeline.web.safety import Guard
@@ -42,6 +52,13 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             Route("/static/{name}", asset),
             *signing_in.routes,
             *now.routes,
+            *versions.routes,
+            *version.routes,
+            *version_changes.routes,
+            *mistakes.routes,
+            *compare.routes,
+            *trying.routes,
+            *api.routes,
         ],
         middleware=[Middleware(Guard, site=site)],
         exception_handlers={

@@ -64,4 +64,6 @@ async def http_failure(request: Request, error: Exception) -> Response:
     message = str(error.detail)
     if error.status_code == 404 and message == "Not Found":
         message = f"There is no page {request.url.path[:200]}."
-    return failure(request, error.status_code, message)
+    answer = failure(request, error.status_code, message)
+    answer.headers.update(error.headers or {})
+    return answer

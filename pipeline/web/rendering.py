@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from pipeline.metrics.drift import PROFILE
 from pipeline.web.site import site_of
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -82,12 +83,15 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    loaded.globals["hidden_tag"] = PROFILE
     loaded.filters |= {
         "moment": moment,
         "iso": iso,
         "ago": ago,
         "thousands": "{:,}".format,
         "percent": percent,
+        "recorded": recorded,
+        "change": change,
     }
     return loaded
 
@@ -149,6 +153,11 @@ def percent(fraction: float, digits: int = 2) -> str:
     return f"{100 * fraction:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def context_value(value: Any) -> str:
+def change(difference: float) -> str:
+    """Return a difference with its sign."""
+    return f"{difference:+.4g}".replace("-", "\N{MINUS SIGN}", 1)
+
+
+def recorded(value: Any) -> str:
     """Return a recorded value as a text: numbers shortened, everything else as it is."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -21,6 +21,9 @@ SIGN_IN = "/sign-in"
 
 SIGN_OUT = "/sign-out"
 
+TRY = "/try"
+"""The page that is asked about an image."""
+
 PREDICT = "/api/predict"
 """The part of the API that is asked about an image."""
 
@@ -28,7 +31,7 @@ PREDICT = "/api/predict"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 # These change nothing although their method is POST.
-_ASKING = frozenset({PREDICT, SIGN_IN, SIGN_OUT})
+_ASKING = frozenset({PREDICT, TRY, SIGN_IN, SIGN_OUT})
 
 # Everything comes from this server; no page of another may embed these.
 _HEADERS = {
@@ -93,7 +96,7 @@ class Guard:
             return failure(request, 421, f"This server is not {host[:100]!r}.")
         path = request.url.path
         if request.method not in _SAFE_METHODS:
-            if not _is_same_origin(request, host, unless_said=path == PREDICT):
+            if not _is_same_origin(request, host, unless_said=path.startswith("/api/")):
                 return failure(request, 403, "The request comes from another site.")
             if access.read_only and path not in _ASKING:
                 return failure(request, 403, "Nothing can be changed: these pages are read-only.")

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from pipeline.models import open_registry
@@ -15,6 +16,9 @@ from registry import Registry
 
 SESSION = "digits_session"
 """The cookie of a visitor who has signed in."""
+
+# Images of requests that are decoded at a time. Each may have up to 100 megapixels; others wait.
+_IMAGES_AT_A_TIME = 2
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -57,6 +61,8 @@ class Site:
     def __init__(self, settings: Settings, access: Access | None = None) -> None:
         self.settings = settings
         self.access = access or Access()
+        self.image_limiter = CapacityLimiter(_IMAGES_AT_A_TIME)
+        """Bounds the memory that decoding takes."""
         self._secret = secrets.token_bytes(32)
         self._registry: Registry | None = None
         self._lock = threading.Lock()

@@ -102,6 +102,34 @@ def test_history_is_read_in_pages(registry):
         registry.history("../mnist")
 
 
+def test_history_is_of_one_version_or_of_one_kind(registry):
+    _fill(registry)
+    everything = registry.history("mnist")
+    for number in (1, 2, 3):
+        assert registry.history("mnist", number=number) == [
+            event for event in everything if event.number == number
+        ]
+    for kind in ("registered", "alias_moved", "refused"):
+        assert registry.history("mnist", kind=kind) == [
+            event for event in everything if event.kind == kind
+        ]
+    assert len(registry.history("mnist", number=2, kind="archived", limit=5)) == 1
+
+
+def test_a_metric_is_read_of_all_versions_that_have_it(registry):
+    for value in (0.97, None, 0.99):
+        metrics = {} if value is None else {"accuracy": value}
+        registry.register("mnist", str(value).encode(), RunRecord(metrics=metrics))
+    values = registry.metric_history("mnist", "accuracy")
+    assert [(each.number, each.value) for each in values] == [(1, 0.97), (3, 0.99)]
+    assert [each.created_at for each in values] == [
+        registry.get(f"mnist/{number}").created_at for number in (1, 3)
+    ]
+    assert registry.metric_history("mnist", "x' or 1=1 --") == []
+    with pytest.raises(NotFoundError):
+        registry.metric_history("letters", "accuracy")
+
+
 def test_each_event_holds_the_hash_of_the_one_before(registry):
     _fill(registry)
     with registry._database.read() as connection:
