@@ -7,13 +7,13 @@ hashes. The tables of details repeat it in columns that can be searched.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
 from registry import schema, validation
 from registry.errors import InvalidArgumentError
+from registry.frozen import FrozenDict
 from registry.records import DAMAGED, Check, ModelVersion, Origin, RunRecord
 from registry.references import Reference
 from registry.times import MAX_TIME, to_datetime, to_microseconds
@@ -144,11 +144,11 @@ def to_model_version(
         state=state,
         sha256=document["sha256"],
         size=document["size"],
-        metrics=MappingProxyType(document["metrics"]),
-        params=MappingProxyType(document["params"]),
-        tags=MappingProxyType(document["tags"] if tags is None else json.loads(tags)),
-        inputs=MappingProxyType(document["inputs"]),
-        environment=MappingProxyType(document["environment"]),
+        metrics=FrozenDict(document["metrics"]),
+        params=FrozenDict(document["params"]),
+        tags=FrozenDict(document["tags"] if tags is None else json.loads(tags)),
+        inputs=FrozenDict(document["inputs"]),
+        environment=FrozenDict(document["environment"]),
         gate=tuple(Check(**check) for check in document["gate"]),
         aliases=tuple(sorted(aliases.split(","))) if aliases else (),
         parent=document["parent"],

@@ -8,7 +8,6 @@ elsewhere: it covers all events before it.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from registry import messages, schema
 from registry.author import Author
 from registry.documents import canonical_json
 from registry.errors import DamagedHistoryError
+from registry.frozen import FrozenDict
 from registry.records import CHAMPION, Event
 from registry.times import to_datetime
 
@@ -98,7 +98,7 @@ class Entry(NamedTuple):
             kind=self.kind,
             alias=self.alias,
             number=self.number,
-            details=MappingProxyType(parse_body(self.body)),
+            details=FrozenDict(parse_body(self.body)),
             hash=self.hash,
             signature=self.signature,
             key_id=self.key_id,

@@ -1,12 +1,12 @@
 """Reading the registered models."""
 
 from collections import defaultdict
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import schema
+from registry.frozen import FrozenDict
 from registry.records import RegisteredModel
 from registry.times import to_datetime
 
@@ -38,7 +38,7 @@ def read_models(connection: Connection, name: str | None = None) -> list[Registe
             description=description,
             versions=count,
             latest=latest,
-            aliases=MappingProxyType(aliases[model_id]),
+            aliases=FrozenDict(aliases[model_id]),
             created_at=to_datetime(created_at),
         )
         for model_id, model_name, description, created_at, count, latest in connection.execute(

@@ -7,17 +7,17 @@ an event is in the future.
 """
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import events, schema
+from registry.frozen import FrozenDict
 from registry.queries import find_version
-from registry.records import ModelVersion
+from registry.records import Alias, ModelVersion
 from registry.references import LATEST, Reference
 from registry.replay import Replay
-from registry.times import now
+from registry.times import now, to_datetime
 
 _events = schema.events.c
 _models = schema.models.c
@@ -25,11 +25,7 @@ _models = schema.models.c
 
 def find_version_at(connection: Connection, reference: Reference, at: int) -> ModelVersion | None:
     """Return a version as it was at a time; None if it or the alias did not exist yet."""
-    model = connection.execute(
-        sa.select(_models.id, _models.next_event, _models.event_at).where(
-            _models.name == reference.name
-        )
-    ).one_or_none()
+    model = _model(connection, reference.name)
     if model is None:
         return None
     last = _last_event(connection, model, at)
@@ -52,10 +48,33 @@ def find_version_at(connection: Connection, reference: Reference, at: int) -> Mo
     return replace(
         version,
         state=replay.state_of(number),
-        tags=MappingProxyType(tags),
+        tags=FrozenDict(tags),
         description=description,
         aliases=tuple(sorted(alias for alias, target in aliases.items() if target == number)),
     )
+
+
+def find_alias_at(connection: Connection, name: str, alias: str, at: int) -> Alias | None:
+    """Return an alias as it was at a time; None if it was not set."""
+    model = _model(connection, name)
+    if model is None:
+        return None
+    row = connection.execute(
+        sa.select(_events.number, _events.seq, _events.at, _events.actor)
+        .where(_events.model_id == model.id, _events.alias == alias)
+        .where(_events.seq <= _last_event(connection, model, at))
+        .where(_events.kind.in_(events.ALIAS_KINDS))
+        .order_by(_events.seq.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or row.number is None:
+        return None
+    return Alias(name, alias, row.number, row.seq, to_datetime(row.at), row.actor or None)
+
+
+def _model(connection: Connection, name: str) -> sa.Row[tuple[int, int, int]] | None:
+    query = sa.select(_models.id, _models.next_event, _models.event_at)
+    return connection.execute(query.where(_models.name == name)).one_or_none()
 
 
 def _last_event(connection: Connection, model: sa.Row[tuple[int, int, int]], at: int) -> int:

@@ -1,9 +1,8 @@
 """The records that the registry takes and returns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 Param = str | int | float | bool | None | list[int]
@@ -120,12 +119,6 @@ class ModelVersion:
     origin: Origin | None = None
     """Where it was first registered; None if it is not a copy."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A MappingProxyType cannot be pickled.
-        values = (getattr(self, field.name) for field in fields(self))
-        plain = (dict(v) if isinstance(v, MappingProxyType) else v for v in values)
-        return _unpickle, tuple(plain)
-
     @property
     def reference(self) -> str:
         """The reference ``name/number``, which always means this version."""
@@ -135,11 +128,6 @@ class ModelVersion:
     def gate_passed(self) -> bool | None:
         """Whether every check of its gate passed; None if no gate was recorded."""
         return all(check.passed for check in self.gate) if self.gate else None
-
-
-def _unpickle(*values: Any) -> ModelVersion:
-    frozen: list[Any] = [MappingProxyType(v) if isinstance(v, dict) else v for v in values]
-    return ModelVersion(*frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +155,6 @@ class RegisteredModel:
     """Number of the version that each alias points at."""
     created_at: datetime
     """In UTC."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A MappingProxyType cannot be pickled.
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return RegisteredModel, (*{**values, "aliases": dict(self.aliases)}.values(),)
 
 
 @dataclass(frozen=True, slots=True)

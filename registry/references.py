@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from registry.errors import InvalidArgumentError
+from registry.records import Alias, ModelVersion
+
+VersionLike = str | int | ModelVersion | Alias
+"""What a version is named by: a reference, its number, or its record."""
 
 MAX_NUMBER = 999_999_999
 """The highest version number that a reference can name."""
@@ -28,16 +32,33 @@ class Reference:
     number: int | None
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse ``name@alias`` or ``name/number``.
+    def parse(cls, reference: VersionLike, default: str | None = None) -> Self:
+        """Parse ``name@alias`` or ``name/number``, or take the reference of a record.
+
+        Parameters
+        ----------
+        reference : str, int, ModelVersion or Alias
+        default : str, optional
+            The model of a reference that names none: ``@alias``, ``number``.
 
         Raises
         ------
         InvalidArgumentError
         """
+        if isinstance(reference, ModelVersion | Alias):
+            reference = reference.reference
+        text = str(reference) if type(reference) is int else reference
+        if default is not None and isinstance(text, str):
+            if text.startswith("@"):
+                text = f"{default}{text}"
+            elif text.isdecimal():
+                text = f"{default}/{text}"
         match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise InvalidArgumentError("reference", "name@alias or name/number", text)
+            expected = "name@alias or name/number"
+            if default is not None:
+                expected = "name@alias, name/number, @alias or a number"
+            raise InvalidArgumentError("reference", expected, reference)
         name, alias, number = match.groups()
         return cls(name, alias, int(number) if number else None)
 
@@ -58,7 +79,7 @@ def settable_alias(alias: str) -> str:
     return alias_name(alias)
 
 
-def model_name(name: str) -> str:
+def model_name(name: object) -> str:
     """Return a model's name if it is valid.
 
     Raises

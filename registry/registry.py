@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -43,7 +44,7 @@ from registry.garbage_collection import collect_garbage
 from registry.job_runs import JobRuns
 from registry.messages import Messages
 from registry.models import read_models
-from registry.past import find_version_at
+from registry.past import find_alias_at, find_version_at
 from registry.queries import (
     find_alias,
     find_latest,
@@ -77,7 +78,7 @@ from registry.records import (
     RegisteredModel,
     RunRecord,
 )
-from registry.references import Reference, alias_name, model_name, settable_alias
+from registry.references import Reference, VersionLike, alias_name, model_name, settable_alias
 from registry.times import now, to_microseconds
 from registry.verification import verify
 
@@ -109,8 +110,13 @@ class Registry:
         Who makes the changes, for the history.
     create : bool, optional
         Create the registry if there is none, which is the default.
-    signing_key : str or Path, optional
+    signing_key : str or PathLike, optional
         File of the private key that signs the events, as ``ssh-keygen -t ed25519`` makes it.
+    default_model : str, optional
+        The model that is meant by a reference without one: ``@champion``, ``7``.
+
+    A version is named by a reference (``name@alias``, ``name/number``), by its record, or, if
+    there is a default model, by ``@alias`` or its number.
 
     Raises
     ------
@@ -129,8 +135,10 @@ class Registry:
         *,
         actor: str = "",
         create: bool = True,
-        signing_key: str | Path | None = None,
+        signing_key: str | PathLike[str] | None = None,
+        default_model: str | None = None,
     ) -> None:
+        self._default_model = None if default_model is None else model_name(default_model)
         name = validation.text("actor", actor, schema.NAME_LIMIT)
         self._actor = Author(name, None if signing_key is None else _signing_key(signing_key))
         self._blobs = open_blobs(blobs)
@@ -166,7 +174,7 @@ class Registry:
     def register(
         self,
         name: str,
-        weights: bytes,
+        weights: bytes | str | PathLike[str],
         record: RunRecord = _NOTHING,
         *,
         idempotency_key: str | None = None,
@@ -177,8 +185,8 @@ class Registry:
         ----------
         name : str
             Name of the model, which is created with its first version.
-        weights : bytes
-            Or another object with the same bytes: a bytearray or a memoryview.
+        weights : bytes, str or PathLike
+            The weights, also as a bytearray or a memoryview; or the path of their file.
         record : RunRecord, optional
             Metrics, parameters and lineage of the version.
         idempotency_key : str, optional
@@ -195,7 +203,7 @@ class Registry:
         """
         model_name(name)
         document = to_document(record, idempotency_key)
-        content = validation.weights(weights)
+        content = _content(weights)
         return registration.register(
             self._database, self._blobs, name, content, document, actor=self._actor
         )
@@ -233,14 +241,14 @@ class Registry:
             )
         return entry.event(name)
 
-    def get(self, reference: str, *, at: datetime | None = None) -> ModelVersion:
+    def get(self, reference: VersionLike, *, at: datetime | None = None) -> ModelVersion:
         """Return the version that a reference means.
 
         Parameters
         ----------
-        reference : str
+        reference : str, int, ModelVersion or Alias
             ``name@alias`` or ``name/number``; ``name@latest`` is the version with the highest
-            number.
+            number. A record stands for its version as it is now.
         at : datetime, optional
             Return the version, its state and its aliases as they were at this time, which has a
             time zone; now by default.
@@ -251,14 +259,14 @@ class Registry:
             If the reference has neither form.
         NotFoundError
         """
-        parsed = Reference.parse(reference)
+        parsed = self._reference(reference)
         microseconds = None if at is None else to_microseconds(at)
         with self._database.read() as connection:
             if microseconds is None:
                 return require_version(connection, parsed)
             version = find_version_at(connection, parsed, microseconds)
         if version is None:
-            raise NotFoundError(reference, f"There was no {reference} in the registry at {at}.")
+            raise NotFoundError(str(parsed), f"There was no {parsed} in the registry at {at}.")
         return version
 
     def latest(self, name: str) -> ModelVersion:
@@ -282,7 +290,7 @@ class Registry:
         where: str | None = None,
         order_by: str | None = None,
         limit: int | None = None,
-        after: str | ModelVersion | None = None,
+        after: VersionLike | None = None,
     ) -> list[ModelVersion]:
         """Return the versions of one model, newest first; or of all models, by name of the model.
 
@@ -300,7 +308,7 @@ class Registry:
             first. Sorting by a metric leaves out versions without it.
         limit : int, optional
             Maximum number of versions.
-        after : str or ModelVersion, optional
+        after : str, int or ModelVersion, optional
             The last version of the previous page, in the same order.
 
         Raises
@@ -311,9 +319,7 @@ class Registry:
             If there is no version `after`.
         """
         validation.count("limit", limit)
-        if isinstance(after, ModelVersion):
-            after = after.reference
-        last = None if after is None else Reference.parse(after)
+        last = None if after is None else self._reference(after)
         if last is not None and last.number is None:
             raise InvalidArgumentError("after", "a version, name/number", after)
         if name is not None:
@@ -340,7 +346,7 @@ class Registry:
         """
         return versions_frame(self.versions(name, where=where, order_by=order_by, limit=limit))
 
-    def compare(self, first: str, second: str) -> Comparison:
+    def compare(self, first: VersionLike, second: VersionLike) -> Comparison:
         """Return the differences between two versions, given by reference.
 
         Raises
@@ -349,7 +355,7 @@ class Registry:
         """
         return compare(self.get(first), self.get(second))
 
-    def load(self, reference: str) -> bytes:
+    def load(self, reference: VersionLike) -> bytes:
         """Return the weights of a version, verified against their digest.
 
         Raises
@@ -359,13 +365,13 @@ class Registry:
         """
         return self._blobs.get(self.get(reference).sha256)
 
-    def download(self, reference: str, file: str | Path) -> ModelVersion:
+    def download(self, reference: VersionLike, file: str | PathLike[str]) -> ModelVersion:
         """Write the weights of a version, verified, to a file; return the version.
 
         Parameters
         ----------
         reference : str
-        file : str or Path
+        file : str or PathLike
             It is replaced if it exists.
 
         Raises
@@ -384,25 +390,38 @@ class Registry:
             raise UnavailableError(f"{file} cannot be written ({error.strerror}).") from error
         return version
 
-    def alias(self, name: str, alias: str) -> Alias:
+    def alias(self, name: str, alias: str, *, at: datetime | None = None) -> Alias:
         """Return an alias: the version it points at, and its generation.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+        alias : str
+        at : datetime, optional
+            Return the alias as it was at this time, which has a time zone; now by default.
 
         Raises
         ------
         NotFoundError
-            If it is not set.
+            If it is not set, or was not then.
         """
+        model_name(name), alias_name(alias)
         with self._database.read() as connection:
-            current = find_alias(connection, model_name(name), alias_name(alias))
-        if current is None:
-            raise NotFoundError(f"{name}@{alias}")
-        return current
+            if at is None:
+                found = find_alias(connection, name, alias)
+            else:
+                found = find_alias_at(connection, name, alias, to_microseconds(at))
+        if found is None:
+            text = None if at is None else f"{name}@{alias} was not set at {at}."
+            raise NotFoundError(f"{name}@{alias}", text)
+        return found
 
     def set_alias(
         self,
-        name: str,
+        name: VersionLike,
         alias: str,
-        number: int,
+        number: int | None = None,
         *,
         expected: Alias | int | None = None,
         force: bool = False,
@@ -412,10 +431,10 @@ class Registry:
 
         Parameters
         ----------
-        name : str
-            Name of the model.
+        name : str, int, ModelVersion or Alias
+            The version; or the name of its model, if the number is given.
         alias : str
-        number : int
+        number : int, optional
             Number of the version.
         expected : Alias or int, optional
             The alias as `alias` returned it, or its generation; 0 if it should not be set. The
@@ -442,13 +461,16 @@ class Registry:
         settable_alias(alias)
         if reason is not None:
             validation.text("reason", reason)
-        reference = Reference.parse(f"{model_name(name)}/{number}")
+        if number is not None:
+            reference = Reference.parse(f"{model_name(name)}/{number}")
+        else:
+            reference = Reference.parse(self.get(name))
         # Before the transaction, because weights may come from far away. They cannot be removed
         # meanwhile: the version refers to them.
         self._require_weights(reference)
         generation = expected.generation if isinstance(expected, Alias) else expected
         with self._database.write() as connection:
-            model_id = lock_model(connection, name)
+            model_id = lock_model(connection, reference.name)
             aliases.move(
                 connection,
                 model_id,
@@ -582,7 +604,7 @@ class Registry:
             four_eyes.unprotect(connection, model_id, f"{name}@{alias}", actor=self._actor)
 
     def propose(
-        self, reference: str, alias: str, *, force: bool = False, reason: str | None = None
+        self, reference: VersionLike, alias: str, *, force: bool = False, reason: str | None = None
     ) -> Proposal:
         """Propose a version for a protected alias; return the proposal.
 
@@ -617,7 +639,7 @@ class Registry:
                 actor=self._actor,
             )
 
-    def approve(self, reference: str, alias: str, *, reason: str | None = None) -> Proposal:
+    def approve(self, reference: VersionLike, alias: str, *, reason: str | None = None) -> Proposal:
         """Approve a proposed version; return the proposal.
 
         The last approval that is needed moves the alias, and makes other proposals void.
@@ -667,7 +689,7 @@ class Registry:
         with self._database.read() as connection:
             return four_eyes.read_proposals(connection, require_model(connection, name), name)
 
-    def tag(self, reference: str, tags: Mapping[str, str]) -> ModelVersion:
+    def tag(self, reference: VersionLike, tags: Mapping[str, str]) -> ModelVersion:
         """Set tags of a version after its registration; return the version.
 
         Raises
@@ -680,7 +702,7 @@ class Registry:
             annotations.add_tags(connection, model_id, version, tags, actor=self._actor)
             return require_version(connection, Reference.parse(version.reference))
 
-    def untag(self, reference: str, *names: str) -> ModelVersion:
+    def untag(self, reference: VersionLike, *names: str) -> ModelVersion:
         """Remove tags of a version; return the version.
 
         Raises
@@ -692,7 +714,7 @@ class Registry:
             annotations.remove_tags(connection, model_id, version, names, actor=self._actor)
             return require_version(connection, Reference.parse(version.reference))
 
-    def describe(self, reference: str, description: str | None) -> ModelVersion:
+    def describe(self, reference: VersionLike, description: str | None) -> ModelVersion:
         """Set the description of a version, or remove it; return the version.
 
         Raises
@@ -722,7 +744,7 @@ class Registry:
         with self._database.read() as connection:
             return read_models(connection)
 
-    def archive(self, reference: str) -> ModelVersion:
+    def archive(self, reference: VersionLike) -> ModelVersion:
         """Archive a version and return it. It is kept, but no alias can point at it.
 
         Raises
@@ -733,7 +755,7 @@ class Registry:
         """
         return self._set_state(reference, ARCHIVED, events.ARCHIVED)
 
-    def restore(self, reference: str) -> ModelVersion:
+    def restore(self, reference: VersionLike) -> ModelVersion:
         """Make an archived version ready again; return it.
 
         Raises
@@ -742,7 +764,7 @@ class Registry:
         """
         return self._set_state(reference, READY, events.RESTORED)
 
-    def delete(self, reference: str, *, reason: str | None = None) -> DeletionResult:
+    def delete(self, reference: VersionLike, *, reason: str | None = None) -> DeletionResult:
         """Delete a version, and its weights if no other version has the same ones.
 
         Its events stay in the history, and its number is never assigned again.
@@ -761,7 +783,7 @@ class Registry:
         """
         if reason is not None:
             validation.text("reason", reason)
-        parsed = Reference.parse(reference)
+        parsed = self._reference(reference)
         return delete_version(self._database, self._blobs, parsed, reason=reason, actor=self._actor)
 
     def prune(
@@ -880,7 +902,7 @@ class Registry:
             return read_metric(connection, require_model(connection, name), metric)
 
     def verify(
-        self, reference: str | None = None, *, keys: str | Path | None = None
+        self, reference: VersionLike | None = None, *, keys: str | PathLike[str] | None = None
     ) -> Iterator[Finding]:
         """Yield the problems of one version, or of the whole registry.
 
@@ -892,7 +914,7 @@ class Registry:
         ----------
         reference : str, optional
             Check only this version and the chain of its model.
-        keys : str or Path, optional
+        keys : str or PathLike, optional
             File of public keys, a line ``ssh-ed25519 KEY NAME`` for each person. Every event, or
             every event about the version, must be signed by the person that it names.
 
@@ -902,7 +924,7 @@ class Registry:
         KeyFileError
         """
         trusted = None if keys is None else _trusted_keys(keys)
-        parsed = None if reference is None else Reference.parse(reference)
+        parsed = None if reference is None else self._reference(reference)
         if parsed is not None:
             with self._database.read() as connection:
                 parsed = Reference(parsed.name, None, require_number(connection, parsed))
@@ -1023,14 +1045,14 @@ class Registry:
                 before=before,
             )
 
-    def export(self, selection: str, file: str | Path) -> tuple[str, ...]:
+    def export(self, selection: str, file: str | PathLike[str]) -> tuple[str, ...]:
         """Write versions with their weights and history to a file; return their references.
 
         Parameters
         ----------
         selection : str
             A version (``name/number`` or ``name@alias``), or the name of a model for all of it.
-        file : str or Path
+        file : str or PathLike
             It is replaced if it exists; a pipe or a device is written to, such as
             ``/dev/stdout``.
 
@@ -1040,10 +1062,10 @@ class Registry:
         MissingBlobError, DamagedBlobError
         DamagedHistoryError
         """
-        return export_versions(self._database, self._blobs, selection, file)
+        return export_versions(self._database, self._blobs, selection, Path(file))
 
     def copy(
-        self, reference: str, *, to: "Registry | None" = None, name: str | None = None
+        self, reference: VersionLike, *, to: "Registry | None" = None, name: str | None = None
     ) -> ModelVersion:
         """Copy a version to another model or another registry; return the copy.
 
@@ -1078,7 +1100,7 @@ class Registry:
             return copied
         return target.describe(copied.reference, version.description)
 
-    def backup(self, file: str | Path) -> None:
+    def backup(self, file: str | PathLike[str]) -> None:
         """Write a copy of the database to a file, consistent although others use it.
 
         Copying the file of a database in use would leave out its last changes. The weights are
@@ -1087,7 +1109,7 @@ class Registry:
 
         Parameters
         ----------
-        file : str or Path
+        file : str or PathLike
             It is replaced if it exists.
 
         Raises
@@ -1099,7 +1121,7 @@ class Registry:
         """
         self._database.back_up(Path(file))
 
-    def import_(self, file: str | Path) -> ImportResult:
+    def import_(self, file: str | PathLike[str]) -> ImportResult:
         """Add the versions of an export, under their numbers.
 
         If the file holds a complete model that the registry does not have, the model is added with
@@ -1113,12 +1135,15 @@ class Registry:
         CollisionError
             If other versions have these numbers. Nothing is imported.
         """
-        return import_versions(self._database, self._blobs, file, actor=self._actor)
+        return import_versions(self._database, self._blobs, Path(file), actor=self._actor)
+
+    def _reference(self, reference: VersionLike) -> Reference:
+        return Reference.parse(reference, self._default_model)
 
     @contextlib.contextmanager
-    def _locked(self, reference: str) -> Iterator[tuple[Connection, int, ModelVersion]]:
+    def _locked(self, reference: VersionLike) -> Iterator[tuple[Connection, int, ModelVersion]]:
         """Open a transaction that changes a version; yield it, the model's id, and the version."""
-        parsed = Reference.parse(reference)
+        parsed = self._reference(reference)
         with self._database.write() as connection:
             model_id = lock_model(connection, parsed.name)
             yield connection, model_id, require_version(connection, parsed)
@@ -1130,7 +1155,7 @@ class Registry:
         if version is not None:
             self._blobs.get(version.sha256)
 
-    def _set_state(self, reference: str, state: str, kind: str) -> ModelVersion:
+    def _set_state(self, reference: VersionLike, state: str, kind: str) -> ModelVersion:
         parsed = Reference.parse(self.get(reference).reference)
         with self._database.write() as connection:
             model_id = lock_model(connection, parsed.name)
@@ -1159,14 +1184,25 @@ class Registry:
             return require_version(connection, parsed)
 
 
-def _signing_key(file: str | Path) -> EventSigner:
+def _content(weights: bytes | str | PathLike[str]) -> bytes:
+    if not isinstance(weights, str | PathLike):
+        return validation.weights(weights)
+    try:
+        return Path(weights).read_bytes()
+    except OSError as error:
+        raise InvalidArgumentError(
+            "weights", f"bytes or a file ({error.strerror})", str(weights)
+        ) from None
+
+
+def _signing_key(file: str | PathLike[str]) -> EventSigner:
     # Most registries need no cryptography, which takes a while to import.
     from registry.signing import SigningKey
 
-    return SigningKey.read(file)
+    return SigningKey.read(Path(file))
 
 
-def _trusted_keys(file: str | Path) -> "TrustedKeys":
+def _trusted_keys(file: str | PathLike[str]) -> "TrustedKeys":
     from registry.signing import TrustedKeys
 
-    return TrustedKeys(file)
+    return TrustedKeys(Path(file))

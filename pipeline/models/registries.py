@@ -36,6 +36,7 @@ def open_registry(settings: Settings | None = None, *, create: bool = True) -> R
         actor=_actor(),
         create=create,
         signing_key=settings.signing_key,
+        default_model=MODEL,
     )
 
 
@@ -57,7 +58,9 @@ def open_other_registry(url: str, blobs: str | None) -> Registry:
         if not url.startswith("sqlite:///"):
             raise SettingsError("Name the blob store that belongs to the database as well.")
         blobs = str(Path(url.removeprefix("sqlite:///")).parent / "blobs")
-    return Registry(url, blobs, actor=_actor(), signing_key=load_settings().signing_key)
+    return Registry(
+        url, blobs, actor=_actor(), signing_key=load_settings().signing_key, default_model=MODEL
+    )
 
 
 def full_reference(reference: str | int | ModelVersion) -> str:

@@ -130,7 +130,10 @@ def test_debug_is_in_the_help(digits):
 def test_after_two_dashes_debug_is_an_argument(digits, version):
     ended = digits("show", "--", "--debug")
     assert ended.status == 2
-    assert "Error: reference: expected name@alias or name/number, got '--debug'." in ended.err
+    assert (
+        "Error: reference: expected name@alias, name/number, @alias or a number, got '--debug'."
+        in ended.err
+    )
 
 
 @pytest.mark.parametrize(
