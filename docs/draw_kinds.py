@@ -1,6 +1,6 @@
 """Draws `pictures/kinds.png`: an image of each kind, and what the network sees of it.
 
-The digits are MNIST's; `tests/support/sent_images.py` draws them as people send them.
+The digits are MNIST's; `pipeline.scoring.specimens` draws them as people send them.
 """
 
 import gzip
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import sent_images
 from matplotlib.figure import Figure
 from mnist_sample import DIRECTORY
 from numpy.typing import NDArray
 
 from pipeline.images.readings import Reading, first_reading
+from pipeline.scoring import specimens
 
 _TITLES = {
     "margin": "with a margin",
@@ -43,7 +43,7 @@ def draw(path: Path) -> None:
             axes.set_axis_off()
     for index, (kind, title) in enumerate(_TITLES.items()):
         row, column = divmod(index, _COLUMNS)
-        sent = sent_images.KINDS[kind](_digits()[20 + index], np.random.default_rng(index))
+        sent = specimens.KINDS[kind](_digits()[20 + index], np.random.default_rng(index))
         reading = first_reading(sent, "auto")
         pictures = zip(panels[row, 3 * column :], _steps(sent, reading), strict=False)
         for axes, (name, picture) in pictures:

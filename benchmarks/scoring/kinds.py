@@ -8,9 +8,7 @@ import argparse
 from collections.abc import Iterator
 
 import numpy as np
-import sent_images
 from numpy.typing import NDArray
-from sent_images import KINDS
 
 from benchmarks import table
 from nn import NeuralNetwork, single_threaded_blas
@@ -19,7 +17,9 @@ from pipeline.data import parquet
 from pipeline.images.evidence import Judge
 from pipeline.images.reading import Reader, as_seen, digits_as_seen
 from pipeline.metrics.novelty import NOVEL, NoveltyScore
+from pipeline.scoring import specimens
 from pipeline.scoring.answers import judge_of
+from pipeline.scoring.specimens import KINDS
 from pipeline.training.drawings import draw_non_digits
 
 # As many as scoring reads together.
@@ -78,7 +78,7 @@ def fields(network: NeuralNetwork, images: NDArray[np.uint8], labels: NDArray[np
         right = alone = 0
         for _ in range(FIELDS):
             chosen = rng.integers(len(images), size=int(rng.integers(2, 7)))
-            sheet = sent_images.field(images[chosen], rng, touching=touching)
+            sheet = specimens.field(images[chosen], rng, touching=touching)
             seen, _ = digits_as_seen([sheet], Reader(split=0, judge=judge))
             found = network.predict(seen.images) if len(seen.images) else np.empty(0)
             right += np.array_equal(found, labels[chosen])

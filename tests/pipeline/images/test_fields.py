@@ -3,7 +3,6 @@
 import mnist_sample
 import numpy as np
 import pytest
-import sent_images
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -11,13 +10,14 @@ from mnist_sample import SAMPLE
 
 from pipeline.images.fields import split
 from pipeline.images.reading import Reader, digits_as_seen
+from pipeline.scoring import specimens
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 
 
 def _field(indices, rng, gap=12):
     """Digits on a line, so many pixels apart; they touch if it is negative."""
-    parts = [sent_images.enlarged(IMAGES[index], 4) for index in indices]
+    parts = [specimens.enlarged(IMAGES[index], 4) for index in indices]
     sheet = np.zeros((150, sum(part.shape[1] + max(gap, 0) for part in parts) + 80))
     left = 30
     for part in parts:
@@ -25,7 +25,7 @@ def _field(indices, rng, gap=12):
         place = sheet[top : top + part.shape[0], left : left + part.shape[1]]
         np.maximum(place, part, out=place)
         left += part.shape[1] + gap
-    return sent_images.printed(sheet, rng)
+    return specimens.printed(sheet, rng)
 
 
 def _likeness(seen, indices):

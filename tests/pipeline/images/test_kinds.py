@@ -3,14 +3,14 @@
 import mnist_sample
 import numpy as np
 import pytest
-import sent_images
 from hypothesis import given
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
-from sent_images import KINDS
 
 from pipeline.images.reading import BLANK, Reader, as_seen
 from pipeline.images.readings import first_reading
+from pipeline.scoring import specimens
+from pipeline.scoring.specimens import KINDS
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 
@@ -76,7 +76,7 @@ def test_lines_are_removed_without_the_strokes_that_cross_them():
     """A ruled line through the middle of a digit: the digit stays as it is without it."""
     alike = []
     for image in IMAGES[:40]:
-        ink = np.pad(sent_images.enlarged(image, 5), 40)
+        ink = np.pad(specimens.enlarged(image, 5), 40)
         crossed = ink.copy()
         middle = ink.shape[0] // 2
         crossed[middle : middle + 3] = 1
@@ -89,7 +89,7 @@ def test_lines_are_removed_without_the_strokes_that_cross_them():
 @pytest.mark.parametrize("is_light", [True, False])
 def test_the_batch_decides_on_the_polarity_of_crops(judge, is_light):
     rng = np.random.default_rng(3)
-    sheets = [sent_images.tight_crop(image, rng, is_light=is_light) for image in IMAGES[:80]]
+    sheets = [specimens.tight_crop(image, rng, is_light=is_light) for image in IMAGES[:80]]
     seen = as_seen(sheets, len(sheets), Reader(judge=judge))
     assert np.mean(_likeness(seen, len(sheets)) > 0.6) >= 0.97
 
@@ -97,14 +97,14 @@ def test_the_batch_decides_on_the_polarity_of_crops(judge, is_light):
 @pytest.mark.parametrize("ink", ["dark", "light"])
 def test_the_polarity_can_be_told(ink):
     rng = np.random.default_rng(4)
-    sheets = [sent_images.tight_crop(image, rng, is_light=ink == "light") for image in IMAGES[:80]]
+    sheets = [specimens.tight_crop(image, rng, is_light=ink == "light") for image in IMAGES[:80]]
     told = as_seen(sheets, len(sheets), Reader(ink=ink))
     assert np.mean(_likeness(told, len(sheets)) > 0.6) >= 0.97
 
 
 def test_the_network_is_asked_if_a_reading_is_close():
     """Its surer answer is taken: here that of one who only likes what a light 5 would be."""
-    sheet = sent_images.tight_crop(IMAGES[0], np.random.default_rng(0), is_light=False)
+    sheet = specimens.tight_crop(IMAGES[0], np.random.default_rng(0), is_light=False)
     dark, light = (as_seen([sheet], 1, Reader(ink=ink)).images[0] for ink in ("dark", "light"))
 
     def judge(wanted):
@@ -118,7 +118,7 @@ def test_the_network_is_asked_if_a_reading_is_close():
 def test_several_digits_are_said_to_be_several():
     """All of them stay in the image: a part of them would be one digit."""
     for first in range(0, 40, 2):
-        left, right = (sent_images.enlarged(image, 4) for image in IMAGES[first : first + 2])
+        left, right = (specimens.enlarged(image, 4) for image in IMAGES[first : first + 2])
         sheet = np.zeros((140, left.shape[1] + right.shape[1] + 140))
         for ink, x in ((left, 30), (right, 30 + left.shape[1] + 70)):
             sheet[20 : 20 + ink.shape[0], x : x + ink.shape[1]] = ink
@@ -127,7 +127,7 @@ def test_several_digits_are_said_to_be_several():
 
 def test_paper_with_dust_is_blank(judge):
     rng = np.random.default_rng(5)
-    sheets = [sent_images.blank_specks(image, rng) for image in IMAGES[:60]]
+    sheets = [specimens.blank_specks(image, rng) for image in IMAGES[:60]]
     reasons = as_seen(sheets, len(sheets), Reader(judge=judge)).reasons
     assert list(reasons.values()).count(BLANK) >= 57
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from mnist_sample import SAMPLE
 from scans import scan
-from sent_images import tight_crop
 
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
 from pipeline.images.explaining import explanation
 from pipeline.images.reading import Reader, as_seen
 from pipeline.images.readings import first_reading, other_readings
+from pipeline.scoring.specimens import tight_crop
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 

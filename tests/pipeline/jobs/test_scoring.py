@@ -11,7 +11,6 @@ import mnist_sample
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import sent_images
 from mnist_sample import SAMPLE
 from stage_runners import around
 from threadpoolctl import threadpool_limits
@@ -22,6 +21,7 @@ from pipeline.errors import InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
 from pipeline.metrics.novelty import NoveltyScore
+from pipeline.scoring import specimens
 from pipeline.scoring.predictions import SCHEMA
 from registry import Check, DamagedBlobError, InvalidArgumentError, NotFoundError, RunRecord
 
@@ -106,7 +106,7 @@ def test_rows_say_what_was_removed_and_ink_may_be_told(champion, tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "in").mkdir()
     for number in range(10):
-        cell = sent_images.boxed(IMAGES[number], rng)
+        cell = specimens.boxed(IMAGES[number], rng)
         (tmp_path / "in" / f"{number}.png").write_bytes(png(cell))
     score(tmp_path / "in", tmp_path / "out")
     notes = [row["notes"] for row in _rows(tmp_path / "out")]
@@ -165,13 +165,13 @@ def test_fields_are_cut_into_their_digits(champion, tmp_path):
     """A row for each digit, and the number in a table."""
     (tmp_path / "in").mkdir()
     rng = np.random.default_rng(0)
-    cut = [sent_images.enlarged(IMAGES[number], 4) for number in range(3)]
+    cut = [specimens.enlarged(IMAGES[number], 4) for number in range(3)]
     sheet = np.zeros((120, sum(part.shape[1] + 15 for part in cut) + 40))
     left = 20
     for part in cut:
         sheet[20 : 20 + part.shape[0], left : left + part.shape[1]] = part
         left += part.shape[1] + 15
-    (tmp_path / "in" / "field.png").write_bytes(png(sent_images.printed(sheet, rng)))
+    (tmp_path / "in" / "field.png").write_bytes(png(specimens.printed(sheet, rng)))
     (tmp_path / "in" / "white.png").write_bytes(png(np.full((50, 90), 240, np.uint8)))
     done = score(tmp_path / "in", tmp_path / "out", split=0)
     rows = _rows(tmp_path / "out")

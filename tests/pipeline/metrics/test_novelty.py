@@ -3,7 +3,6 @@
 import mnist_sample
 import numpy as np
 import pytest
-import sent_images
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -12,6 +11,7 @@ from mnist_sample import SAMPLE
 from nn import NeuralNetwork
 from pipeline.images.reading import Reader, as_seen
 from pipeline.metrics.novelty import NoveltyScore
+from pipeline.scoring import specimens
 from pipeline.training.drawings import draw_non_digits
 from pipeline.training.novelty import fit_novelty
 
@@ -98,6 +98,6 @@ def test_digits_are_rarely_flagged_and_what_is_none_often(network, score):
 @pytest.mark.parametrize("kind", ["thin", "boxed", "faint"])
 def test_digits_of_other_hands_are_rarely_flagged(network, score, kind):
     rng = np.random.default_rng(0)
-    sheets = [sent_images.KINDS[kind](image, rng) for image in TEST[:60]]
+    sheets = [specimens.KINDS[kind](image, rng) for image in TEST[:60]]
     seen = as_seen(sheets, len(sheets), Reader())
     assert np.mean(_p_values(network, score, seen.images) < 0.02) < 0.15

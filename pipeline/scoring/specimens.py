@@ -1,4 +1,4 @@
-"""Images of the kinds that people send, drawn from MNIST's digits.
+"""Specimens: images of the kinds that people send, drawn from MNIST's digits.
 
 Each kind takes an image of MNIST and a generator of random numbers, and returns a sheet: grey
 pixels of any size, most of them dark ink on light paper.
@@ -304,16 +304,17 @@ def photograph(image: Grey, rng: Rng) -> Grey:
     ink = enlarged(image, rng.uniform(3, 9))
     height, width = (round(max(ink.shape) * rng.uniform(1.2, 2.2)) for _ in range(2))
     sheet = on_sheet(ink, height, width, rng, margin=0.08)
-    sheet = cv2.GaussianBlur(sheet, (0, 0), rng.uniform(0.5, max(height, width) / 60))
+    blurred = cv2.GaussianBlur(sheet, (0, 0), rng.uniform(0.5, max(height, width) / 60))
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     angle = rng.uniform(0, 2 * np.pi)
     along = np.cos(angle) * x + np.sin(angle) * y
     light = 1 - rng.uniform(0.05, 0.25) * along - rng.uniform(0, 0.15) * along**2
     edge = (along - rng.uniform(-0.5, 0.5)) * rng.uniform(3, 8)
     light *= 1 - rng.uniform(0, 0.2) / (1 + np.exp(-edge))
-    lit = rng.uniform(120, 230) * light * (1 - rng.uniform(0.45, 0.85) * np.clip(sheet, 0, 1))
+    lit = rng.uniform(120, 230) * light * (1 - rng.uniform(0.45, 0.85) * np.clip(blurred, 0, 1))
     lit += rng.normal(0, rng.uniform(1, 5), lit.shape)
-    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+    photographed: Grey = np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+    return photographed
 
 
 def paint28(image: Grey, rng: Rng) -> Grey:
@@ -328,8 +329,7 @@ def paint28(image: Grey, rng: Rng) -> Grey:
     for y, x in np.rint(points + corner).astype(int):
         cv2.circle(drawn, (int(x), int(y)), 0, 255, -1)
     pen = int(rng.integers(1, 5))
-    drawn = cv2.dilate(drawn, np.ones((pen, pen), np.uint8))
-    return 255 - drawn
+    return 255 - cv2.dilate(drawn, np.ones((pen, pen), np.uint8)).astype(np.uint8)
 
 
 def field(images: NDArray[np.uint8], rng: Rng, *, touching: bool = False) -> Grey:
