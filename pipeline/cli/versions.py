@@ -1,10 +1,12 @@
 """The commands that ask about versions: versions, models, show, compare and history."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from pipeline.cli import running
 from pipeline.cli.failures import FAILED
 from pipeline.cli.moments import parse_moment
 from pipeline.cli.options import Json, Model, Reference
@@ -196,3 +198,32 @@ def history(
     show(history_table(events))
     if len(events) == limit and events[-1].seq > 1:
         typer.echo(f"Earlier events: --before {events[-1].seq}.", err=True)
+
+
+@app.command(epilog="Example: digits card @champion --output README.md")
+def card(
+    *,
+    reference: Reference,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="A file .md or .html; the terminal by default."
+        ),
+    ] = None,
+) -> None:
+    """Write the model card of a version, with figures that are measured now."""
+    from pipeline import files
+    from pipeline.jobs.card import model_card
+    from pipeline.reporting.model_card import card_html, card_markdown
+
+    if output is not None and output.suffix not in {".md", ".html"}:
+        raise typer.BadParameter("--output: expected a file that ends in .md or .html.")
+    measured = running.call(model_card, reference)
+    is_page = output is not None and output.suffix == ".html"
+    text = card_html(measured) if is_page else card_markdown(measured)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    with files.atomic_write(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    typer.echo(f"The card of {measured.version.reference} is in {output}.")

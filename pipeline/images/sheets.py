@@ -44,6 +44,11 @@ def is_one_image(images: Images) -> bool:
     if not hasattr(images, "__array__"):
         raise InputError(f"Expected {_EXPECTED}, or a list of these; got {type(images).__name__}.")
     shape = np.asarray(images).shape
+    if len(shape) == 2 and shape[1] == _ROW:
+        raise InputError(
+            f"An array of shape {shape} may be {shape[0]} images or one. "
+            "Pass array.reshape(-1, 28, 28) for images of MNIST's size, [array] for one image."
+        )
     return len(shape) == 2 or (len(shape) == 3 and shape[-1] in _CHANNELS)
 
 
@@ -71,11 +76,6 @@ def sheet_of(image: ImageLike) -> Sheet:
 
 def _grey(pixels: NDArray[Any]) -> Sheet:
     shape = pixels.shape
-    if len(shape) == 2 and shape[1] == _ROW:
-        raise InputError(
-            f"An array of shape {shape} may be {shape[0]} images or one. "
-            "Pass array.reshape(-1, 28, 28) for images of MNIST's size; for one image, pad it."
-        )
     if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in _CHANNELS)) or 0 in shape:
         raise InputError(
             "Expected an image as an array of shape (height, width), or (height, width, 1 to 4) "

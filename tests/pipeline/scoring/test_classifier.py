@@ -196,7 +196,6 @@ def test_an_image_of_pillow_is_turned_as_its_file_says(tmp_path):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((5, 784)), r"may be 5 images or one\. Pass array\.reshape"),
         (np.zeros((3, 3, 9, 3)), r"got \(3, 3, 9, 3\)"),
         (np.zeros(784), r"got \(784,\)"),
         (np.zeros((0, 9)), r"got \(0, 9\)"),
@@ -209,6 +208,13 @@ def test_an_image_of_pillow_is_turned_as_its_file_says(tmp_path):
 def test_an_array_that_is_no_image_is_refused(image, message):
     with pytest.raises(InputError, match=message):
         sheet_of(image)
+
+
+def test_rows_of_a_table_are_not_taken_for_one_image(classifier):
+    """In a list, an array of two axes is one image, whatever its width."""
+    with pytest.raises(InputError, match=r"may be 5 images or one\. Pass array\.reshape"):
+        classifier.read(np.zeros((5, 784)))
+    assert len(classifier.read([np.zeros((5, 784))])) == 1
 
 
 @pytest.mark.parametrize("image", [7, None, object()])
