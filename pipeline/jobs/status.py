@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pipeline.models import CHAMPION, MODEL, open_registry
@@ -20,9 +20,6 @@ from registry import (
     Registry,
     RegistryError,
 )
-
-_SUCCESSES = ("completed", "refused", "unchanged")
-_FAILURES = ("failed", "crashed")
 
 # A drifted batch needs a person for this long.
 _RECENT = timedelta(days=1)
@@ -94,8 +91,8 @@ def _jobs(runs: Sequence[JobRun], settings: Settings, moment: datetime) -> tuple
     return tuple(
         JobStatus(
             job=name,
-            last_success=_last(runs, name, _SUCCESSES),
-            last_failure=_last(runs, name, _FAILURES),
+            last_success=_last(run for run in runs if run.job == name and run.has_succeeded),
+            last_failure=_last(run for run in runs if run.job == name and run.has_failed),
             running=tuple(run for run in runs if run.job == name and run.ended_at is None),
             next_run=next_runs.get(name),
             max_hours=limits.get(name),
@@ -104,9 +101,8 @@ def _jobs(runs: Sequence[JobRun], settings: Settings, moment: datetime) -> tuple
     )
 
 
-def _last(runs: Sequence[JobRun], job: str, outcomes: Sequence[str]) -> JobRun | None:
-    ended = [run for run in runs if run.job == job and run.outcome in outcomes]
-    return max(ended, key=lambda run: (run.ended_at or _NEVER, run.id), default=None)
+def _last(runs: Iterable[JobRun]) -> JobRun | None:
+    return max(runs, key=lambda run: (run.ended_at or _NEVER, run.id), default=None)
 
 
 def _next_runs(settings: Settings, moment: datetime) -> Mapping[str, datetime]:

@@ -1,4 +1,4 @@
-"""What nobody else reports: runs that were killed, and jobs that have not succeeded for too long."""
+"""What nobody else reports: runs that were killed, and jobs that are overdue."""
 
 import logging
 import threading
@@ -13,8 +13,6 @@ from pipeline.settings import MaxHours, Settings
 from registry import NoRegistryError, Registry, RegistryError
 
 _log = logging.getLogger(__name__)
-
-_SUCCESSES = ("completed", "refused", "unchanged")
 
 
 def watch(settings: Settings) -> list[Attempt]:
@@ -52,7 +50,7 @@ def report_silence(settings: Settings) -> None:
 
 def _report_overdue(registry: Registry, job: str, hours: float) -> None:
     runs = registry.job_runs.read(job)
-    successes = [run.ended_at for run in runs if run.outcome in _SUCCESSES and run.ended_at]
+    successes = [run.ended_at for run in runs if run.has_succeeded and run.ended_at]
     last = max(successes, default=None)
     # A job that has never succeeded is late from its first run on.
     since = last or min((run.started_at for run in runs), default=None)
