@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.retraining import retrain
     from pipeline.jobs.sampling import sample
     from pipeline.jobs.scoring import score
+    from pipeline.jobs.status import status
     from pipeline.models import open_registry
     from pipeline.scoring.classifier import Classifier, Prediction
     from pipeline.scoring.outcome import Options, Scoring
@@ -74,6 +75,7 @@ __all__ = [
     "sample",
     "score",
     "score_inbox",
+    "status",
 ]
 
 # A name is imported when it is first used, because `digits --help` needs none of them.
@@ -114,6 +116,7 @@ _MODULES = {
     "sample": "pipeline.jobs.sampling",
     "score": "pipeline.jobs.scoring",
     "score_inbox": "pipeline.jobs.inbox",
+    "status": "pipeline.jobs.status",
 }
 
 

@@ -13,15 +13,9 @@ from registry.databases import Database
 from registry.records import JobRun
 from registry.times import now, to_datetime
 
-COMPLETED = "completed"
-REFUSED = "refused"
-UNCHANGED = "unchanged"
 STOPPED = "stopped"
 FAILED = "failed"
 CRASHED = "crashed"
-
-SUCCESSES = (COMPLETED, REFUSED, UNCHANGED)
-"""The outcomes of runs that did what they had to do. A refusal is a result, not a failure."""
 
 _MESSAGES = {FAILED: messages.JOB_FAILED, CRASHED: messages.JOB_CRASHED}
 

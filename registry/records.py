@@ -471,3 +471,13 @@ class JobRun:
     before its end."""
     message: str | None
     """What became of it, in one line."""
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it did what it had to do. A refusal is a result, not a failure."""
+        return self.outcome in {"completed", "refused", "unchanged"}
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed or crashed."""
+        return self.outcome in {"failed", "crashed"}
