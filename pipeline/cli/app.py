@@ -15,6 +15,7 @@ from pipeline.cli import (
     failures,
     maintenance,
     pages,
+    predicting,
     retention,
     retraining,
     scoring,
@@ -37,6 +38,7 @@ app = typer.Typer(
 for commands in (
     retraining,
     scoring,
+    predicting,
     serving,
     versions,
     aliases,
@@ -44,11 +46,20 @@ for commands in (
     annotations,
     maintenance,
     pages,
+    predicting,
     retention,
     archives,
     pages,
 ):
     app.add_typer(commands.app)
+
+
+def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
+    if is_asked:
+        import pipeline
+
+        typer.echo(f"digits {pipeline.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -57,6 +68,10 @@ def digits(
     debug: Annotated[
         bool,
         typer.Option(_DEBUG, help="Show the traceback of a failure; before or after any command."),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Show ``--debug`` in the help: `main` takes it from the command line before Typer reads it."""

@@ -20,8 +20,8 @@ def is_expected(error: Exception) -> bool:
 def exit_status(error: Exception) -> int:
     """Return the exit status of an expected error.
 
-    An argument that is outside its domain is wrong usage, and so is an environment variable that
-    cannot be used, whichever package finds out.
+    An argument that is outside its domain is wrong usage, and so is an input or an output that
+    cannot be used, or such an environment variable, whichever package finds out.
     """
     import nn
     import pipeline.errors
@@ -35,7 +35,9 @@ def exit_status(error: Exception) -> int:
         return FAILED
     wrong_usage = (
         nn.InvalidParameterError,
+        pipeline.errors.InputError,
         pipeline.errors.InvalidParameterError,
+        pipeline.errors.OutputError,
         pipeline.errors.SettingsError,
         registry.InvalidArgumentError,
         registry.UnsupportedError,

@@ -15,13 +15,14 @@ _INTERVAL = 5.0
 
 
 @contextlib.contextmanager
-def show_progress() -> Iterator[None]:
-    """Show the progress and the warnings of this block on standard error."""
+def show_progress(*, quiet: bool = False) -> Iterator[None]:
+    """Show the progress and the warnings of this block on standard error; if quiet, warnings."""
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_bars(console)) if console.is_terminal else _lines(console)
         stack.enter_context(_warnings(console))
-        stack.enter_context(reporting_to(listener))
+        if not quiet:
+            bars = stack.enter_context(_bars(console)) if console.is_terminal else _lines(console)
+            stack.enter_context(reporting_to(bars))
         yield
 
 

@@ -15,16 +15,20 @@ _T = TypeVar("_T")
 # The flows that map a stage over shards. Only these use the task runner of the settings.
 _FLOWS_WITH_TASK_RUNNER = frozenset({"score"})
 
+_STARTING = (
+    "Starting a Prefect server for this run; this takes about 20 seconds (--direct goes without)."
+)
 
-def call(job: Callable[..., _T], *args: Any, **parameters: Any) -> _T:
-    """Call a function that runs a job, and show its progress."""
+
+def call(job: Callable[..., _T], *args: Any, quiet: bool = False, **parameters: Any) -> _T:
+    """Call a function that runs a job, and show its progress unless that is not wanted."""
     from pipeline.cli.progress_display import show_progress
 
-    with show_progress():
+    with show_progress(quiet=quiet):
         return job(*args, **parameters)
 
 
-def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
+def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> Any:
     """Run a job as the flow of that name, and show its progress.
 
     The flow runs against the user's Prefect server. If there is none, a temporary one is started.
@@ -46,7 +50,8 @@ def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
         if has_server():
             require_server()
         else:
-            typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
+            if not quiet:
+                typer.echo(_STARTING, err=True)
             if with_task_runner and settings.task_runner != "threads":
                 # Otherwise each worker would start a temporary server of its own.
                 log = settings.home / "prefect-server.log"
@@ -55,7 +60,7 @@ def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
                 stack.callback(_send_logs)
         from pipeline.flows import flows
 
-        return call(getattr(flows, name), *args, **parameters)
+        return call(getattr(flows, name), *args, quiet=quiet, **parameters)
 
 
 def prepare_prefect(*, console_level: str) -> "Settings":
