@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from pipeline.progress import Listener, reporting_to
 
@@ -29,21 +31,43 @@ def show_progress(*, quiet: bool = False) -> Iterator[None]:
 @contextlib.contextmanager
 def _bars(console: Console) -> Iterator[Listener]:
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=26)),
+        BarColumn(14),
         TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[remark]}"),
+        _Remaining(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[remark]}", table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=console) as progress:
         tasks = {}
 
         def listen(activity: str, done: float, total: float, remark: str) -> None:
             if activity not in tasks:
-                tasks[activity] = progress.add_task(activity, total=total, remark=remark)
+                # What was done before this run says nothing about its rate.
+                tasks[activity] = progress.add_task(
+                    activity, total=total, remark=remark, before=done
+                )
             progress.update(tasks[activity], completed=done, total=total, remark=remark)
 
         yield listen
+
+
+class _Remaining(ProgressColumn):
+    """The remaining time, and the time that it took at the end."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time if task.finished else task.elapsed
+        if task.finished:
+            return Text(_clock(elapsed or 0))
+        done = task.completed - task.fields["before"]
+        if not elapsed or done <= 0 or task.total is None:
+            return Text("")
+        return Text(f"{_clock(elapsed / done * (task.total - task.completed))} left")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _lines(console: Console) -> Listener:

@@ -17,14 +17,14 @@ from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.monitoring.runs import recorded
-from pipeline.progress import report
 from pipeline.scoring.formats import FORMATS
-from pipeline.scoring.listing import list_images, require_own, unscored_shards
+from pipeline.scoring.listing import SHARDS, list_images, require_own, unscored_shards
 from pipeline.scoring.numbers import NUMBERS, write_numbers
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.recording import record_batch
 from pipeline.scoring.scorer import load_network, score_shard
 from pipeline.scoring.summary import summarize
+from pipeline.scoring.tracking import ScoringProgress
 from pipeline.settings import Settings, load_settings
 from pipeline.stages import map_stage, stage
 from registry import ModelVersion
@@ -122,13 +122,14 @@ def score(
         listing = list_images(addresses, output, version, options)
         pending = unscored_shards(output, listing)
         resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
-        activity = f"Score with {version.reference}"
-        done = resumed
-        report(activity, done, listing.files)
+        progress = ScoringProgress(
+            f"Score with {version.reference}", output / SHARDS, resumed, listing.files
+        )
+        progress.report()
         calls = [(settings.blobs_url, version, output, shard, options) for shard in pending]
-        for count in map_stage(score_shard, calls):
-            done += count
-            report(activity, done, listing.files)
+        with progress.watching():
+            for count in map_stage(score_shard, calls):
+                progress.add(count)
         (output / NUMBERS).unlink(missing_ok=True)
         if options.split is not None:
             write_numbers(output, len(listing.sizes))
