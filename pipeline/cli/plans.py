@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 def show_plan(plan: "RetrainingPlan | ScoringPlan", *, json: bool) -> None:
     """Print a plan, as lines or as JSON."""
     from pipeline.reporting.job_json import plan_json
-    from pipeline.reporting.text import card, plain, show, show_json
+    from pipeline.reporting.text import Card, plain, show, show_json
 
     if json:
         show_json(plan_json(plan.summary()))
         return
-    table = card("Nothing is done (--dry-run)")
+    table = Card("Nothing is done (--dry-run)")
     for name, value in plan.summary().items():
         table.add_row(name, plain(value))
     show(table)

@@ -74,7 +74,7 @@ def test_a_refusal_ends_with_status_3_and_its_figures(digits, home):
     assert "No versions yet" in digits("versions").out
     history = digits("history").out
     assert "candidate refused by the gate" in history
-    assert re.search(r"validation_accuracy 0\.\d{4} < 1\.0000", history)
+    assert re.search(r"validation accuracy 0\.\d{4}, below 1\.0000", history)
 
 
 @pytest.mark.usefixtures("sources")
