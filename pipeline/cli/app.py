@@ -1,5 +1,6 @@
 """The command `digits`: its groups of commands, and how it ends."""
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -79,13 +80,17 @@ def digits(
 
 def main() -> None:
     """Run the command line. An expected failure is one message, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # What was done is not lost because a terminal does not know a letter.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     arguments, debug = _without_debug(sys.argv[1:])
     try:
         app(arguments, prog_name="digits")
     except Exception as error:
         if debug or not failures.is_expected(error):
             raise
-        typer.echo(f"Error: {failures.message(error)}", err=True)
+        failures.show(f"Error: {failures.message(error)}")
         if "--json" in arguments:
             typer.echo(json.dumps(failures.as_json(error), indent=2))
         sys.exit(failures.exit_status(error))

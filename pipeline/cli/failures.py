@@ -1,6 +1,11 @@
 """How a command ends if it fails: the message, a hint at what to do next, and the exit status."""
 
 import os
+import re
+import sys
+
+# What can be an alias, if an @ precedes it.
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]*")
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -53,6 +58,17 @@ def message(error: Exception) -> str:
     return f"{error}\n{hint}" if hint else str(error)
 
 
+def show(text: str) -> None:
+    """Print a message on standard error; on a terminal, its lines are broken between words."""
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr)  # noqa: T201 - it is as it is
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text(text, overflow="ignore"), crop=False)
+
+
 def as_json(error: Exception) -> dict[str, object]:
     """Return an expected error as values that JSON can hold."""
     return {
@@ -68,6 +84,10 @@ def _hint(error: Exception) -> str | None:
     """Return which command helps after an error of the registry, which knows no commands."""
     import registry
 
+    if isinstance(error, registry.InvalidArgumentError) and error.name == "reference":
+        bare = str(error.got)
+        alias = f"@{bare}" if _ALIAS.fullmatch(bare) else "@champion"
+        return f"An alias is written {alias}, and a version 7 or mnist/7."
     if isinstance(error, registry.GateError):
         return (
             f"`digits show {error.reference}` shows its gate; "

@@ -33,7 +33,7 @@ def _bars(console: Console) -> Iterator[Listener]:
     columns = (
         TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=26)),
         BarColumn(14),
-        TextColumn("{task.percentage:>3.0f} %"),
+        _Share(),
         _Remaining(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[remark]}", table_column=Column(no_wrap=True)),
     )
@@ -44,22 +44,33 @@ def _bars(console: Console) -> Iterator[Listener]:
             if activity not in tasks:
                 # What was done before this run says nothing about its rate.
                 tasks[activity] = progress.add_task(
-                    activity, total=total, remark=remark, before=done
+                    activity, total=total or None, remark=remark, before=done
                 )
-            progress.update(tasks[activity], completed=done, total=total, remark=remark)
+                for earlier in list(tasks.values())[:-1]:
+                    # What had no end in sight has ended by now.
+                    if progress.tasks[earlier].total is None:
+                        progress.update(earlier, completed=1, total=1, remark="")
+            progress.update(tasks[activity], completed=done, total=total or None, remark=remark)
 
         yield listen
 
 
+class _Share(ProgressColumn):
+    """The share that is done, in percent; nothing if no end is in sight."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:>3.0f} %")
+
+
 class _Remaining(ProgressColumn):
-    """The remaining time, and the time that it took at the end."""
+    """The remaining time; the time that has passed if it is done, or no end is in sight."""
 
     def render(self, task: Task) -> Text:
         elapsed = task.finished_time if task.finished else task.elapsed
-        if task.finished:
+        if task.finished or task.total is None:
             return Text(_clock(elapsed or 0))
         done = task.completed - task.fields["before"]
-        if not elapsed or done <= 0 or task.total is None:
+        if not elapsed or done <= 0:
             return Text("")
         return Text(f"{_clock(elapsed / done * (task.total - task.completed))} left")
 
@@ -95,7 +106,9 @@ class _WarningPrinter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = f"{record.levelname.capitalize()}: {record.getMessage()}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        # On a terminal, lines are broken between words; elsewhere, a record is a line.
+        text = Text(line, overflow="ignore")
+        self._console.print(text, soft_wrap=not self._console.is_terminal, crop=False)
 
 
 @contextlib.contextmanager

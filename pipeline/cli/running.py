@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -16,7 +17,7 @@ _T = TypeVar("_T")
 _FLOWS_WITH_TASK_RUNNER = frozenset({"score"})
 
 _STARTING = (
-    "Starting a Prefect server for this run; this takes about 20 seconds (--direct goes without)."
+    "Starting a Prefect server for this run, which takes about 20 seconds (--direct goes without)."
 )
 
 
@@ -24,7 +25,7 @@ def call(job: Callable[..., _T], *args: Any, quiet: bool = False, **parameters: 
     """Call a function that runs a job, and show its progress unless that is not wanted."""
     from pipeline.cli.progress_display import show_progress
 
-    with show_progress(quiet=quiet):
+    with _stopped_with_advice(), show_progress(quiet=quiet):
         return job(*args, **parameters)
 
 
@@ -42,14 +43,17 @@ def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> A
         use_server,
     )
     from pipeline.flows.server import free_port, prefect_server
+    from pipeline.progress import report
 
     with_task_runner = name in _FLOWS_WITH_TASK_RUNNER
     if with_task_runner:
         require_task_runner(settings)
+    is_starting = False
     with contextlib.ExitStack() as stack:
         if has_server():
             require_server()
         else:
+            is_starting = True
             if not quiet:
                 typer.echo(_STARTING, err=True)
             if with_task_runner and settings.task_runner != "threads":
@@ -58,9 +62,30 @@ def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> A
                 address = stack.enter_context(prefect_server(free_port(), log))
                 use_server(address)
                 stack.callback(_send_logs)
-        from pipeline.flows import flows
 
-        return call(getattr(flows, name), *args, quiet=quiet, **parameters)
+        def run(*args: Any, **parameters: Any) -> Any:
+            if is_starting and sys.stderr.isatty():
+                # A sign of life: a bar without an end, and the time that has passed.
+                report("Start a Prefect server", 0, 0)
+            from pipeline.flows import flows
+
+            return getattr(flows, name)(*args, **parameters)
+
+        return call(run, *args, quiet=quiet, **parameters)
+
+
+@contextlib.contextmanager
+def _stopped_with_advice() -> Iterator[None]:
+    """Say what Ctrl-C leaves: every job keeps what it has finished, and resumes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            "Stopped. Nothing that was finished is lost: run the same command again, and it goes "
+            "on from there.",
+            err=True,
+        )
+        raise
 
 
 def prepare_prefect(*, console_level: str) -> "Settings":
