@@ -1,10 +1,12 @@
 """Retraining, scoring and everything that they need: plain functions, flows, and a command line.
 
->>> from pipeline import open_registry, ingest, retrain, score
+>>> from pipeline import Classifier, ingest, open_registry, retrain, score
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+__version__: str
 
 if TYPE_CHECKING:
     from pipeline.errors import (
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     )
     from pipeline.jobs.inbox import score_inbox
     from pipeline.jobs.ingestion import ingest
+    from pipeline.jobs.planning import (
+        RetrainingPlan,
+        ScoringPlan,
+        plan_retraining,
+        plan_scoring,
+    )
     from pipeline.jobs.pruning import Pruned, prune
     from pipeline.jobs.reproduction import reproduce
     from pipeline.jobs.retraining import retrain
@@ -58,7 +66,9 @@ __all__ = [
     "Refused",
     "Registered",
     "Reproduction",
+    "RetrainingPlan",
     "Scoring",
+    "ScoringPlan",
     "ServerError",
     "Settings",
     "SettingsError",
@@ -66,9 +76,12 @@ __all__ = [
     "Unchanged",
     "UnreachableError",
     "WorkerError",
+    "__version__",
     "ingest",
     "load_settings",
     "open_registry",
+    "plan_retraining",
+    "plan_scoring",
     "prune",
     "reproduce",
     "retrain",
@@ -99,7 +112,9 @@ _MODULES = {
     "Refused": "pipeline.training.outcome",
     "Registered": "pipeline.training.outcome",
     "Reproduction": "pipeline.training.outcome",
+    "RetrainingPlan": "pipeline.jobs.planning",
     "Scoring": "pipeline.scoring.outcome",
+    "ScoringPlan": "pipeline.jobs.planning",
     "ServerError": "pipeline.errors",
     "Settings": "pipeline.settings",
     "SettingsError": "pipeline.errors",
@@ -110,6 +125,8 @@ _MODULES = {
     "ingest": "pipeline.jobs.ingestion",
     "load_settings": "pipeline.settings",
     "open_registry": "pipeline.models",
+    "plan_retraining": "pipeline.jobs.planning",
+    "plan_scoring": "pipeline.jobs.planning",
     "prune": "pipeline.jobs.pruning",
     "reproduce": "pipeline.jobs.reproduction",
     "retrain": "pipeline.jobs.retraining",
@@ -121,6 +138,10 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("digits-pipeline")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 _TEMPORARY = ".tmp"
 
+LOCK = ".lock"
+"""File of a directory that `locked` locks; it stays."""
+
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
@@ -90,7 +93,7 @@ def locked(directory: Path, *, wait: bool = True) -> Iterator[None]:
         If another process has the lock and `wait` is false.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("a") as handle:
+    with (directory / LOCK).open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 

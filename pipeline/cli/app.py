@@ -1,5 +1,6 @@
 """The command `digits`: its groups of commands, and how it ends."""
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pipeline.cli import (
     maintenance,
     monitoring,
     pages,
+    predicting,
     retention,
     retraining,
     scoring,
@@ -38,6 +40,7 @@ app = typer.Typer(
 for commands in (
     retraining,
     scoring,
+    predicting,
     serving,
     versions,
     aliases,
@@ -46,11 +49,20 @@ for commands in (
     maintenance,
     monitoring,
     pages,
+    predicting,
     retention,
     archives,
     pages,
 ):
     app.add_typer(commands.app)
+
+
+def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
+    if is_asked:
+        import pipeline
+
+        typer.echo(f"digits {pipeline.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -60,19 +72,27 @@ def digits(
         bool,
         typer.Option(_DEBUG, help="Show the traceback of a failure; before or after any command."),
     ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
 ) -> None:
     """Show ``--debug`` in the help: `main` takes it from the command line before Typer reads it."""
 
 
 def main() -> None:
     """Run the command line. An expected failure is one message, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # What was done is not lost because a terminal does not know a letter.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     arguments, debug = _without_debug(sys.argv[1:])
     try:
         app(arguments, prog_name="digits")
     except Exception as error:
         if debug or not failures.is_expected(error):
             raise
-        typer.echo(f"Error: {failures.message(error)}", err=True)
+        failures.show(f"Error: {failures.message(error)}")
         if "--json" in arguments:
             typer.echo(json.dumps(failures.as_json(error), indent=2))
         sys.exit(failures.exit_status(error))

@@ -1,6 +1,11 @@
 """How a command ends if it fails: the message, a hint at what to do next, and the exit status."""
 
 import os
+import re
+import sys
+
+# What can be an alias, if an @ precedes it.
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]*")
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -20,8 +25,8 @@ def is_expected(error: Exception) -> bool:
 def exit_status(error: Exception) -> int:
     """Return the exit status of an expected error.
 
-    An argument that is outside its domain is wrong usage, and so is an environment variable that
-    cannot be used, whichever package finds out.
+    An argument that is outside its domain is wrong usage, and so is an input or an output that
+    cannot be used, or such an environment variable, whichever package finds out.
     """
     import nn
     import pipeline.errors
@@ -35,7 +40,9 @@ def exit_status(error: Exception) -> int:
         return FAILED
     wrong_usage = (
         nn.InvalidParameterError,
+        pipeline.errors.InputError,
         pipeline.errors.InvalidParameterError,
+        pipeline.errors.OutputError,
         pipeline.errors.SettingsError,
         registry.InvalidArgumentError,
         registry.UnsupportedError,
@@ -49,6 +56,17 @@ def message(error: Exception) -> str:
         return f"{os.fsdecode(error.filename)}: {error.strerror}."
     hint = _hint(error)
     return f"{error}\n{hint}" if hint else str(error)
+
+
+def show(text: str) -> None:
+    """Print a message on standard error; on a terminal, its lines are broken between words."""
+    if not sys.stderr.isatty():
+        print(text, file=sys.stderr)  # noqa: T201 - it is as it is
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text(text, overflow="ignore"), crop=False)
 
 
 def as_json(error: Exception) -> dict[str, object]:
@@ -66,6 +84,10 @@ def _hint(error: Exception) -> str | None:
     """Return which command helps after an error of the registry, which knows no commands."""
     import registry
 
+    if isinstance(error, registry.InvalidArgumentError) and error.name == "reference":
+        bare = str(error.got)
+        alias = f"@{bare}" if _ALIAS.fullmatch(bare) else "@champion"
+        return f"An alias is written {alias}, and a version 7 or mnist/7."
     if isinstance(error, registry.GateError):
         return (
             f"`digits show {error.reference}` shows its gate; "

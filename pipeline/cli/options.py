@@ -10,7 +10,11 @@ PresetName = Literal["quick", "standard", "best"]
 NormalizeName = Literal["auto", "always", "never"]
 PolarityName = Literal["auto", "dark", "light"]
 
-Preset = Annotated[PresetName, typer.Option(help="Size and length of the training.")]
+FORMAT_NAMES = ("parquet", "csv", "xlsx", "jsonl")
+
+Preset = Annotated[
+    PresetName, typer.Option("--preset", "-p", help="Size and length of the training.")
+]
 MinAccuracy = Annotated[
     float | None,
     typer.Option(
@@ -30,6 +34,29 @@ LabelledImages = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Run without Prefect; this starts faster.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress and no report, only warnings.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")]
+
+ScoringModel = Annotated[
+    str, typer.Option("--model", "-m", metavar="REF", help="The version that reads the images.")
+]
+Normalize = Annotated[
+    NormalizeName,
+    typer.Option(help="Which images to normalize: those unlike MNIST's, all, or none."),
+]
+Ink = Annotated[
+    PolarityName,
+    typer.Option(help="Whether ink is darker or lighter than the paper; auto finds out."),
+]
+Reject = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Predict nothing if the novelty, a p-value, is smaller."),
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reference = Annotated[

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from pipeline.progress import Listener, reporting_to
 
@@ -15,34 +17,68 @@ _INTERVAL = 5.0
 
 
 @contextlib.contextmanager
-def show_progress() -> Iterator[None]:
-    """Show the progress and the warnings of this block on standard error."""
+def show_progress(*, quiet: bool = False) -> Iterator[None]:
+    """Show the progress and the warnings of this block on standard error; if quiet, warnings."""
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_bars(console)) if console.is_terminal else _lines(console)
         stack.enter_context(_warnings(console))
-        stack.enter_context(reporting_to(listener))
+        if not quiet:
+            bars = stack.enter_context(_bars(console)) if console.is_terminal else _lines(console)
+            stack.enter_context(reporting_to(bars))
         yield
 
 
 @contextlib.contextmanager
 def _bars(console: Console) -> Iterator[Listener]:
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[remark]}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=26)),
+        BarColumn(14),
+        _Share(),
+        _Remaining(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[remark]}", table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=console) as progress:
         tasks = {}
 
         def listen(activity: str, done: float, total: float, remark: str) -> None:
             if activity not in tasks:
-                tasks[activity] = progress.add_task(activity, total=total, remark=remark)
-            progress.update(tasks[activity], completed=done, total=total, remark=remark)
+                # What was done before this run says nothing about its rate.
+                tasks[activity] = progress.add_task(
+                    activity, total=total or None, remark=remark, before=done
+                )
+                for earlier in list(tasks.values())[:-1]:
+                    # What had no end in sight has ended by now.
+                    if progress.tasks[earlier].total is None:
+                        progress.update(earlier, completed=1, total=1, remark="")
+            progress.update(tasks[activity], completed=done, total=total or None, remark=remark)
 
         yield listen
+
+
+class _Share(ProgressColumn):
+    """The share that is done, in percent; nothing if no end is in sight."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:>3.0f} %")
+
+
+class _Remaining(ProgressColumn):
+    """The remaining time; the time that has passed if it is done, or no end is in sight."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time if task.finished else task.elapsed
+        if task.finished or task.total is None:
+            return Text(_clock(elapsed or 0))
+        done = task.completed - task.fields["before"]
+        if not elapsed or done <= 0:
+            return Text("")
+        return Text(f"{_clock(elapsed / done * (task.total - task.completed))} left")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _lines(console: Console) -> Listener:
@@ -70,7 +106,9 @@ class _WarningPrinter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = f"{record.levelname.capitalize()}: {record.getMessage()}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        # On a terminal, lines are broken between words; elsewhere, a record is a line.
+        text = Text(line, overflow="ignore")
+        self._console.print(text, soft_wrap=not self._console.is_terminal, crop=False)
 
 
 @contextlib.contextmanager

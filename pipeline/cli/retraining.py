@@ -1,24 +1,38 @@
 """The commands that get data and train: ingest, retrain and reproduce."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli import running
 from pipeline.cli.failures import FAILED, REFUSED
-from pipeline.cli.options import Direct, LabelledImages, MinAccuracy, Preset, Reference, Seed
+from pipeline.cli.options import (
+    Direct,
+    DryRun,
+    Json,
+    LabelledImages,
+    MinAccuracy,
+    Preset,
+    Quiet,
+    Reference,
+    Seed,
+)
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: digits ingest")
-def ingest() -> None:
+def ingest(*, json: Json = False, quiet: Quiet = False) -> None:
     """Download and verify MNIST, and convert it to Parquet."""
     from pipeline.jobs.ingestion import ingest as job
-    from pipeline.reporting.text import show
+    from pipeline.reporting.job_json import ingestion_json
+    from pipeline.reporting.text import show, show_json
 
-    data = running.call(job)
-    show(*(str(reference.path) for reference in (data.train, data.test)))
+    data = running.call(job, quiet=quiet or json)
+    if json:
+        show_json(ingestion_json(data))
+    elif not quiet:
+        show(*(str(reference.path) for reference in (data.train, data.test)))
 
 
 @app.command(epilog="Example: digits retrain --preset quick --direct")
@@ -34,35 +48,60 @@ def retrain(
     no_promote: Annotated[
         bool, typer.Option("--no-promote", help="Register the version, but keep the champion.")
     ] = False,
+    dry_run: DryRun = False,
     direct: Direct = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a candidate; if it passes the gate, register and promote it.
 
     If the champion was made of the same inputs, configuration and code, nothing is trained.
     """
-    parameters = {
+    from pipeline.reporting.text import show, show_json
+
+    parameters: dict[str, Any] = {
         "preset": preset,
         "min_accuracy": min_accuracy,
         "seed": seed,
         "labelled": labelled,
-        "promote": not no_promote,
         "force": force,
     }
+    if dry_run:
+        from pipeline.cli.plans import show_plan
+        from pipeline.jobs.planning import plan_retraining
+
+        show_plan(plan_retraining(**parameters), json=json)
+        return
+    parameters["promote"] = not no_promote
     if direct:
         from pipeline.jobs.retraining import retrain as job
 
-        outcome = running.call(job, **parameters)
+        outcome = running.call(job, quiet=quiet or json, **parameters)
     else:
-        outcome = running.run_flow("retrain", **parameters)
+        if labelled is not None:
+            _require_labelled(labelled)
+        outcome = running.run_flow("retrain", quiet=quiet or json, **parameters)
 
-    from pipeline.reporting.tables import retraining_card
-    from pipeline.reporting.text import show
     from pipeline.training.outcome import Refused
 
-    show(retraining_card(outcome))
+    if json:
+        from pipeline.reporting.job_json import retraining_json
+
+        show_json(retraining_json(outcome))
+    elif not quiet:
+        from pipeline.reporting.tables import retraining_card
+
+        show(retraining_card(outcome))
     if isinstance(outcome, Refused):
         typer.echo(f"Refused: {outcome.verdict.reason}. The champion stays.", err=True)
         raise typer.Exit(REFUSED)
+
+
+def _require_labelled(labelled: str) -> None:
+    """Find a missing directory before a server is started, and a password before it is recorded."""
+    from pipeline.data.labelled.listing import list_labelled
+
+    list_labelled(labelled)
 
 
 @app.command(epilog="Example: digits reproduce mnist/3")
@@ -76,6 +115,8 @@ def reproduce(
             help="The labelled images it was trained on, if this machine no longer has them.",
         ),
     ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a version again from its recorded lineage, and compare the weights.
 
@@ -83,9 +124,14 @@ def reproduce(
     """
     from pipeline.jobs.reproduction import reproduce as job
     from pipeline.reporting.tables import reproduction_card
-    from pipeline.reporting.text import show
+    from pipeline.reporting.text import show, show_json
 
-    reproduction = running.call(job, reference, labelled=labelled)
-    show(reproduction_card(reproduction))
+    reproduction = running.call(job, reference, labelled=labelled, quiet=quiet or json)
+    if json:
+        from pipeline.reporting.job_json import reproduction_json
+
+        show_json(reproduction_json(reproduction))
+    elif not quiet:
+        show(reproduction_card(reproduction))
     if not reproduction.is_identical:
         raise typer.Exit(FAILED)

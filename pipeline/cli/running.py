@@ -2,7 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -15,16 +16,20 @@ _T = TypeVar("_T")
 # The flows that map a stage over shards. Only these use the task runner of the settings.
 _FLOWS_WITH_TASK_RUNNER = frozenset({"score"})
 
+_STARTING = (
+    "Starting a Prefect server for this run, which takes about 20 seconds (--direct goes without)."
+)
 
-def call(job: Callable[..., _T], *args: Any, **parameters: Any) -> _T:
-    """Call a function that runs a job, and show its progress."""
+
+def call(job: Callable[..., _T], *args: Any, quiet: bool = False, **parameters: Any) -> _T:
+    """Call a function that runs a job, and show its progress unless that is not wanted."""
     from pipeline.cli.progress_display import show_progress
 
-    with show_progress():
+    with _stopped_with_advice(), show_progress(quiet=quiet):
         return job(*args, **parameters)
 
 
-def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
+def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> Any:
     """Run a job as the flow of that name, and show its progress.
 
     The flow runs against the user's Prefect server. If there is none, a temporary one is started.
@@ -38,24 +43,49 @@ def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
         use_server,
     )
     from pipeline.flows.server import free_port, prefect_server
+    from pipeline.progress import report
 
     with_task_runner = name in _FLOWS_WITH_TASK_RUNNER
     if with_task_runner:
         require_task_runner(settings)
+    is_starting = False
     with contextlib.ExitStack() as stack:
         if has_server():
             require_server()
         else:
-            typer.echo("Starting a Prefect server for this run (--direct goes without).", err=True)
+            is_starting = True
+            if not quiet:
+                typer.echo(_STARTING, err=True)
             if with_task_runner and settings.task_runner != "threads":
                 # Otherwise each worker would start a temporary server of its own.
                 log = settings.home / "prefect-server.log"
                 address = stack.enter_context(prefect_server(free_port(), log))
                 use_server(address)
                 stack.callback(_send_logs)
-        from pipeline.flows import flows
 
-        return call(getattr(flows, name), *args, **parameters)
+        def run(*args: Any, **parameters: Any) -> Any:
+            if is_starting and sys.stderr.isatty():
+                # A sign of life: a bar without an end, and the time that has passed.
+                report("Start a Prefect server", 0, 0)
+            from pipeline.flows import flows
+
+            return getattr(flows, name)(*args, **parameters)
+
+        return call(run, *args, quiet=quiet, **parameters)
+
+
+@contextlib.contextmanager
+def _stopped_with_advice() -> Iterator[None]:
+    """Say what Ctrl-C leaves: every job keeps what it has finished, and resumes."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            "Stopped. Nothing that was finished is lost: run the same command again, and it goes "
+            "on from there.",
+            err=True,
+        )
+        raise
 
 
 def prepare_prefect(*, console_level: str) -> "Settings":

@@ -7,12 +7,34 @@ import typer
 
 from pipeline.cli import running
 from pipeline.cli.failures import FAILED
-from pipeline.cli.options import Direct, NormalizeName, PolarityName
+from pipeline.cli.options import (
+    FORMAT_NAMES,
+    Direct,
+    DryRun,
+    Force,
+    Ink,
+    Json,
+    Normalize,
+    PolarityName,
+    Quiet,
+    Reject,
+    ScoringModel,
+)
 
 if TYPE_CHECKING:
-    from pipeline.scoring.outcome import Scoring
+    from pipeline.scoring.outcome import Options, Scoring
 
 app = typer.Typer()
+
+
+def _known_formats(values: list[str] | None) -> list[str]:
+    """Return the names in options such as ``csv,xlsx``."""
+    names = [name.strip() for value in values or [] for name in value.split(",")]
+    for name in names:
+        if name not in FORMAT_NAMES:
+            raise typer.BadParameter(f"expected {', '.join(FORMAT_NAMES)}, got {name!r}.")
+    return names
+
 
 Inputs = Annotated[
     list[str],
@@ -22,15 +44,9 @@ Inputs = Annotated[
         "s3://bucket/prefix; with --explain, one image file.",
     ),
 ]
-Output = Annotated[Path, typer.Option(help="Directory for predictions/, summary.json, review.csv.")]
-ScoringModel = Annotated[str, typer.Option(metavar="REF", help="The version that scores.")]
-Normalize = Annotated[
-    NormalizeName,
-    typer.Option(help="Which images to normalize: those unlike MNIST's, all, or none."),
-]
-Ink = Annotated[
-    PolarityName,
-    typer.Option(help="Whether ink is darker or lighter than the paper; auto finds out."),
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="Directory for predictions/, summary.json, review.csv."),
 ]
 Split = Annotated[
     int | None,
@@ -38,27 +54,34 @@ Split = Annotated[
         min=0, metavar="N", help="Cut each image into its N digits; 0: as many as it has."
     ),
 ]
-Reject = Annotated[
-    float | None,
-    typer.Option(min=0, max=1, help="Predict nothing if the novelty, a p-value, is smaller."),
-]
 Probabilities = Annotated[
-    bool, typer.Option("--probabilities", help="Write the probability of each digit.")
+    bool, typer.Option("--probabilities", "-p", help="Write the probability of each digit.")
 ]
 MinConfidence = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="List predictions with less confidence in review.csv."),
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        callback=_known_formats,
+        help="Also write predictions.csv, .xlsx or .jsonl: csv, xlsx, jsonl or several with "
+        "commas. The Parquet data set is always written.",
+    ),
 ]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Draw how one image file is normalized, step by step.")
 ]
 
 
-@app.command(epilog="Example: digits score scans/ --output scores/")
+@app.command(epilog="Example: digits score scans/ --output scores/ --format xlsx")
 def score(
     *,
     inputs: Inputs,
-    output: Output,
+    output: Output = Path("scores"),
     model: ScoringModel = "mnist@champion",
     normalize: Normalize = "auto",
     ink: Ink = "auto",
@@ -66,8 +89,13 @@ def score(
     reject: Reject = None,
     probabilities: Probabilities = False,
     min_confidence: MinConfidence = None,
+    formats: Formats = None,
     explain: Explain = False,
+    force: Force = False,
+    dry_run: DryRun = False,
     direct: Direct = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score images, as files or as rows of Parquet, into a Parquet data set.
 
@@ -82,18 +110,32 @@ def score(
 
     from pipeline.scoring.outcome import Options
 
+    options = Options(normalize, ink, split, reject, probabilities)
+    if dry_run:
+        from pipeline.cli.plans import show_plan
+        from pipeline.jobs.planning import plan_scoring
+
+        plan = plan_scoring(inputs, output, model=model, options=options, force=force)
+        show_plan(plan, json=json)
+        return
     parameters = {
         "model": model,
-        "options": Options(normalize, ink, split, reject, probabilities),
         "min_confidence": min_confidence,
+        "formats": formats or [],
+        "force": force,
     }
     run = _score_directly if direct else _score_as_flow
-    scoring = run(inputs, output, parameters)
+    scoring = run(inputs, output, options, parameters, quiet=quiet or json)
+    if json:
+        from pipeline.reporting.job_json import scoring_json
+        from pipeline.reporting.text import show_json
 
-    from pipeline.reporting.tables import scoring_table
-    from pipeline.reporting.text import show
+        show_json(scoring_json(scoring))
+    elif not quiet:
+        from pipeline.reporting.tables import scoring_table
+        from pipeline.reporting.text import show
 
-    show(scoring_table(scoring))
+        show(scoring_table(scoring))
     if not scoring.counts.predicted:
         typer.echo("Error: no image got a prediction; the reasons are above.", err=True)
         raise typer.Exit(FAILED)
@@ -102,18 +144,38 @@ def score(
 @app.command(epilog="Example: digits sample --count 1000 --output sample/")
 def sample(
     *,
-    count: Annotated[int, typer.Option(min=1, help="Number of images.")],
-    output: Annotated[Path, typer.Option(help="Directory for the images and labels.csv.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Number of images.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Directory for the images and labels.csv.")
+    ],
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds draw equal images.")] = 0,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write MNIST test images as PNG files with their labels, to try scoring on."""
     from pipeline.jobs.sampling import sample as job
 
-    written = running.call(job, count, output, seed=seed)
-    typer.echo(f"{written} images and labels.csv are in {output}.")
+    written = running.call(job, count, output, seed=seed, force=force, quiet=quiet or json)
+    if json:
+        from pipeline.reporting.job_json import sample_json
+        from pipeline.reporting.text import show_json
+
+        show_json(sample_json(written, output))
+    elif not quiet:
+        from pipeline.reporting.text import counted
+
+        typer.echo(f"{counted(written, 'image')} and labels.csv are in {output}.")
 
 
-def _score_directly(inputs: list[str], output: Path, parameters: dict[str, Any]) -> "Scoring":
+def _score_directly(
+    inputs: list[str],
+    output: Path,
+    options: "Options",
+    parameters: dict[str, Any],
+    *,
+    quiet: bool,
+) -> "Scoring":
     from dataclasses import asdict
 
     from pipeline.jobs.scoring import score as job
@@ -121,17 +183,29 @@ def _score_directly(inputs: list[str], output: Path, parameters: dict[str, Any])
     from pipeline.stages import run_stages_with
 
     with worker_processes() as runner, run_stages_with(runner):
-        options = asdict(parameters.pop("options"))
-        return running.call(job, inputs, output, **parameters, **options)
+        return running.call(job, inputs, output, quiet=quiet, **asdict(options), **parameters)
 
 
-def _score_as_flow(inputs: list[str], output: Path, parameters: dict[str, Any]) -> "Scoring":
-    from pipeline.inputs.stores import locate
+def _score_as_flow(
+    inputs: list[str],
+    output: Path,
+    options: "Options",
+    parameters: dict[str, Any],
+    *,
+    quiet: bool,
+) -> "Scoring":
+    from pipeline.flows.environment import require_task_runner
+    from pipeline.jobs.scoring import check
+    from pipeline.settings import load_settings
 
-    # A password in an address is refused here, before Prefect would record it.
-    for address in inputs:
-        locate(address)
-    scoring: Scoring = running.run_flow("score", inputs, output.absolute(), **parameters)
+    # What is wrong is found before a server is started. That includes a password in an address,
+    # which Prefect would record.
+    settings = load_settings()
+    require_task_runner(settings)
+    check(inputs, output, settings=settings, **parameters)
+    scoring: Scoring = running.run_flow(
+        "score", inputs, output.absolute(), options=options, quiet=quiet, **parameters
+    )
     return scoring
 
 

@@ -1,8 +1,9 @@
-"""The commands that ask about versions: versions, models, show, compare and history."""
+"""The commands that ask about versions: versions, models, show, explain, compare and history."""
 
+import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +11,9 @@ from pipeline.cli import running
 from pipeline.cli.failures import FAILED
 from pipeline.cli.moments import parse_moment
 from pipeline.cli.options import Json, Model, Reference
+
+if TYPE_CHECKING:
+    from registry import Registry
 
 app = typer.Typer()
 
@@ -32,6 +36,19 @@ _Format = Annotated[
     Literal["table", "json", "csv", "parquet"],
     typer.Option("--format", help="csv and parquet have a column for each value."),
 ]
+
+_At = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="TIME",
+        parser=parse_moment,
+        help="Show it as it was then: at the end of a day (2026-11-20), of a minute "
+        "(2026-11-20 18:00) or of a second, in UTC unless there is an offset (+01:00).",
+    ),
+]
+
+# A metric in a condition.
+_METRIC = re.compile(r"\bmetrics\.([A-Za-z0-9_.-]+)")
 
 # Maximum number of events in a table.
 _EVENTS = 50
@@ -72,6 +89,8 @@ def versions(
     last = None if after is None else full_reference(after)
     with open_registry(create=False) as registry:
         rows = registry.versions(model, where=where, order_by=sort, limit=limit, after=last)
+        if where is not None and not rows:
+            _name_unknown_metrics(registry, model, where)
     if json or format_ == "json":
         show_json([version_json(version) for version in rows])
     elif format_ != "table":
@@ -85,6 +104,21 @@ def versions(
             err=True,
         )
         raise typer.Exit(FAILED)
+
+
+def _name_unknown_metrics(registry: "Registry", model: str | None, where: str) -> None:
+    """Say which metrics of a condition no version has: probably they are misspelt."""
+    asked = dict.fromkeys(_METRIC.findall(where))
+    unknown = [
+        name for name in asked if not registry.versions(model, order_by=f"metrics.{name}", limit=1)
+    ]
+    newest = registry.versions(model, limit=1)
+    if unknown and newest:
+        known = ", ".join(newest[0].metrics) or "none"
+        typer.echo(
+            f"No version has a metric {' or '.join(unknown)}. {newest[0].reference} has: {known}.",
+            err=True,
+        )
 
 
 @app.command(epilog="Example: digits models")
@@ -107,29 +141,52 @@ def models(*, json: Json = False) -> None:
 def show(
     *,
     reference: Reference,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="TIME",
-            parser=parse_moment,
-            help="Show the version as it was then: at the end of a day (2026-11-20), of a minute "
-            "(2026-11-20 18:00) or of a second, in UTC unless there is an offset (+01:00).",
-        ),
-    ] = None,
+    at: _At = None,
     json: Json = False,
 ) -> None:
     """Show one version in full."""
-    from pipeline.models import full_reference, open_registry
+    from pipeline.models import CHAMPION, full_reference, open_registry
     from pipeline.reporting import text
+    from pipeline.reporting.explanations import why_in_use
     from pipeline.reporting.registry_json import version_json
     from pipeline.reporting.registry_tables import version_card
 
     with open_registry(create=False) as registry:
         version = registry.get(full_reference(reference), at=at)
+        why = None if json else why_in_use(registry, version, CHAMPION)
     if json:
         text.show_json(version_json(version))
     else:
-        text.show(version_card(version))
+        text.show(version_card(version, why))
+
+
+@app.command(epilog="Example: digits explain @champion --at 2026-11-24")
+def explain(
+    *,
+    alias: Annotated[
+        str, typer.Argument(metavar="ALIAS", help="An alias: @champion, mnist@champion.")
+    ] = "@champion",
+    at: _At = None,
+    json: Json = False,
+) -> None:
+    """Explain an alias: which version it was, since when, until when, and why it came and went."""
+    from pipeline.models import full_reference, open_registry
+    from pipeline.reporting import text
+    from pipeline.reporting.explanations import (
+        explain_alias,
+        explanation_card,
+        explanation_json,
+    )
+
+    name, mark, short = full_reference(alias).partition("@")
+    if not mark:
+        raise typer.BadParameter(f"expected an alias such as @champion, got {alias!r}.")
+    with open_registry(create=False) as registry:
+        explanation = explain_alias(registry, name, short, at)
+    if json:
+        text.show_json(explanation_json(explanation))
+    else:
+        text.show(explanation_card(explanation))
 
 
 @app.command(epilog="Example: digits compare @champion 7")

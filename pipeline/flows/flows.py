@@ -6,7 +6,7 @@ settings when it is imported.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,7 @@ from pipeline.jobs import inbox as inbox_job
 from pipeline.jobs import ingestion, retraining, scoring
 from pipeline.progress import reporting_to
 from pipeline.reporting import markdown
+from pipeline.scoring.formats import Format
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.settings import load_settings
 from pipeline.stages import run_stages_with
@@ -94,6 +95,8 @@ def score(
     model: str = "mnist@champion",
     options: Options | None = None,
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+    formats: Sequence[Format] = (),
+    force: bool = False,  # noqa: FBT001, FBT002
 ) -> Scoring:
     """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
     require_task_runner(load_settings())
@@ -103,6 +106,8 @@ def score(
             output,
             model=model,
             min_confidence=min_confidence,
+            formats=formats,
+            force=force,
             **asdict(options or Options()),
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.images.reading import Reader, Seen, Sheet, as_seen, digits_as_seen
+from pipeline.progress import counted
 
 UNKNOWN = -1
 """The label of an image whose label is unknown."""
@@ -61,6 +62,7 @@ def batch_of(
     labels : ndarray of int8, shape (len(paths),)
     reader : Reader
     """
+    sheets = counted(sheets)
     if reader.split is None:
         return seen_as_batch(paths, as_seen(sheets, len(paths), reader), labels)
     seen, numbers = digits_as_seen(sheets, reader)

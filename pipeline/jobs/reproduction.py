@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from nn import NetworkError, NeuralNetwork
@@ -23,9 +23,9 @@ from registry import BlobError, ModelVersion
 
 
 def reproduce(
-    reference: str,
+    reference: str | int | ModelVersion,
     *,
-    labelled: str | Path | None = None,
+    labelled: str | PathLike[str] | None = None,
     settings: Settings | None = None,
 ) -> Reproduction:
     """Train a version again from its recorded lineage, and compare the weights.
@@ -34,9 +34,9 @@ def reproduce(
 
     Parameters
     ----------
-    reference : str
-        Reference of the version.
-    labelled : str or Path, optional
+    reference : str, int or ModelVersion
+        The version.
+    labelled : str or PathLike, optional
         The labelled images it was trained on, if this machine no longer has them.
     settings : Settings, optional
         Those of the environment by default.
@@ -112,7 +112,10 @@ def _environment_changes(
 
 
 def _labelled(
-    version: ModelVersion, data: DataReference, source: str | Path | None, settings: Settings
+    version: ModelVersion,
+    data: DataReference,
+    source: str | PathLike[str] | None,
+    settings: Settings,
 ) -> LabelledReference | None:
     """Return the labelled images that a version was trained on; None if there were none."""
     sha256 = version.inputs.get("labelled")
@@ -121,7 +124,7 @@ def _labelled(
     kept = LabelledReference(path_of(settings.labelled, sha256), sha256)
     if kept.path.exists():
         return kept
-    collection = collect(source, data, settings.labelled) if source else None
+    collection = collect(str(source), data, settings.labelled) if source else None
     if collection is None or collection.reference != kept:
         got = "other images" if collection else "none"
         raise LineageError(

@@ -7,6 +7,7 @@ finished stage, and produces the same bytes.
 """
 
 import logging
+from os import PathLike
 from pathlib import Path
 
 from pipeline import files
@@ -41,7 +42,7 @@ def retrain(
     preset: str = "standard",
     min_accuracy: float | None = None,
     seed: int = 0,
-    labelled: str | Path | None = None,
+    labelled: str | PathLike[str] | None = None,
     promote: bool = True,
     force: bool = False,
     run_id: str | None = None,
@@ -60,7 +61,7 @@ def retrain(
         settings by default.
     seed : int
         Seed of the training. Equal seeds give equal weights.
-    labelled : str or Path, optional
+    labelled : str or PathLike, optional
         Labelled images that join MNIST: see `pipeline.data.labelled.collect`.
     promote : bool
         Whether ``mnist@champion`` moves to the new version.
@@ -85,8 +86,7 @@ def retrain(
         If the champion's weights do not match their digest.
     """
     settings = settings or load_settings()
-    thresholds = _thresholds(settings, min_accuracy)
-    _validate(preset, seed)
+    thresholds = check_parameters(settings, preset, seed, min_accuracy)
     with only_retraining(settings):
         remove_abandoned(settings.unfinished)
         data = ingest(settings=settings)
@@ -121,12 +121,12 @@ def retrain(
 
 
 def _collect(
-    labelled: str | Path | None, data: DataReference, settings: Settings
+    labelled: str | PathLike[str] | None, data: DataReference, settings: Settings
 ) -> Collection | None:
     """Collect the user's own images, if any were given, and require that most can be used."""
     if not labelled:
         return None
-    collection = collect(labelled, data, settings.labelled)
+    collection = collect(str(labelled), data, settings.labelled)
     collection.require_use(str(labelled))
     return collection
 
@@ -138,16 +138,22 @@ def conclude(outcome: Trained, work: Path) -> None:
     files.remove_directory(work)
 
 
-def _thresholds(settings: Settings, min_accuracy: float | None) -> Thresholds:
+def check_parameters(
+    settings: Settings, preset: str, seed: int, min_accuracy: float | None
+) -> Thresholds:
+    """Return the thresholds of the gate.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is outside its domain.
+    """
+    if preset not in PRESETS:
+        raise InvalidParameterError("preset", f"one of {', '.join(PRESETS)}", preset)
+    if seed < 0:
+        raise InvalidParameterError("seed", "an integer of at least 0", seed)
     if min_accuracy is None:
         return settings.gate
     if not 0 <= min_accuracy <= 1:
         raise InvalidParameterError("min_accuracy", "a fraction in [0, 1]", min_accuracy)
     return settings.gate.model_copy(update={"min_accuracy": min_accuracy})
-
-
-def _validate(preset: str, seed: int) -> None:
-    if preset not in PRESETS:
-        raise InvalidParameterError("preset", f"one of {', '.join(PRESETS)}", preset)
-    if seed < 0:
-        raise InvalidParameterError("seed", "an integer of at least 0", seed)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from pipeline.jobs.ingestion import ingest
 from pipeline.settings import Settings
 
 
-def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None = None) -> int:
+def sample(
+    count: int,
+    output: str | PathLike[str],
+    *,
+    seed: int = 0,
+    force: bool = False,
+    settings: Settings | None = None,
+) -> int:
     """Write MNIST test images as PNG files, with their labels in ``labels.csv``.
 
     Equal counts and seeds give equal files.
@@ -24,10 +32,12 @@ def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None
     ----------
     count : int
         Number of images, from 1 to the size of the test set.
-    output : Path
+    output : str or PathLike
         A directory, created if needed. It may hold an earlier sample of the same count and seed.
     seed : int
         Seed of the draw.
+    force : bool
+        Write into the directory whatever it holds.
     settings : Settings, optional
         Those of the environment by default.
 
@@ -43,6 +53,7 @@ def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None
     OutputError
         If the directory holds anything else.
     """
+    output = Path(output)
     data = ingest(settings=settings)
     test = parquet.read(data.test.path, data.test.split)
     if not 1 <= count <= len(test):
@@ -53,10 +64,11 @@ def sample(count: int, output: Path, *, seed: int = 0, settings: Settings | None
         present = {path.name for path in output.iterdir()} if output.exists() else set()
     except NotADirectoryError:
         raise OutputError(f"{output}: expected a directory, got a file.") from None
-    if others := present - set(names) - {FILE_NAME}:
+    others = present - set(names) - {FILE_NAME}
+    if others and not force:
         raise OutputError(
             f"{output}: expected an empty directory, got one that holds {min(others)!r}. "
-            "Choose another, or remove it first."
+            "Choose another, or write into it with --force."
         )
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")

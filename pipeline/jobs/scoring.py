@@ -6,7 +6,7 @@ atomically, so a run that was killed resumes with the shards that have no file y
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
 from pipeline.models import full_reference, open_registry
 from pipeline.monitoring.runs import recorded
-from pipeline.progress import report
-from pipeline.scoring.listing import list_images, unscored_shards
+from pipeline.scoring.formats import FORMATS
+from pipeline.scoring.listing import SHARDS, list_images, require_own, unscored_shards
 from pipeline.scoring.numbers import NUMBERS, write_numbers
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.recording import record_batch
 from pipeline.scoring.scorer import load_network, score_shard
 from pipeline.scoring.summary import summarize
+from pipeline.scoring.tracking import ScoringProgress
 from pipeline.settings import Settings, load_settings
 from pipeline.stages import map_stage, stage
 from registry import ModelVersion
@@ -45,6 +46,8 @@ def score(
     reject: float | None = None,
     probabilities: bool = False,
     min_confidence: float | None = None,
+    formats: str | Sequence[str] = (),
+    force: bool = False,
     settings: Settings | None = None,
 ) -> Scoring:
     """Score images: of directories, files, patterns, Parquet files and object stores.
@@ -78,6 +81,11 @@ def score(
     min_confidence : float, optional
         A fraction in [0, 1]. Predictions with less confidence are listed in ``review.csv``, for a
         person to review.
+    formats : str or sequence of str
+        ``csv``, ``xlsx`` and ``jsonl`` write ``predictions.csv`` and so on beside the data set.
+        ``parquet`` is always written.
+    force : bool
+        Overwrite files of the output that are not of an earlier scoring, or were changed since.
     settings : Settings, optional
         Those of the environment by default.
 
@@ -88,42 +96,78 @@ def score(
     InputError
         If an input has nothing to score, or cannot be read.
     OutputError
-        If the output is not a directory, or lies inside a Parquet data set that is scored.
+        If the output is not a directory, lies inside a Parquet data set that is scored, or has
+        files that would be overwritten.
     registry.NotFoundError
         If there is no such version.
     registry.BlobError
         If its weights are missing or do not match their digest.
     """
     started = time.time()
-    addresses, output = finding.input_list(inputs), Path(output)
     settings = settings or load_settings()
     options = Options(normalize, ink, split, reject, probabilities)
-    if min_confidence is not None and not 0 <= min_confidence <= 1:
-        raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
-    if output.exists() and not output.is_dir():
-        raise OutputError(f"{output}: expected a directory, got a file.")
-    version = resolve(settings, model)
-    # Everything that can be refused is refused before anything is written.
-    finding.check_inputs(addresses, output)
-    load_network(settings.blobs_url, version.sha256)
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    output = Path(output)
+    addresses, version = check(
+        inputs,
+        output,
+        model=model,
+        min_confidence=min_confidence,
+        formats=formats,
+        force=force,
+        settings=settings,
+    )
     # Of two runs with one output, the second waits, and finds everything done.
     with files.locked(output):
         listing = list_images(addresses, output, version, options)
         pending = unscored_shards(output, listing)
         resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
-        activity = f"Score with {version.reference}"
-        done = resumed
-        report(activity, done, listing.files)
+        progress = ScoringProgress(
+            f"Score with {version.reference}", output / SHARDS, resumed, listing.files
+        )
+        progress.report()
         calls = [(settings.blobs_url, version, output, shard, options) for shard in pending]
-        for count in map_stage(score_shard, calls):
-            done += count
-            report(activity, done, listing.files)
+        with progress.watching():
+            for count in map_stage(score_shard, calls):
+                progress.add(count)
         (output / NUMBERS).unlink(missing_ok=True)
         if options.split is not None:
             write_numbers(output, len(listing.sizes))
-        scoring = summarize(version, output, listing, min_confidence, resumed, started)
+        scoring = summarize(version, output, listing, min_confidence, formats, resumed, started)
         record_batch(settings, scoring, addresses, output, listing, options)
         return scoring
+
+
+def check(
+    inputs: str | PathLike[str] | Iterable[str | PathLike[str]],
+    output: Path,
+    *,
+    model: str | int | ModelVersion,
+    min_confidence: float | None,
+    formats: Sequence[str],
+    force: bool,
+    settings: Settings,
+) -> tuple[tuple[str, ...], ModelVersion]:
+    """Check everything that can be refused, before anything is written; arguments as for `score`.
+
+    Returns
+    -------
+    tuple of str
+        The inputs.
+    ModelVersion
+    """
+    addresses = finding.input_list(inputs)
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise InvalidParameterError("min_confidence", "a fraction in [0, 1]", min_confidence)
+    if unknown := set(formats) - set(FORMATS):
+        raise InvalidParameterError("formats", f"any of {', '.join(FORMATS)}", min(unknown))
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: expected a directory, got a file.")
+    version = resolve(settings, model)
+    finding.check_inputs(addresses, output)
+    require_own(output, force=force)
+    load_network(settings.blobs_url, version.sha256)
+    return addresses, version
 
 
 @stage

@@ -1,6 +1,7 @@
 """Records of the registry as Rich tables."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,7 +9,8 @@ from rich.text import Text
 
 from pipeline.metrics.drift import PROFILE
 from pipeline.reporting.registry_json import PARTS
-from pipeline.reporting.text import card, moment, plain, sparkline
+from pipeline.reporting.text import Card, Lines, moment, plain, sparkline, width
+from pipeline.reporting.words import refusal_in_words
 from pipeline.training.weight_diff import LayerDifference
 from registry import (
     Check,
@@ -21,8 +23,16 @@ from registry import (
     RegisteredModel,
 )
 
-# Maximum number of bars in a sparkline.
-_MAX_BARS = 60
+_READY = "ready"
+
+# Maximum number of bars in a sparkline; with its figures it fits into 80 columns.
+_MAX_BARS = 24
+
+# Columns from which there is room for seconds, hashes and reasons beside each other.
+_WIDE = 120
+
+# Decimal places of the metrics that are compared, so that their points are below each other.
+_DECIMALS = 6
 
 
 def versions_table(versions: Sequence[ModelVersion], *, is_search: bool) -> RenderableType:
@@ -37,49 +47,76 @@ def versions_table(versions: Sequence[ModelVersion], *, is_search: bool) -> Rend
     if not versions:
         none = "No versions." if is_search else "No versions yet. `digits retrain` makes the first."
         return Text(none)
-    table = Table("version", "aliases", "created (UTC)", box=None, pad_edge=False)
+    is_wide = width() >= _WIDE
+    # The state is worth a column if it is not the usual one.
+    has_states = is_wide or any(version.state != _READY for version in versions)
+    table = Table("version", box=None, pad_edge=False)
+    table.add_column("aliases", overflow="fold")
+    table.add_column("created (UTC)", no_wrap=True)
     for heading in ("validation", "test"):
-        table.add_column(heading, justify="right")
-    for heading in ("preset", "gate", "state", "sha256"):
-        table.add_column(heading)
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("preset", "gate", *(["state"] * has_states), *(["sha256"] * is_wide)):
+        table.add_column(heading, no_wrap=True)
     for version in versions:
         table.add_row(
             version.reference,
             ", ".join(version.aliases),
-            moment(version.created_at),
+            moment(version.created_at) if is_wide else _minute(version.created_at),
             *(_figure(version, name) for name in ("validation_accuracy", "test_accuracy")),
             plain(version.params.get("preset", "")),
             _gate(version),
-            version.state,
-            version.sha256[:12],
+            *([version.state] * has_states),
+            *([version.sha256[:12]] * is_wide),
         )
     return Group(table, *_sparkline(versions))
 
 
-def version_card(version: ModelVersion) -> RenderableType:
-    """Return everything about one version."""
-    table = card(version.reference)
-    table.add_row("aliases", ", ".join(version.aliases) or "none")
-    table.add_row("state", version.state)
+def version_card(version: ModelVersion, why: str | None = None) -> RenderableType:
+    """Return everything about one version.
+
+    Parameters
+    ----------
+    version : ModelVersion
+    why : str, optional
+        Why it came into use, as the history has it.
+    """
+    head = Card(version.reference)
+    head.add_row("aliases", ", ".join(version.aliases) or "none")
+    head.add_row("state", version.state)
     created_by = f" by {plain(version.created_by)}" if version.created_by else ""
-    table.add_row("created (UTC)", moment(version.created_at) + created_by)
+    head.add_row("created (UTC)", moment(version.created_at) + created_by)
+    if why:
+        head.add_row("why", plain(why))
     if version.description:
-        table.add_row("description", plain(version.description))
+        head.add_row("description", plain(version.description))
     if version.origin is not None:
-        table.add_row("copy of", plain(f"{version.origin.reference} in {version.origin.registry}"))
-    table.add_row("sha256", version.sha256)
-    table.add_row("size", f"{version.size:,} bytes")
+        head.add_row("copy of", plain(f"{version.origin.reference} in {version.origin.registry}"))
+    head.add_row("sha256", version.sha256)
+    head.add_row("size", f"{version.size:,} bytes")
     for name in ("parent", "code_version", "run_id"):
-        table.add_row(name.replace("_", " "), plain(getattr(version, name) or "none"))
-    for check in version.gate:
-        word, style = ("passed", "green") if check.passed else ("failed", "red")
-        table.add_row("gate", Text(f"{plain(check)}, {word}", style=style))
+        head.add_row(name.replace("_", " "), plain(getattr(version, name) or "none"))
     if not version.gate:
-        table.add_row("gate", "none recorded")
+        head.add_row("gate", "none recorded")
+    parts: list[RenderableType] = [head]
+    if version.gate:
+        parts.append(_gate_card(version.gate))
     for part in PARTS:
-        for name, value in getattr(version, part).items():
-            table.add_row(f"{part}.{plain(name)}", _value(value))
-    return table
+        values = {k: v for k, v in getattr(version, part).items() if (part, k) != ("tags", PROFILE)}
+        if values:
+            section = Card(part)
+            for name, value in values.items():
+                section.add_row(plain(name), _value(value))
+            parts.append(section)
+    return Group(*parts)
+
+
+def _gate_card(checks: Sequence[Check]) -> Card:
+    gate = Card("gate")
+    for check in checks:
+        word, style = ("passed", "green") if check.passed else ("failed", "red")
+        figures = str(check).removeprefix(check.name).strip()
+        gate.add_row(plain(check.name), Text(f"{plain(figures)}, {word}", style=style))
+    return gate
 
 
 def models_table(models: Sequence[RegisteredModel]) -> RenderableType:
@@ -107,62 +144,84 @@ def proposals_table(proposals: Sequence[Proposal]) -> RenderableType:
         return Text("No version waits for approval.")
     table = Table("version", "for", "by", "when (UTC)", "approved by", box=None, pad_edge=False)
     table.add_column("needed", justify="right")
-    table.add_column("why", overflow="fold")
+    is_wide = width() >= _WIDE
+    if is_wide:
+        table.add_column("why", overflow="fold")
     for proposal in proposals:
+        why = plain(proposal.reason or "")
         table.add_row(
             proposal.version,
             proposal.alias,
             plain(proposal.proposed_by),
-            moment(proposal.proposed_at),
+            moment(proposal.proposed_at) if is_wide else _minute(proposal.proposed_at),
             plain(", ".join(proposal.approved_by)),
             str(proposal.approvals_needed),
-            plain(proposal.reason or ""),
+            *([why] * is_wide),
         )
-    return table
+    reasons = () if is_wide else proposals
+    notes = [f"{each.version}: {plain(each.reason)}" for each in reasons if each.reason]
+    return Group(table, Lines(notes))
 
 
 def comparison_table(comparison: Comparison, layers: Sequence[LayerDifference]) -> RenderableType:
-    """Return the differences of two versions, side by side."""
+    """Return the differences of two versions, side by side, in a section for each part."""
     first, second = comparison.first, comparison.second
     table = Table("", first.reference, second.reference, box=None, pad_edge=False)
-    table.add_column("change", justify="right")
-    table.add_row("created (UTC)", moment(first.created_at), moment(second.created_at), "")
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    table.add_column("change", justify="right", no_wrap=True)
+    table.add_row("created (UTC)", _minute(first.created_at), _minute(second.created_at), "")
     table.add_row("aliases", ", ".join(first.aliases), ", ".join(second.aliases), "")
     table.add_row("sha256", first.sha256[:12], second.sha256[:12], "")
     for part in PARTS:
-        differences: Sequence[Difference] = getattr(comparison, part)
+        differences: Sequence[Difference] = [
+            each for each in getattr(comparison, part) if (part, each.name) != ("tags", PROFILE)
+        ]
+        if differences:
+            table.add_row(Text(part, style="bold"))
         for difference in differences:
             change = difference.change if part == "metrics" else None
             table.add_row(
-                f"{part}.{plain(difference.name)}",
-                *(_side(value) for value in (difference.first, difference.second)),
-                "" if change is None else f"{change:+.6g}",
+                f"  {plain(difference.name)}",
+                *(_side(value, part) for value in difference.values),
+                "" if change is None else f"{change:+.{_DECIMALS}f}",
             )
+    if layers:
+        table.add_row(Text("weights", style="bold"), "", "", "of the norm")
     for layer in layers:
-        distance = "" if layer.distance is None else f"{layer.distance:.1%} of its norm"
         shapes = [
             "none" if s is None else " × ".join(map(str, s)) for s in (layer.first, layer.second)
         ]
-        table.add_row(layer.layer, *shapes, distance)
+        distance = "" if layer.distance is None else f"{layer.distance:.1%}"
+        table.add_row(f"  {layer.layer}", *shapes, distance)
     note = "The weights are identical." if comparison.same_weights else ""
     return Group(table, *([Text(note)] if note else []))
 
 
 def history_table(history: Sequence[Event]) -> RenderableType:
-    """Return a row for each event."""
+    """Return a row for each event, and why it happened."""
     if not history:
         return Text("No events.")
-    table = Table("event", "when (UTC)", "what", "who", "hash", box=None, pad_edge=False)
-    table.add_column("why", overflow="fold")
+    is_wide = width() >= _WIDE
+    table = Table("event", "when (UTC)", box=None, pad_edge=False)
+    table.columns[1].no_wrap = True
+    table.add_column("what", overflow="fold")
+    table.add_column("who", overflow="fold")
+    if is_wide:
+        table.add_column("hash")
+        table.add_column("why", overflow="fold")
     for event in history:
+        why = plain(event_reason(event))
         table.add_row(
             str(event.seq),
-            moment(event.at),
+            moment(event.at) if is_wide else _minute(event.at),
             event_text(event),
             plain(event.actor or ""),
-            event.hash[:12],
-            plain(event_reason(event)),
+            *([event.hash[:12], why] if is_wide else []),
         )
+        if why and not is_wide:
+            table.add_row("", "", Text(why, style="dim"), "")
     return table
 
 
@@ -219,8 +278,7 @@ def event_reason(event: Event) -> str:
     """Return why it happened: the reason that was given, or the checks that failed."""
     if event.kind != "refused":
         return str(event.details.get("reason", ""))
-    checks = [Check(**check) for check in event.details["candidate"]["gate"]]
-    return "; ".join(str(check) for check in checks if not check.passed)
+    return refusal_in_words(Check(**check) for check in event.details["candidate"]["gate"])
 
 
 def _sparkline(versions: Sequence[ModelVersion]) -> list[RenderableType]:
@@ -245,9 +303,17 @@ def _gate(version: ModelVersion) -> str:
     return {True: "passed", False: "failed", None: ""}[version.gate_passed]
 
 
-def _side(value: object) -> str:
-    return "" if value is None else _value(value)
+def _side(value: object, part: str) -> str | Text:
+    if value is None:
+        return ""
+    if part == "metrics" and isinstance(value, int | float):
+        return Text(f"{value:.{_DECIMALS}f}", justify="right")
+    return _value(value)
 
 
 def _value(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else plain(value)
+
+
+def _minute(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M}"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import PredictionCounts
+from pipeline.reporting.text import counted
 from pipeline.scoring.outcome import Scoring
 from pipeline.training.outcome import Trained
 
@@ -42,7 +43,7 @@ def own_images_line(collection: Collection) -> str:
     """Return how many of the user's own images are used, and why others are not."""
     line = f"{collection.training:,} trained on, {collection.held_out:,} held out"
     if collection.duplicates:
-        line += f", {collection.duplicates:,} duplicate files"
+        line += f", {counted(collection.duplicates, 'duplicate file')}"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in collection.left_out.items())
     return f"{line}; left out: {reasons}" if reasons else line
 
@@ -63,9 +64,11 @@ def error_rows(counts: PredictionCounts) -> list[tuple[str, str]]:
 def rate_line(scoring: Scoring) -> str:
     """Return how many files were scored in this run, and how fast."""
     done = scoring.counts.files - scoring.resumed
-    rate = done / scoring.seconds
-    resumed = f", {scoring.resumed:,} more were scored before" if scoring.resumed else ""
-    return f"{done:,} files in {scoring.seconds:.1f} s ({rate:,.0f} a second){resumed}"
+    if not done and scoring.resumed:
+        return f"nothing to do: {counted(scoring.resumed, 'file')} scored before"
+    rate = f"{done / scoring.seconds:,.0f} a second"
+    line = f"{counted(done, 'file')} in {scoring.seconds:.1f} s ({rate})"
+    return f"{line}, {scoring.resumed:,} scored before" if scoring.resumed else line
 
 
 def flat_params(params: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

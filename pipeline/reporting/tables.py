@@ -20,7 +20,7 @@ from pipeline.reporting.rows import (
     rate_line,
 )
 from pipeline.reporting.run_files import REPORT
-from pipeline.reporting.text import card, plain, sparkline
+from pipeline.reporting.text import Card, Lines, counted, plain, sparkline
 from pipeline.scoring.numbers import NUMBERS
 from pipeline.scoring.outcome import Scoring
 from pipeline.scoring.review_files import FAILED
@@ -32,8 +32,8 @@ _MAX_MISTAKES = 5
 # Maximum number of images without a prediction; failed.csv has all of them.
 _MAX_FAILED = 5
 
-# Maximum number of bars in a curve.
-_MAX_BARS = 60
+# Maximum number of bars in a curve; beside its name and figures it fits into 80 columns.
+_MAX_BARS = 30
 
 
 def retraining_card(outcome: Retraining) -> RenderableType:
@@ -49,6 +49,7 @@ def retraining_card(outcome: Retraining) -> RenderableType:
         title,
         _gate(verdict),
         _metrics(outcome),
+        _files(outcome),
         _confusion(validation.confusion),
     ]
     if validation.mistakes:
@@ -57,21 +58,21 @@ def retraining_card(outcome: Retraining) -> RenderableType:
 
 
 def _unchanged(outcome: Unchanged) -> RenderableType:
-    table = card(outcome.message, style="bold green")
+    table = Card(outcome.message, style="bold green")
     table.add_row("why", plain(outcome.reason))
     _add_own_images(table, outcome)
     table.add_row("sha256", outcome.version.sha256)
     return table
 
 
-def _add_own_images(table: Table, outcome: Retraining) -> None:
+def _add_own_images(table: Card, outcome: Retraining) -> None:
     if outcome.labelled:
         table.add_row("own images", plain(own_images_line(outcome.labelled)))
 
 
-def _metrics(outcome: Trained) -> Table:
+def _metrics(outcome: Trained) -> Card:
     candidate = outcome.candidate
-    table = card("metrics")
+    table = Card("metrics")
     _add_own_images(table, outcome)
     for row in metric_rows(outcome):
         table.add_row(*row)
@@ -83,9 +84,15 @@ def _metrics(outcome: Trained) -> Table:
         if epoch.validation_accuracy is not None
     ]
     table.add_row("validation error", _curve(errors, "{:.2f} %"))
+    return table
+
+
+def _files(outcome: Trained) -> Card:
+    """Return where the weights and the report are."""
+    table = Card("files")
     if isinstance(outcome, Registered):
         table.add_row("aliases", ", ".join(outcome.version.aliases) or "none")
-    table.add_row("sha256", candidate.sha256)
+    table.add_row("sha256", outcome.candidate.sha256)
     table.add_row("report", str(outcome.directory / REPORT))
     return table
 
@@ -94,9 +101,9 @@ def reproduction_card(reproduction: Reproduction) -> RenderableType:
     """Return whether a reproduction has the same weights; if not, what differs."""
     version, candidate = reproduction.version, reproduction.candidate
     if reproduction.is_identical:
-        table = card(f"{version.reference}: bit-identical", style="bold green")
+        table = Card(f"{version.reference}: bit-identical", style="bold green")
     else:
-        table = card(f"{version.reference}: different weights", style="bold red")
+        table = Card(f"{version.reference}: different weights", style="bold red")
         table.add_row("registered", version.sha256)
     table.add_row("sha256", candidate.sha256)
     for name, (then, now) in reproduction.environment.items():
@@ -124,7 +131,7 @@ def scoring_table(scoring: Scoring) -> RenderableType:
     parts: list[RenderableType] = [table]
     if counts.labelled:
         parts.append(_confusion(counts.confusion.tolist()))
-    parts.append(Text("\n".join(_scoring_lines(scoring))))
+    parts.append(Lines(_scoring_lines(scoring)))
     return Group(*parts)
 
 
@@ -133,13 +140,14 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
     lines = [rate_line(scoring)]
     if counts.accuracy is not None:
         lines.append(
-            f"{counts.correct:,} of {counts.labelled:,} labelled images correct: "
+            f"{counts.correct:,} of {counted(counts.labelled, 'labelled image')} correct: "
             f"accuracy {counts.accuracy:.4f}"
         )
     lines += [f"{count} not scored: {reason}" for reason, count in error_rows(counts)]
     lines += _failed_lines(scoring)
     if counts.novel:
-        lines.append(f"{counts.novel:,} do not look like one digit: novelty below {NOVEL}")
+        verb = "does" if counts.novel == 1 else "do"
+        lines.append(f"{counts.novel:,} {verb} not look like one digit: novelty below {NOVEL}")
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
     if scoring.drift:
         figures = ", ".join(
@@ -152,7 +160,7 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
     numbers = scoring.path.parent / NUMBERS
     if numbers.exists():
         lines.append(f"Numbers: {numbers}")
-    lines.append(f"Predictions: {scoring.path}")
+    lines.append(f"Predictions: {', '.join(map(str, (scoring.path, *scoring.tables)))}")
     return lines
 
 

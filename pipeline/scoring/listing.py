@@ -11,7 +11,8 @@ from typing import Any
 from pipeline import files
 from pipeline.errors import DamagedDataError
 from pipeline.inputs import finding
-from pipeline.scoring import predictions, shards
+from pipeline.scoring import ownership, predictions, shards
+from pipeline.scoring.formats import tables_of
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
 from pipeline.scoring.shards import Listing
 from pipeline.stages import stage
@@ -43,16 +44,8 @@ def list_images(
     files.remove_leftovers(output)
     fresh = output / f"{SHARDS}.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    listing = shards.write(finding.work_items(inputs), fresh, _SHARD_SIZE)
-    now: dict[str, Any] = {
-        "inputs": finding.absolute_addresses(inputs),
-        "model": version.reference,
-        "sha256": version.sha256,
-        **asdict(options),
-        "format": _FORMAT,
-        "shard_size": _SHARD_SIZE,
-        **listing.as_json(),
-    }
+    listing = count_images(inputs, fresh)
+    now = _run_values(inputs, version, options, listing)
     earlier = _read_json(output / _RUN)
     if earlier == now:
         # These are the same; those of a copy may be missing or damaged.
@@ -68,7 +61,8 @@ def list_images(
         (output / _RUN).unlink(missing_ok=True)
         for part in (output / DATA_SET).glob("part-*.parquet"):
             part.unlink()
-        (output / SUMMARY).unlink(missing_ok=True)
+        for path in (output / SUMMARY, *tables_of(output)):
+            path.unlink(missing_ok=True)
         shutil.rmtree(output / SHARDS, ignore_errors=True)
         fresh.rename(output / SHARDS)
         with files.atomic_write(output / _RUN) as temporary:
@@ -76,6 +70,60 @@ def list_images(
     (output / DATA_SET).mkdir(exist_ok=True)
     files.remove_leftovers(output / DATA_SET)
     return listing
+
+
+def count_images(inputs: Sequence[str], directory: Path) -> Listing:
+    """List the images of the inputs, in shards below a directory."""
+    return shards.write(finding.work_items(inputs), directory, _SHARD_SIZE)
+
+
+def scored_before(
+    output: Path, inputs: Sequence[str], version: ModelVersion, options: Options, listing: Listing
+) -> int | None:
+    """Return how many images an earlier run of the same has scored.
+
+    None if the predictions in the output are of another run.
+    """
+    earlier = _read_json(output / _RUN)
+    if earlier is None:
+        return 0
+    if earlier != _run_values(inputs, version, options, listing):
+        return None
+    return sum(
+        size
+        for shard, size in enumerate(listing.sizes)
+        if predictions.path(output / DATA_SET, shard).exists()
+    )
+
+
+def _run_values(
+    inputs: Sequence[str], version: ModelVersion, options: Options, listing: Listing
+) -> dict[str, Any]:
+    """Return what two runs share if the later one may keep the predictions of the earlier one."""
+    return {
+        "inputs": finding.absolute_addresses(inputs),
+        "model": version.reference,
+        "sha256": version.sha256,
+        **asdict(options),
+        "format": _FORMAT,
+        "shard_size": _SHARD_SIZE,
+        **listing.as_json(),
+    }
+
+
+def require_own(output: Path, *, force: bool) -> None:
+    """Check that a scoring overwrites nothing but results of an earlier one.
+
+    Raises
+    ------
+    OutputError
+        If there are files of the names of its results in a directory that is not an output, or a
+        table was changed since it was written.
+    """
+    if not force:
+        tables = tables_of(output)
+        results = [output / SUMMARY, output / DATA_SET, *tables]
+        ownership.require_own(output, results, tables)
 
 
 def unscored_shards(output: Path, listing: Listing) -> list[int]:

@@ -1,7 +1,9 @@
 """The options and the outcome of a scoring."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InvalidParameterError
 from pipeline.images.ink import Polarity
@@ -9,7 +11,12 @@ from pipeline.images.reading import INK, NORMALIZE, Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
+from pipeline.summaries import Summarized
 from registry import ModelVersion
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow as pa
 
 DATA_SET = "predictions"
 """Directory of the Parquet data set in the output."""
@@ -52,9 +59,9 @@ class Options:
             raise InvalidParameterError("reject", "a fraction in (0, 1)", self.reject)
 
 
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """The outcome of a scoring."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Scoring(Summarized):
+    """The outcome of a scoring; iterating over it yields its rows as dicts."""
 
     version: ModelVersion
     """The version that scored every image."""
@@ -76,8 +83,42 @@ class Scoring:
     """Number of images that an earlier run had scored already."""
     seconds: float
     """Wall time of this run."""
+    tables: tuple[Path, ...] = ()
+    """The predictions in other formats than Parquet."""
 
     @property
     def message(self) -> str:
         """The outcome in a line."""
         return f"{self.counts.files:,} images scored with {self.version.reference}"
+
+    def summary(self) -> dict[str, object]:
+        """Return what matters most, by name."""
+        counts = self.counts
+        values: dict[str, object] = {
+            "version": self.version.reference,
+            "images": f"{counts.files:,}",
+            "not scored": f"{counts.errors.total():,}",
+        }
+        if counts.accuracy is not None:
+            values["accuracy"] = f"{counts.accuracy:.4f} of {counts.labelled:,}"
+        if self.review:
+            values["to review"] = f"{self.review:,}"
+        return {**values, "predictions": self.path}
+
+    def to_arrow(self) -> "pa.Table":
+        """Return the rows of the data set, in the order of the images."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return the rows of the data set as a table of pandas, which must be installed."""
+        return self.to_arrow().to_pandas()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        import pyarrow.parquet as pq
+
+        for part in sorted(self.path.glob("part-*.parquet")):
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches():
+                    yield from batch.to_pylist()

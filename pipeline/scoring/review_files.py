@@ -1,7 +1,6 @@
 """CSV files for a person: what could not be scored, and which predictions to review."""
 
 import csv
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from itertools import chain, count
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.scoring import predictions
+from pipeline.scoring.ownership import is_changed, record, written
 
 _log = logging.getLogger(__name__)
 
@@ -17,9 +17,6 @@ FAILED = "failed.csv"
 
 REVIEW = "review.csv"
 """File of the output with the predictions to review, if a minimum confidence was given."""
-
-# File of the output with the SHA-256 of the lists to review, as they were written.
-_WRITTEN = ".review.json"
 
 # A spreadsheet takes a cell that begins with one of these for a formula.
 _FORMULAS = tuple("=+-@\t\r")
@@ -41,9 +38,9 @@ def write_review(parts: Sequence[Path], output: Path, min_confidence: float) -> 
     Images without a prediction come first. A list that somebody has edited stays as it is, and
     the new one gets another name.
     """
-    written = _written(output)
+    digests = written(output)
     names = chain([REVIEW], (f"review-{number}.csv" for number in count(2)))
-    name = next(name for name in names if not _is_edited(output / name, written))
+    name = next(name for name in names if not is_changed(output / name, digests))
     if name != REVIEW:
         _log.warning("%s was edited and stays; the new list is %s.", output / REVIEW, name)
     failed = (
@@ -52,29 +49,34 @@ def write_review(parts: Sequence[Path], output: Path, min_confidence: float) -> 
     below = ((*row, "") for part in parts for row in predictions.read_below(part, min_confidence))
     columns = (*predictions.REVIEW_COLUMNS, "error")
     number = write_table(output / name, columns, chain(failed, below))
-    written[name] = files.sha256(output / name)
-    with files.atomic_write(output / _WRITTEN) as temporary:
-        temporary.write_text(json.dumps(written))
+    record(output, output / name)
     return output / name, number
 
 
 def remove_review(output: Path) -> None:
     """Remove the lists of an earlier run, unless somebody has edited them."""
-    written = _written(output)
-    for name in written:
-        if not _is_edited(output / name, written):
+    digests = written(output)
+    for name in digests:
+        if name.startswith("review") and not is_changed(output / name, digests):
             (output / name).unlink(missing_ok=True)
 
 
-def write_table(target: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+def write_table(
+    target: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    byte_order_mark: bool = False,
+) -> int:
     """Write a CSV file whose first column is a path, and return its number of rows.
 
     No cell is one that a spreadsheet runs as a formula.
     """
     number = 0
+    encoding = "utf-8-sig" if byte_order_mark else "utf-8"
     with (
         files.atomic_write(target) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
+        temporary.open("w", newline="", encoding=encoding) as stream,
     ):
         table = csv.writer(stream)
         table.writerow(columns)
@@ -83,15 +85,3 @@ def write_table(target: Path, columns: Sequence[str], rows: Iterable[Sequence[ob
             table.writerow([f"./{path}" if str(path).startswith(_FORMULAS) else path, *others])
             number += 1
     return number
-
-
-def _is_edited(path: Path, written: dict[str, str]) -> bool:
-    return path.exists() and files.sha256(path) != written.get(path.name)
-
-
-def _written(output: Path) -> dict[str, str]:
-    try:
-        values = json.loads((output / _WRITTEN).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}

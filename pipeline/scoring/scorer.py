@@ -13,6 +13,7 @@ from pipeline.scoring.classifier import Classifier
 from pipeline.scoring.listing import SHARDS
 from pipeline.scoring.outcome import DATA_SET, Options
 from pipeline.scoring.review import LowConfidence, least_certain, least_certain_of
+from pipeline.scoring.tracking import track_shard
 from pipeline.stages import stage
 from registry import ModelVersion, open_blobs
 
@@ -37,11 +38,13 @@ def score_shard(
     uncertain: list[LowConfidence] = []
     # Shards run on all cores at once, so BLAS needs no threads of its own. With one thread the
     # last digits do not depend on the machine either.
-    with single_threaded_blas():
+    shard_file = shards.path(output / SHARDS, shard)
+    with single_threaded_blas(), track_shard(shard_file) as tracker:
         for source, keys in shards.read(output / SHARDS, shard):
             for batch in source.batches(keys, _BATCH_SIZE, reader):
                 answers = classifier.answers(batch)
                 rows.add(batch, answers)
+                tracker.reach(rows.images_read)
                 if not len(answers.images):
                     continue
                 labels = np.delete(batch.labels, list(answers.reasons))

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Collection
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from pipeline import files
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import PROFILE, Drift, drift, from_text, profile_of
 from pipeline.scoring import predictions
+from pipeline.scoring.formats import write_formats
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Scoring
+from pipeline.scoring.ownership import record
 from pipeline.scoring.review import LowConfidence, least_certain
 from pipeline.scoring.review_files import remove_review, write_failed, write_review
 from pipeline.scoring.shards import Listing
@@ -30,6 +33,7 @@ def summarize(
     output: Path,
     listing: Listing,
     min_confidence: float | None,
+    formats: Collection[str],
     resumed: int,
     started: float,
 ) -> Scoring:
@@ -42,6 +46,8 @@ def summarize(
     listing : Listing
     min_confidence : float, optional
         Predictions with less confidence are listed for review.
+    formats : collection of str
+        Formats of the predictions beside Parquet.
     resumed : int
         Number of images that an earlier run had scored already.
     started : float
@@ -61,6 +67,8 @@ def summarize(
         remove_review(output)
     else:
         review_path, review = write_review(parts, output, min_confidence)
+    tables = write_formats(output, parts, formats)
+    record(output, *tables)
     scoring = Scoring(
         version=version,
         path=output / DATA_SET,
@@ -72,6 +80,7 @@ def summarize(
         review_path=review_path,
         resumed=resumed,
         seconds=max(time.time() - started, 1e-3),
+        tables=tuple(tables),
     )
     with files.atomic_write(output / SUMMARY) as temporary:
         temporary.write_text(json.dumps(_summary(scoring), indent=2) + "\n")

@@ -8,6 +8,7 @@ from pipeline.models import CHAMPION, MODEL, open_registry
 from pipeline.settings import Settings
 from pipeline.stages import stage
 from pipeline.training.lineage import Lineage
+from pipeline.training.reasons import why_promoted
 from registry import Alias, AliasMovedError, ModelVersion, NotFoundError, ProtectedAliasError
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,9 @@ def promote_version(
     settings: Settings, version: ModelVersion, champion: Champion | None, verdict: Verdict
 ) -> ModelVersion:
     """Point the champion alias at a version, unless it has moved since the gate looked."""
+    reason = why_promoted(
+        version, champion.version if champion else None, verdict, settings.labelled
+    )
     with open_registry(settings) as registry:
         if champion and champion.version.number == version.number:
             # An earlier run of this retraining was killed after its promotion.
@@ -86,10 +90,10 @@ def promote_version(
                 CHAMPION,
                 version.number,
                 expected=champion.alias if champion else 0,
-                reason=verdict.summary,
+                reason=reason,
             )
         except ProtectedAliasError:
-            proposal = registry.propose(version.reference, CHAMPION, reason=verdict.summary)
+            proposal = registry.propose(version.reference, CHAMPION, reason=reason)
             _log.warning(
                 "%s is proposed: %s@%s is protected and needs %d approvals by others.",
                 version.reference,

@@ -7,13 +7,14 @@ from pathlib import Path
 from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
 from pipeline.models import CHAMPION
+from pipeline.summaries import Summarized
 from pipeline.training.candidates import Candidate
 from pipeline.training.weight_diff import LayerDifference
 from registry import ModelVersion
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+@dataclass(frozen=True, slots=True, repr=False)
+class Unchanged(Summarized):
     """Nothing was trained, since it would have brought nothing new."""
 
     version: ModelVersion
@@ -32,9 +33,13 @@ class Unchanged:
         """The outcome in a line."""
         return f"{self.version.reference} unchanged"
 
+    def summary(self) -> dict[str, object]:
+        """Return what matters most, by name."""
+        return {"version": self.message, "reason": self.reason}
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Refused(Summarized):
     """The gate refused the candidate; the champion stays."""
 
     run_id: str
@@ -55,9 +60,13 @@ class Refused:
         """The outcome in a line."""
         return self.verdict.reason
 
+    def summary(self) -> dict[str, object]:
+        """Return what matters most, by name."""
+        return {"reason": self.message, "report": self.directory, "run": self.run_id}
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Registered(Summarized):
     """The gate let the candidate pass; it is a version now."""
 
     run_id: str
@@ -84,6 +93,15 @@ class Registered:
         """The outcome in a line."""
         return f"{self.version.reference} {self.outcome}"
 
+    def summary(self) -> dict[str, object]:
+        """Return what matters most, by name."""
+        return {
+            "version": self.message,
+            "gate": self.verdict.summary,
+            "report": self.directory,
+            "run": self.run_id,
+        }
+
 
 Trained = Refused | Registered
 """A retraining in which a candidate was trained and judged."""
@@ -92,8 +110,8 @@ Retraining = Unchanged | Trained
 """How a retraining ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reproduction:
+@dataclass(frozen=True, slots=True, repr=False)
+class Reproduction(Summarized):
     """How a version and its reproduction compare."""
 
     version: ModelVersion
@@ -107,3 +125,12 @@ class Reproduction:
     def is_identical(self) -> bool:
         """Whether the weights are the same, bit by bit."""
         return self.candidate.sha256 == self.version.sha256
+
+    def summary(self) -> dict[str, object]:
+        """Return what matters most, by name."""
+        weights = "bit-identical" if self.is_identical else "different weights"
+        return {
+            "version": f"{self.version.reference}, {weights}",
+            "differing layers": ", ".join(layer.layer for layer in self.layers) or "none",
+            "changed environment": ", ".join(self.environment) or "none",
+        }

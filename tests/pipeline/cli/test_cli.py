@@ -14,8 +14,9 @@ import registry
 from pipeline import errors
 from pipeline.cli.app import app, main
 from pipeline.cli.failures import exit_status, is_expected
-from pipeline.cli.options import NormalizeName, PresetName
+from pipeline.cli.options import FORMAT_NAMES, NormalizeName, PresetName
 from pipeline.images.reading import NORMALIZE
+from pipeline.scoring.formats import FORMATS
 from pipeline.training.presets import PRESETS, Preset
 from registry import NotFoundError
 
@@ -73,7 +74,7 @@ def test_a_refusal_ends_with_status_3_and_its_figures(digits, home):
     assert "No versions yet" in digits("versions").out
     history = digits("history").out
     assert "candidate refused by the gate" in history
-    assert re.search(r"validation_accuracy 0\.\d{4} < 1\.0000", history)
+    assert re.search(r"validation accuracy 0\.\d{4}, below 1\.0000", history)
 
 
 @pytest.mark.usefixtures("sources")
@@ -88,7 +89,6 @@ def test_no_promote_registers_a_version_and_keeps_the_champion(digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("score", "/nowhere", "--output", "/tmp/x", "--direct"), "Error: /nowhere: expected"),
         (("ingest",), "Error: No mirror delivers train-images-idx3-ubyte:"),
         (("retrain", "--direct"), "Error: No mirror delivers"),
     ],
@@ -149,6 +149,8 @@ def test_after_two_dashes_debug_is_an_argument(digits, version):
         ("sample", "--count", "0", "--output", "x"),
         ("sample", "--output", "x"),
         ("score",),
+        ("score", "in", "--format", "doc"),
+        ("predict",),
         ("versions", "--limit", "0"),
         ("serve", "--port", "0"),
     ],
@@ -180,6 +182,7 @@ def test_the_choices_equal_those_of_the_jobs():
     """The command line repeats them, to start without NumPy."""
     assert get_args(PresetName) == get_args(Preset) == tuple(PRESETS)
     assert get_args(NormalizeName) == NORMALIZE
+    assert FORMAT_NAMES == FORMATS
 
 
 @pytest.mark.usefixtures("sources")
@@ -202,7 +205,8 @@ def test_a_count_beyond_the_test_set_is_wrong_usage(digits, tmp_path):
         (registry.NotFoundError("mnist/7"), 4),
         (registry.NoRegistryError("/home/registry.db"), 4),
         (registry.GateError("mnist/7", "mnist@champion", "no gate is recorded for it"), 3),
-        (errors.InputError("/nowhere: …"), 1),
+        (errors.InputError("/nowhere: …"), 2),
+        (errors.OutputError("/nowhere: …"), 2),
         (OSError(28, "No space left on device", "/full"), 1),
     ],
 )

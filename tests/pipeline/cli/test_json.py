@@ -94,10 +94,68 @@ def test_every_output_of_a_change_is_valid_against_its_schema(asked, tmp_path, m
     assert asked("versions", "versions", "--model", "production") == [copy]
 
 
+@pytest.fixture
+def valid(digits):
+    """Run a job, and hold what it prints against a schema."""
+
+    def ask(schema, *arguments, status=0):
+        ended = digits(*arguments, "--json")
+        assert ended.status == status, ended.err
+        content = json.loads(ended.out)
+        published = json.loads((SCHEMAS / f"{schema}.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(published)
+        jsonschema.validate(content, published)
+        return content
+
+    return ask
+
+
+def test_every_output_of_a_job_is_valid_against_its_schema(valid, retrained, tmp_path):
+    assert len(valid("ingestion", "ingest")["files"]) == 2
+    images = tmp_path / "in"
+    assert valid("sample", "sample", "-n", "10", "-o", images)["images"] == 10
+    (images / "bad.png").write_text("")
+    output = tmp_path / "out"
+    plan = valid("plan", "score", images, "-o", output, "--dry-run")
+    assert plan["would score"] == "11 images"
+    assert not output.exists()
+    scored = valid("scoring", "score", images, "-o", output, "--direct", "-f", "csv,jsonl")
+    assert (scored["images"], scored["labelled"]) == (11, 10)
+    assert scored["not_scored"] == {"empty file": 1}
+    assert [Path(table).name for table in scored["tables"]] == [
+        "predictions.csv",
+        "predictions.jsonl",
+    ]
+    assert valid("plan", "score", images, "-o", output, "--dry-run")["would score"].startswith(
+        "11 images, 11 of them scored before"
+    )
+    read = valid("predictions", "predict", images / "bad.png", status=1)
+    assert read[0]["reason"] == "empty file"
+    assert valid("explanation", "explain")["why_it_came"].startswith("the first champion; ")
+
+
+def test_every_output_of_a_training_is_valid_against_its_schema(valid, retrained):
+    accuracy = ("--min-accuracy", "0.3", "--preset", "quick")
+    assert "reason" in valid("plan", "retrain", "--dry-run", *accuracy)
+    assert valid("retraining", "retrain", "--direct", *accuracy)["outcome"] == "unchanged"
+    seeded = ("retrain", "--direct", "--preset", "quick", "--seed", "1")
+    plan = valid("plan", "retrain", "--dry-run", "--preset", "quick", "--seed", "1")
+    assert plan["and compare with"].startswith("mnist/1, validation accuracy 0.")
+    refused = valid("retraining", *seeded, "--min-accuracy", "1", status=3)
+    assert refused["outcome"] == "refused"
+    promoted = valid("retraining", *seeded, "--min-accuracy", "0.3")
+    assert (promoted["outcome"], promoted["version"]) == ("promoted", "mnist/2")
+    assert valid("reproduction", "reproduce", "2")["is_identical"] is True
+
+
 def test_every_schema_is_of_an_output():
     source = Path(__file__).read_text()
     names = {path.stem for path in SCHEMAS.glob("*.json")}
-    assert {name for name in names if f'asked("{name}"' not in source} == set()
+    assert {
+        name
+        for name in names
+        if f'asked("{name}"' not in source and f'valid("{name}"' not in source
+    } == set()
 
 
 @pytest.mark.parametrize(

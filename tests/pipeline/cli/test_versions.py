@@ -137,7 +137,7 @@ def test_a_syntax_error_in_a_condition_is_marked_with_a_caret(digits, version):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("show", "nonsense"), 2, "Error: reference: expected name@alias or name/number"),
+        (("show", "nonsense"), 2, "Error: reference: expected name@alias, name/number"),
         (("promote", "7"), 4, "Error: There is no mnist/7"),
         (("promote", "1", "--alias", "A b"), 2, "Error: alias: expected lower-case letters"),
         (("rollback",), 4, "Error: mnist@champion has no previous version."),
