@@ -148,15 +148,28 @@ def sample(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Directory for the images and labels.csv.")
     ],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Draw training images as people send them: mixed, boxed, thin, photograph, … "
+            "Without it, test images as they are.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds draw equal images.")] = 0,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write MNIST test images as PNG files with their labels, to try scoring on."""
+    """Write MNIST test images as PNG files with their labels, to try scoring on.
+
+    With --kind, they can be tried as labelled images for `digits retrain --labelled`.
+    """
     from pipeline.jobs.sampling import sample as job
 
-    written = running.call(job, count, output, seed=seed, force=force, quiet=quiet or json)
+    written = running.call(
+        job, count, output, kind=kind, seed=seed, force=force, quiet=quiet or json
+    )
     if json:
         from pipeline.reporting.job_json import sample_json
         from pipeline.reporting.text import show_json

@@ -29,7 +29,7 @@ def test_a_directory_with_something_in_it_is_left_alone(digits, version, tmp_pat
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").touch()
     ended = digits("export", "1", tmp_path / "model", "--format", "mlflow")
-    assert ended.status == 1
+    assert ended.status == 2
     assert "expected an empty directory" in ended.err
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["mine"]
 
