@@ -17,6 +17,9 @@ run: $(VENV)/run
 	$(BIN)/digits sample --count 1000 --output run/sample
 	$(BIN)/digits score run/sample --output run/scores
 
+# Compiled tests and modules are kept: compiling them takes as long as many of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
 

@@ -1,16 +1,15 @@
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import brief_retrainings
 import forked_commands
-import mnist_sample
+import homes
 import numpy as np
 import pytest
 import requests
-from homes import use_home, use_sources
 from prefect_api import post
 from processes import LIMIT, Ended, stop, until
 
@@ -21,15 +20,13 @@ from pipeline.flows.server import free_port, prefect_server
 from pipeline.training.presets import PRESETS
 from registry import Check, ModelVersion, RunRecord
 
-SUPPORT = Path(mnist_sample.__file__).parent
-
 PASSED = (Check("validation_accuracy", 0.98125, 0.97, passed=True),)
 
 
 @pytest.fixture
 def sources(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mirror that has the sample, and a gate that only asks for accuracy."""
-    use_sources(monkeypatch)
+    homes.use_sources(monkeypatch)
 
 
 @pytest.fixture
@@ -39,15 +36,15 @@ def brief_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _train_briefly(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(PRESETS, "quick", {**PRESETS["quick"], "epochs": 4})
+    patch.setitem(PRESETS, "quick", brief_retrainings.QUICK)
 
 
 @pytest.fixture(scope="session")
 def home_after_retraining(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home after one retraining, with the preset quick and no argument but a low accuracy."""
     with pytest.MonkeyPatch.context() as patch:
-        home = use_home(tmp_path_factory.mktemp("retrained"), patch)
-        use_sources(patch)
+        home = homes.use_home(tmp_path_factory.mktemp("retrained"), patch)
+        homes.use_sources(patch)
         _train_briefly(patch)
         retrain(preset="quick", min_accuracy=0.3)
         return home
@@ -102,8 +99,7 @@ def version(home: Path) -> ModelVersion:
 @pytest.fixture
 def environment_apart(sources: None) -> dict[str, str]:
     """The environment of processes for which MNIST is the sample too."""
-    paths = [str(SUPPORT), str(SUPPORT / "site"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return homes.environment_apart()
 
 
 @pytest.fixture

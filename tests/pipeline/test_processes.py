@@ -17,7 +17,7 @@ SUPPORT = Path(worker_calls.__file__).parent
 
 
 @pytest.fixture
-def start_map():
+def start_map(tmp_path_factory):
     """Start processes that map a function of `worker_calls`; they are killed after the test.
 
     Each leads a process group, so its workers can be counted.
@@ -26,9 +26,12 @@ def start_map():
 
     def start(function, calls, *, method="forked", cores=2):
         command = [sys.executable, "-m", "worker_calls", function, method, str(cores), str(calls)]
+        environment = {**os.environ, "PYTHONPATH": f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}"}
+        if cores > 1:
+            environment[worker_calls.WORKS] = str(tmp_path_factory.mktemp("workers") / "works")
         process = subprocess.Popen(
             command,
-            env={**os.environ, "PYTHONPATH": f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}"},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from empty_registries import create_empty
 from postgresql_server import NOT_INSTALLED, PostgreSQLServer, postgresql_server, programs
 from s3_server import S3Server, s3_server
 
@@ -46,6 +47,8 @@ def new_registry(
         url = f"sqlite:///{directory}/registry.db"
         if request.param == "postgresql":
             url = request.getfixturevalue("postgresql").new_schema()
+        else:
+            create_empty(directory / "registry.db")
         return Registry(url, str(directory / "blobs"), **options)
 
     return open_new
@@ -54,6 +57,8 @@ def new_registry(
 @pytest.fixture
 def opened(url: str, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
     """Open the same registry again, with other options if needed."""
+    if url.startswith("sqlite"):
+        create_empty(tmp_path / "registry.db")
     registries = []
 
     def open_registry(**options: str) -> Registry:
@@ -74,5 +79,6 @@ def registry(opened: Callable[..., Registry]) -> Registry:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Registry]:
     """A new registry on SQLite, for tests that do not depend on the database."""
+    create_empty(tmp_path / "registry.db")
     with Registry(f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")) as registry:
         yield registry

@@ -218,26 +218,32 @@ def edited(request, tmp_path_factory):
         yield registry
 
 
-@contextlib.contextmanager
-def _edit(registry, *statements):
+@pytest.fixture(scope="module")
+def edit(edited):
     """Edit the tables, and restore them at the end of the block."""
-    assert errors(registry) == []
-    before = {}
-    with registry._database.read() as connection:
-        for table in schema.metadata.sorted_tables:
-            before[table] = [dict(r) for r in connection.execute(sa.select(table)).mappings()]
-    for statement in statements:
-        execute(registry, statement)
-    try:
-        yield
-    finally:
-        for table in reversed(schema.metadata.sorted_tables):
-            execute(registry, f"DELETE FROM {table.name}")
-        for table, rows in before.items():
-            if rows:
-                with registry._database._engine.begin() as connection:
-                    connection.execute(sa.insert(table), rows)
-    assert errors(registry) == []
+    assert errors(edited) == []
+    with edited._database.read() as connection:
+        rows = {
+            table: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+            for table in schema.metadata.sorted_tables
+        }
+    deletions = [f"DELETE FROM {table.name}" for table in reversed(rows)]
+
+    @contextlib.contextmanager
+    def edit(*statements):
+        execute(edited, *statements)
+        try:
+            yield
+        finally:
+            execute(edited, *deletions)
+            with edited._database._engine.begin() as connection:
+                for table in rows:
+                    if rows[table]:
+                        connection.execute(sa.insert(table), rows[table])
+
+    yield edit
+    # Each test has restored what it edited.
+    assert errors(edited) == []
 
 
 FIRST = "seq = 1 AND model_id = (SELECT id FROM models WHERE name = 'mnist')"
@@ -332,9 +338,9 @@ EDITS = [
 
 
 @pytest.mark.parametrize("number", range(len(EDITS)))
-def test_every_edited_or_missing_row_is_found(edited, number):
+def test_every_edited_or_missing_row_is_found(edit, edited, number):
     statement, subject, text = EDITS[number]
-    with _edit(edited, statement):
+    with edit(statement):
         found = [(finding.subject, finding.text) for finding in errors(edited)]
         assert any(s == subject and text in t for s, t in found), found
         # Verifying one version reports its own problems and those of its chain.
@@ -342,16 +348,16 @@ def test_every_edited_or_missing_row_is_found(edited, number):
             assert any(text in finding.text for finding in errors(edited, "mnist/1"))
 
 
-def test_missing_versions_are_found(edited):
+def test_missing_versions_are_found(edit, edited):
     details = [f"DELETE FROM version_{p}" for p in ("metrics", "params", "tags", "inputs")]
     rest = ["DELETE FROM version_environment", "DELETE FROM aliases", "DELETE FROM versions"]
-    with _edit(edited, *details, *rest):
+    with edit(*details, *rest):
         found = {finding.subject: finding.text for finding in errors(edited)}
         for reference in ("mnist/1", "mnist/2", "other/1"):
             assert found[reference] == "it was registered, but is missing"
 
 
-def test_an_edited_record_is_never_returned(edited):
+def test_an_edited_record_is_never_returned(edit, edited):
     """Reading fails if the event does not belong to the version."""
     for statement in (
         f"UPDATE events SET body = '' WHERE {FIRST}",
@@ -363,7 +369,7 @@ def test_an_edited_record_is_never_returned(edited):
         f"UPDATE versions SET blob_sha256 = (SELECT max(sha256) FROM blobs WHERE size = 5)"
         f" WHERE {VERSION}",
     ):
-        with _edit(edited, statement):
+        with edit(statement):
             for ask in (edited.get, edited.load):
                 with pytest.raises(DamagedHistoryError, match="mnist/1 was edited or lost"):
                     ask("mnist/1")
@@ -393,16 +399,16 @@ def test_a_damaged_version_can_be_deleted(registry):
     assert errors(registry)
 
 
-def test_searching_an_edited_table_never_changes_a_record(edited):
+def test_searching_an_edited_table_never_changes_a_record(edit, edited):
     """A search uses the edited value, but returns the registered one."""
-    with _edit(edited, "UPDATE version_metrics SET value = 0.999"):
+    with edit("UPDATE version_metrics SET value = 0.999"):
         found = edited.versions(where="metrics.accuracy > 0.99")
         assert [v.metrics["accuracy"] for v in found] == [0.98]
 
 
-def test_an_edited_gate_column_has_no_effect_on_promotion(edited):
+def test_an_edited_gate_column_has_no_effect_on_promotion(edit, edited):
     """The document decides, not the searchable column."""
-    with _edit(edited, "UPDATE versions SET gate = 'passed'"):
+    with edit("UPDATE versions SET gate = 'passed'"):
         assert edited.get("mnist/2").gate_passed is False
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import brief_retrainings
 from forkserver import CONTEXT
 from processes import LIMIT, Ended, kill_with_children
 
@@ -60,6 +61,7 @@ def _enter(
 
 
 def _digits(arguments: list[str]) -> None:
+    brief_retrainings.apply_variable()
     from pipeline.cli.app import main
     from pipeline.flows import environment
 

@@ -1,4 +1,4 @@
-"""Homes of digits in which MNIST is the sample."""
+"""Homes of digits in which MNIST is the sample, and the environment of processes that use them."""
 
 import os
 from pathlib import Path
@@ -35,3 +35,10 @@ def use_sources(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("DIGITS_GATE__MAX_MILLISECONDS_PER_IMAGE", "1000")
     patch.setenv("DIGITS_GATE__MARGIN", "1")
     patch.setenv("DIGITS_GATE__SIGNIFICANCE", "0")
+
+
+def environment_apart() -> dict[str, str]:
+    """Return the environment of processes for which MNIST is the sample too."""
+    support = Path(__file__).parent
+    paths = [str(support), str(support / "site"), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -3,14 +3,14 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import psutil
 
 _T = TypeVar("_T")
 
-LIMIT = 400
+LIMIT = 800
 """Seconds that nothing here takes on any machine; it ends a test that would wait for ever."""
 
 
@@ -43,6 +43,22 @@ def kill_with_children(pid: int) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(children, timeout=LIMIT)
+
+
+def run_to_end(command: Sequence[str], environment: Mapping[str, str]) -> Ended:
+    """Run a command to its end; it leaves no process behind, even if it hangs."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    finally:
+        stop(process)
+    return Ended(process.returncode, out, err)
 
 
 def stop(process: "subprocess.Popen[str]") -> None:

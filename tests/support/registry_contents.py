@@ -34,12 +34,13 @@ def files(directory: Path) -> dict[str, bytes]:
     }
 
 
-def execute(registry: Registry, statement: str, **values: Any) -> None:
+def execute(registry: Registry, *statements: str, **values: Any) -> None:
     """Edit the database directly, with triggers and foreign keys disabled."""
     with registry._database._engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SET session_replication_role = replica"))
-            connection.execute(sa.text(statement), values)
+            for statement in statements:
+                connection.execute(sa.text(statement), values)
             connection.execute(sa.text("SET session_replication_role = DEFAULT"))
         else:
             triggers = connection.execute(
@@ -51,7 +52,8 @@ def execute(registry: Registry, statement: str, **values: Any) -> None:
             connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
             for name, _ in triggers:
                 connection.execute(sa.text(f"DROP TRIGGER {name}"))
-            connection.execute(sa.text(statement), values)
+            for statement in statements:
+                connection.execute(sa.text(statement), values)
             for _, sql in triggers:
                 connection.execute(sa.text(sql))
         connection.commit()

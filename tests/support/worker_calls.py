@@ -11,6 +11,9 @@ from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
 
+WORKS = "WORKER_CALLS_WORKS"
+"""Environment variable: a file that exists as soon as a worker works."""
+
 
 def _write_line(*words):
     os.write(1, f"{' '.join(map(str, words))}\n".encode())
@@ -45,19 +48,31 @@ def children_of(parent):
     return _processes(1, parent)
 
 
-def is_worker():
-    """Whether this process is a worker."""
-    return parent_process() is not None
+def _is_worker(number):
+    """Return whether this process is a worker. The one that maps waits here for a worker to work.
+
+    Otherwise it would make all calls by itself on a machine that is too busy to start a worker
+    meanwhile. It does not wait in the first call, before which no worker may be started.
+    """
+    works = Path(os.environ.get(WORKS, os.devnull))
+    if parent_process() is not None:
+        works.touch()
+        return True
+    while number and not works.exists():
+        time.sleep(0.02)
+    return False
 
 
 def count_processes(number):
     """Return how many processes the group has."""
+    _is_worker(number)
     time.sleep(0.1)
     return number, len(processes_of(os.getpgid(0)))
 
 
 def with_process(number):
     """Return which process this is."""
+    _is_worker(number)
     time.sleep(0.02)
     return number, os.getpid()
 
@@ -68,15 +83,14 @@ def killed_once(directory, number):
         (Path(directory) / str(number)).touch(exist_ok=False)
     except FileExistsError:
         return (number,)
-    if is_worker():
+    if _is_worker(number):
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)
     return (number,)
 
 
 def always_killed(number):
     """Kill the worker."""
-    if is_worker():
+    if _is_worker(number):
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.2)
     return (number,)
@@ -84,7 +98,7 @@ def always_killed(number):
 
 def an_hour_in_workers(number):
     """Take an hour in a worker."""
-    if is_worker():
+    if _is_worker(number):
         _write_line("in a worker")
         time.sleep(3600)
     time.sleep(0.02)
@@ -93,9 +107,10 @@ def an_hour_in_workers(number):
 
 def half_done(directory, number):
     """Record the beginning and the end in files."""
-    name = f"{number}.{'worker' if is_worker() else 'first'}"
+    in_worker = _is_worker(number)
+    name = f"{number}.{'worker' if in_worker else 'first'}"
     (Path(directory) / f"{name}.begun").touch()
-    time.sleep(0.5 if is_worker() else 0.02)
+    time.sleep(0.5 if in_worker else 0.02)
     (Path(directory) / f"{name}.done").touch()
     return (number,)
 
@@ -107,8 +122,7 @@ def fails(number):
 
 def fails_in_workers(number):
     """Fail in a worker."""
-    time.sleep(0.02)
-    if is_worker():
+    if _is_worker(number):
         raise ValueError("no such number")
     return (number,)
 
@@ -122,8 +136,7 @@ class TwoArgumentsError(Exception):
 
 def fails_with_two_arguments(number):
     """Fail in a worker, with an error that pickle cannot restore."""
-    time.sleep(0.02)
-    if is_worker():
+    if _is_worker(number):
         raise TwoArgumentsError(1, 2)
     return (number,)
 

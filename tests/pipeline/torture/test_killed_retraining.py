@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from brief_retrainings import VARIABLE
 from small_images import write_labelled
 
 from pipeline import open_registry
@@ -19,27 +20,33 @@ KILLS, SAMPLE = 50, 2
 COMMAND = ("retrain", "--preset", "quick", "--min-accuracy", "0.3", "--direct")
 
 
+@pytest.fixture
+def brief(torture):
+    """Variables of the environment with which retrainings are brief, except in the full torture."""
+    return {} if torture else {VARIABLE: "without pictures"}
+
+
 @pytest.fixture(params=["the first", "the next, with own images"])
-def case(request, tmp_path, home, digits_apart):
+def case(request, tmp_path, home, digits_apart, brief):
     """The command, and what there is under the home before it."""
     before = tmp_path / "before"
     if request.param == "the first":
         before.mkdir()
         return COMMAND, before
-    assert digits_apart(*COMMAND, "--seed", 1).status == 0
+    assert digits_apart(*COMMAND, "--seed", 1, **brief).status == 0
     home.rename(before)
     write_labelled(tmp_path / "own", np.random.default_rng(0), 40)
     return (*COMMAND, "--labelled", str(tmp_path / "own")), before
 
 
 def test_killed_at_any_moment_and_run_again(
-    case, home, start_digits, digits_apart, torture, measured, request
+    case, home, start_digits, digits_apart, brief, torture, measured, request
 ):
     """A clean end, the bytes of a run that nobody killed, no version and no event twice."""
     command, before = case
     shutil.copytree(before, home)
     started = time.monotonic()
-    process = start_digits(*command)
+    process = start_digits(*command, **brief)
     _, err = process.communicate()
     whole = time.monotonic() - started
     assert process.returncode == 0, err
@@ -53,7 +60,7 @@ def test_killed_at_any_moment_and_run_again(
         shutil.rmtree(home)
         shutil.copytree(before, home)
         started = time.monotonic()
-        process = start_digits(*command)
+        process = start_digits(*command, **brief)
         try:
             process.communicate(timeout=moments.uniform(0, whole))
         except subprocess.TimeoutExpired:
@@ -64,7 +71,7 @@ def test_killed_at_any_moment_and_run_again(
             whole = time.monotonic() - started
             continue
         found[_how_far(home, len(undisturbed["versions"]))] += 1
-        ended = digits_apart(*command)
+        ended = digits_apart(*command, **brief)
         assert ended.status == 0, ended.err
         assert _what_there_is(home) == undisturbed
     measured(
