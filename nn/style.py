@@ -166,10 +166,6 @@ class _Measured(NamedTuple):
 def _measured(ink: Array) -> _Measured:
     """Measure digits, shape ``(m, h, w)``, each of which has ink."""
     inside = ink > _INK
-    limits = []
-    for by_line in (inside.any(axis=2), inside.any(axis=1)):
-        last = by_line.shape[1] - 1 - by_line[:, ::-1].argmax(axis=1)
-        limits += [by_line.argmax(axis=1).astype(np.float32), last.astype(np.float32)]
     of_rows = ink.sum(axis=2)
     columns = np.arange(ink.shape[2], dtype=np.float32)
     centres = (ink @ columns) / np.maximum(of_rows, np.float32(1e-6))
@@ -178,7 +174,15 @@ def _measured(ink: Array) -> _Measured:
     steps = sum(np.abs(np.diff(ink, axis=axis)).sum(axis=(1, 2)) for axis in (1, 2))
     half_width = of_rows.sum(axis=1) * np.float32(4 / np.pi) / np.maximum(steps, 1)
     half_width = np.clip(half_width, _THINNEST, _THICKEST)
-    return _Measured(inside, centres, (limits[0], limits[1], limits[2], limits[3]), half_width)
+    box = (*_extent(inside, across=2), *_extent(inside, across=1))
+    return _Measured(inside, centres, box, half_width)
+
+
+def _extent(inside: NDArray[np.bool_], across: int) -> tuple[Array, Array]:
+    """Return the first and the last line with ink of each digit."""
+    by_line = np.asarray(inside.any(axis=across))
+    last = by_line.shape[1] - 1 - by_line[:, ::-1].argmax(axis=1)
+    return by_line.argmax(axis=1).astype(np.float32), last.astype(np.float32)
 
 
 def _between(low: float, high: float, draws: Array) -> Array:
@@ -232,9 +236,9 @@ def _slash(digit: _Measured, draws: Array) -> _Lines:
 def _closing(digit: _Measured, draws: Array) -> _Lines:
     middle = ((digit.box[2] + digit.box[3]) / 2)[:, np.newaxis]
     columns = np.arange(digit.inside.shape[2])
-    ends = []
+    ends: list[Array] = []
     for is_side in (columns < middle, columns >= middle):
-        side = digit.inside & is_side[:, np.newaxis, :]
+        side: NDArray[np.bool_] = digit.inside & is_side[:, np.newaxis, :]
         row = side.any(axis=2).argmax(axis=1)
         ink = side[np.arange(len(row)), row]
         column = (ink @ columns.astype(np.float32)) / np.maximum(ink.sum(axis=1), 1)
