@@ -20,6 +20,7 @@ from nn.errors import (
 )
 from nn.history import Epoch
 from nn.network import NeuralNetwork
+from nn.style import Style
 
 __all__ = [
     "CheckpointError",
@@ -31,6 +32,7 @@ __all__ = [
     "NetworkError",
     "NeuralNetwork",
     "NotFittedError",
+    "Style",
     "WeightsError",
     "WorkerError",
     "available_cores",

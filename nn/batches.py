@@ -1,4 +1,4 @@
-"""Training examples in batches: in random order, scaled and distorted."""
+"""Training examples in batches: in random order, scaled, varied and distorted."""
 
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
 
@@ -12,6 +12,7 @@ from nn.activations import Array
 from nn.distortion import Distorter
 from nn.objectives import targets
 from nn.parallel.workers import Workers
+from nn.style import Styler
 
 # Number of examples that are prepared together if batches are shorter: they fill the cache of a
 # core.
@@ -51,6 +52,7 @@ class Batches:
         batch_size: int,
         label_smoothing: float,
         distorter: Distorter | None,
+        styler: Styler | None = None,
         workers: Workers,
     ) -> None:
         self._x = x
@@ -58,6 +60,7 @@ class Batches:
         self._classes = classes
         self._label_smoothing = label_smoothing
         self._distorter = distorter
+        self._styler = styler
         rows = min(len(x), batch_size * max(1, _CHUNK // batch_size))
         self._workers = workers
         self.longest = rows
@@ -81,6 +84,8 @@ class Batches:
             def prepare(piece: int, x: Array = x, indices: np.ndarray = indices) -> None:
                 rows = slice(piece * _PIECE, (piece + 1) * _PIECE)
                 validation.scaled(self._x[indices[rows]], out=x[rows])
+                if self._styler is not None:
+                    self._styler(x[rows], self._y[indices[rows]], generators[piece])
                 if self._distorter is not None:
                     self._distorter(x[rows], generators[piece])
 

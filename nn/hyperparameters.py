@@ -12,6 +12,7 @@ from nn.initializers import INITIALIZERS
 from nn.objectives import LOSSES, OUTPUTS
 from nn.optimizers import OPTIMIZERS
 from nn.schedules import SCHEDULES
+from nn.style import Style
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -41,6 +42,7 @@ class Hyperparameters:
     dropout: float = 0.0
     label_smoothing: float = 0.0
     distortion: Distortion | None = None
+    style: Style | None = None
     seed: int | None = None
     threads: int | None = None
 
@@ -61,6 +63,8 @@ class Hyperparameters:
         self.label_smoothing = validation.below("label_smoothing", self.label_smoothing, 1)
         if not isinstance(self.distortion, Distortion | None):
             raise InvalidParameterError("distortion", "a Distortion or None", self.distortion)
+        if not isinstance(self.style, Style | None):
+            raise InvalidParameterError("style", "a Style or None", self.style)
         if self.seed is not None:
             self.seed = validation.integer("seed", self.seed, minimum=0)
         if self.threads is not None:
@@ -72,6 +76,8 @@ class Hyperparameters:
         params = {**params}
         if params.get("distortion") is not None:
             params["distortion"] = Distortion(**params["distortion"])
+        if params.get("style") is not None:
+            params["style"] = Style(**params["style"])
         return cls(**params)
 
     def get_params(self) -> dict[str, Any]:
@@ -80,6 +86,8 @@ class Hyperparameters:
         params["sizes"] = list(self.sizes)
         if self.distortion is not None:
             params["distortion"] = asdict(self.distortion)
+        if self.style is not None:
+            params["style"] = asdict(self.style)
         return params
 
     def validated(self) -> "Hyperparameters":

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +74,9 @@ class NeuralNetwork(Hyperparameters):
         Fraction of every target that is spread evenly over all classes, in [0, 1).
     distortion : Distortion, optional
         Deforms every image anew for every epoch.
+    style : Style, optional
+        Draws strokes of other people's hands on digits, anew for every epoch, before they are
+        deformed. The labels must be the digits.
     seed : int, optional
         Equal seeds, data, threads and BLAS give equal weights, to the bit. None draws a new seed.
     threads : int, optional
@@ -164,8 +167,8 @@ class NeuralNetwork(Hyperparameters):
         held_out = None
         if validation_data is not None:
             held_out = Dataset(*validation.dataset(*validation_data, sizes))
-        distorted = hyperparameters.distortion is not None
-        image_shape = validation.image_shape(images, distorted=distorted)
+        changed = (hyperparameters.distortion, hyperparameters.style) != (None, None)
+        image_shape = validation.image_shape(images, distorted=changed)
         path = None if checkpoint is None else Path(checkpoint)
         return self._fit(hyperparameters, training_data, held_out, image_shape, on_epoch, path)
 
@@ -259,7 +262,7 @@ class NeuralNetwork(Hyperparameters):
         metadata = {
             "format": FORMAT,
             "format_version": _WITH_ATTACHED if self.attached else FORMAT_VERSION,
-            "params": json.dumps(model.hyperparameters.get_params(), sort_keys=True),
+            "params": json.dumps(_written(model.hyperparameters), sort_keys=True),
             "temperature": repr(self.temperature),
         }
         return weights_format.write(tensors, metadata)
@@ -307,6 +310,17 @@ class NeuralNetwork(Hyperparameters):
         if self._model is None:
             raise NotFittedError
         return self._model
+
+
+def _written(hyperparameters: Hyperparameters) -> dict[str, Any]:
+    """Return the parameters as they are written: those of earlier releases, if there is no style.
+
+    So a version of an earlier release is reproduced to the bit.
+    """
+    params = hyperparameters.get_params()
+    if params["style"] is None:
+        del params["style"]
+    return params
 
 
 def _parameters(sizes: tuple[int, ...], tensors: weights_format.Tensors) -> Parameters:

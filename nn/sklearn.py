@@ -17,6 +17,7 @@ from nn.distortion import Distortion
 from nn.errors import InvalidDataError, InvalidParameterError
 from nn.fitting import Dataset
 from nn.network import NeuralNetwork
+from nn.style import Style
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -69,6 +70,9 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     distortion : Distortion, optional
         Deforms every image anew for every epoch. The features must be the pixels of square
         images, row by row, with 0 for the background.
+    style : Style, optional
+        Draws strokes of other people's hands on digits, anew for every epoch. As for `distortion`,
+        features are pixels, and the sorted labels must be the digits from 0 on.
     random_state : int, RandomState instance or None
         An int is the seed of the network; otherwise the seed is drawn from it.
     threads : int, optional
@@ -125,6 +129,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
         distortion: Distortion | None = None,
+        style: Style | None = None,
         random_state: int | np.random.RandomState | None = None,
         threads: int | None = None,
     ) -> None:
@@ -143,6 +148,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.dropout = dropout
         self.label_smoothing = label_smoothing
         self.distortion = distortion
+        self.style = style
         self.random_state = random_state
         self.threads = threads
 
@@ -167,8 +173,9 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         classes, labels = np.unique(y, return_inverse=True)
         network = self._network(len(classes))
         image = validation.image_shape(rows, distorted=False)
-        if self.distortion is not None and image[0] != image[1]:
-            expected = "a square number of features, for distortion"
+        changed = (self.distortion, self.style) != (None, None)
+        if changed and image[0] != image[1]:
+            expected = "a square number of features, for distortion and style"
             raise InvalidDataError("X", expected, str(self.n_features_in_))
         self.network_ = network._fit(network.validated(), Dataset(rows, labels), None, image)
         self.classes_ = classes

@@ -19,6 +19,7 @@ from nn.optimizers import OPTIMIZERS, blocks
 from nn.parallel.workers import Workers
 from nn.parameters import Parameters, count, joined
 from nn.schedules import learning_rate
+from nn.style import Styler
 
 
 class Training:
@@ -62,7 +63,7 @@ class Training:
         self._workers = workers
         self._count = len(x)
         self._objective = OBJECTIVES[hyperparameters.output, hyperparameters.loss]
-        distortion = hyperparameters.distortion
+        distortion, style = hyperparameters.distortion, hyperparameters.style
         self._batches = Batches(
             x,
             y,
@@ -70,6 +71,7 @@ class Training:
             batch_size=hyperparameters.batch_size,
             label_smoothing=hyperparameters.label_smoothing,
             distorter=None if distortion is None else Distorter(distortion, image_shape),
+            styler=None if style is None else Styler(style, image_shape),
             workers=workers,
         )
         self.epoch = 0

@@ -46,6 +46,13 @@ def nonnegative(name: str, value: float) -> float:
     return float(value)
 
 
+def fraction(name: str, value: float) -> float:
+    """Return a number in [0, 1]."""
+    if not _is_finite(value) or not 0 <= value <= 1:
+        raise InvalidParameterError(name, "a number in [0, 1]", value)
+    return float(value)
+
+
 def below(name: str, value: float, limit: float) -> float:
     """Return a finite number in [0, limit)."""
     if not _is_finite(value) or not 0 <= value < limit:

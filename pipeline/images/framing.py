@@ -1,5 +1,6 @@
 """Ink placed by its centre of mass into 28×28."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,17 +26,14 @@ def placed(scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = scaled.shape
     found = np.zeros((SIDE, SIDE), np.uint8)
     y, x = _centre_of_mass(scaled)
-    top = int(np.clip(round(CENTRE - y), 0, SIDE - height))
-    left = int(np.clip(round(CENTRE - x), 0, SIDE - width))
+    top = min(max(round(CENTRE - y), 0), SIDE - height)
+    left = min(max(round(CENTRE - x), 0), SIDE - width)
     found[top : top + height, left : left + width] = scaled
     return found
 
 
 def _centre_of_mass(image: NDArray[np.uint8]) -> tuple[float, float]:
     """Return row and column."""
-    rows, columns = (image.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
-    total = rows.sum() or 1.0
-    return (
-        float(rows @ np.arange(len(rows)) / total),
-        float(columns @ np.arange(len(columns)) / total),
-    )
+    moments = cv2.moments(image)
+    total = moments["m00"] or 1.0
+    return moments["m01"] / total, moments["m10"] / total

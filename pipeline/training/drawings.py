@@ -18,7 +18,23 @@ Points = NDArray[np.float64]
 
 # Pixels along each edge of a drawing, and of a digit that is drawn into one.
 _SIDE = 96
-_DIGIT = 112
+_DIGIT = 56
+
+# Width of strokes in 20×20 from which on they are seen as they are.
+_NARROW = 1.3
+
+# Between two points of a curve, the weights of four points around (Catmull and Rom 1974).
+_T = np.linspace(0, 1, 8)[:, np.newaxis]
+_BETWEEN = np.hstack(
+    [-_T + 2 * _T**2 - _T**3, 2 - 5 * _T**2 + 3 * _T**3, _T + 4 * _T**2 - 3 * _T**3, _T**3 - _T**2]
+)
+_BETWEEN /= 2
+
+# What makes a stroke thicker or thinner by so many pixels.
+_DISCS = [
+    cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)).astype(np.uint8)
+    for width in (1, 2, 3)
+]
 
 _LETTERS = "ABCDEFGHJKLMNPQRTUVWXYabcdefghijkmnpqrtuvwxy&?@#%$+=*<>{}"
 _FONTS = (
@@ -47,7 +63,7 @@ def draw_non_digits(digits: NDArray[np.uint8], count: int, rng: Rng) -> NDArray[
     found = np.empty((count, framing.SIDE, framing.SIDE), np.uint8)
     for index in range(count):
         sheet = _blank()
-        while not (sheet >= _INK).any():
+        while sheet.max() < _INK:
             kind = int(rng.integers(len(_DRAWN) + len(_OF_DIGITS)))
             if kind < len(_DRAWN):
                 sheet = _DRAWN[kind](rng)
@@ -62,25 +78,34 @@ def rewrite(digits: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
     """Return digits with other pens, slants and proportions, shape ``(n, 28, 28)``."""
     found = digits.copy()
     for index, digit in enumerate(digits):
-        sheet = cv2.resize(digit, (_DIGIT, _DIGIT), interpolation=cv2.INTER_CUBIC)
-        pen = int(rng.integers(-5, 6))
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(pen) + 1, abs(pen) + 1))
+        sheet: cv2.typing.MatLike = _large(digit)
+        pen = int(rng.integers(-2, 3))
+        disc = _DISCS[abs(pen)]
         changed = cv2.dilate(sheet, disc) if pen > 0 else cv2.erode(sheet, disc)
         # A stroke as thin as that would be gone.
         if np.count_nonzero(changed >= _INK) > 0.3 * np.count_nonzero(sheet >= _INK):
             sheet = changed
-        stretch = np.array([[rng.uniform(0.75, 1.25), rng.uniform(-0.25, 0.25), 0], [0, 1, 0]])
         turn = cv2.getRotationMatrix2D((_DIGIT / 2, _DIGIT / 2), rng.uniform(-12, 12), 1)
-        both = turn @ np.vstack([stretch, [0, 0, 1]])
-        sheet = cv2.warpAffine(sheet, both, (_DIGIT + 40, _DIGIT + 20))
-        if (sheet >= _INK).any():
+        both = turn.astype(np.float64)
+        # The columns of the rotation, after a stretch and a shear along the rows.
+        both[:, 1] += rng.uniform(-0.25, 0.25) * both[:, 0]
+        both[:, 0] *= rng.uniform(0.75, 1.25)
+        sheet = cv2.warpAffine(sheet, both, (_DIGIT + 20, _DIGIT + 10))
+        if sheet.max() >= _INK:
             found[index] = _seen(uint8(sheet))
     return found
 
 
 def _seen(sheet: Grey) -> Grey:
-    small, _ = strokes.scaled(sheet[strokes.box(sheet)])
-    return framing.placed(small)
+    """Return a drawing as the network would see it, if it were sent."""
+    left, top, width, height = cv2.boundingRect(uint8((sheet >= _INK).view(np.uint8)))
+    cropped = sheet[top : top + height, left : left + width]
+    scale = strokes.INK_SIDE / max(width, height)
+    if scale * strokes.width(cropped) < _NARROW:
+        return framing.placed(strokes.scaled(cropped)[0])
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(cropped, size, interpolation=cv2.INTER_AREA)
+    return framing.placed(uint8(cv2.convertScaleAbs(small, alpha=255 / max(_INK, small.max()))))
 
 
 def _large(digit: Grey) -> Grey:
@@ -92,23 +117,20 @@ def _blank() -> Grey:
 
 
 def _pen(rng: Rng) -> int:
-    return int(rng.integers(4, 13))
+    return int(rng.integers(6, 14))
 
 
 def _line(sheet: Grey, points: Points, thickness: int, *, closed: bool = False) -> None:
     """Draw straight from point to point, x and y each."""
     sixteenths = np.rint(points * 16).astype(np.int32)
-    cv2.polylines(sheet, [sixteenths], closed, 255, thickness, cv2.LINE_AA, 4)
+    cv2.polylines(sheet, [sixteenths], closed, 255, thickness, cv2.LINE_8, 4)
 
 
 def _curve(sheet: Grey, points: Points, thickness: int) -> None:
-    """Draw a smooth curve through points (Catmull and Rom 1974)."""
+    """Draw a smooth curve through points."""
     ends = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
-    t = np.linspace(0, 1, 16)[:, np.newaxis]
-    for start in range(len(points) - 1):
-        a, b, c, d = ends[start : start + 4]
-        between = 2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2
-        _line(sheet, (between + (3 * b - a - 3 * c + d) * t**3) / 2, thickness)
+    pieces = [_BETWEEN @ ends[start : start + 4] for start in range(len(points) - 1)]
+    _line(sheet, np.concatenate(pieces), thickness)
 
 
 def _stroke(sheet: Grey, start: Points, end: Points, thickness: int, rng: Rng) -> None:
@@ -123,19 +145,19 @@ def _scribble(rng: Rng) -> Grey:
 
 
 def _letter(rng: Rng) -> Grey:
-    sheet = np.zeros((160, 160), np.uint8)
+    sheet = _blank()
     letter = _LETTERS[rng.integers(len(_LETTERS))]
     font = _FONTS[rng.integers(len(_FONTS))]
-    cv2.putText(sheet, letter, (30, 120), font, 3.2, 255, int(rng.integers(5, 16)), cv2.LINE_AA)
-    turn = cv2.getRotationMatrix2D((80, 80), rng.uniform(-15, 15), 1)
+    cv2.putText(sheet, letter, (18, 72), font, 1.9, 255, int(rng.integers(4, 10)), cv2.LINE_8)
+    turn = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), rng.uniform(-15, 15), 1)
     turn[0, 1] += rng.uniform(-0.2, 0.2)
-    return uint8(cv2.warpAffine(sheet, turn, (160, 160)))
+    return uint8(cv2.warpAffine(sheet, turn, (_SIDE, _SIDE)))
 
 
 def _box(rng: Rng) -> Grey:
     sheet = _blank()
     right, bottom = (int(edge) for edge in rng.integers(50, 86, 2))
-    thickness = int(rng.integers(2, 10))
+    thickness = int(rng.integers(5, 12))
     cv2.rectangle(sheet, (5, 5), (right, bottom), 255, thickness)
     if rng.random() < 0.5:
         top, foot = (int(x) for x in rng.integers(5, right, 2))
@@ -148,7 +170,7 @@ def _blob(rng: Rng) -> Grey:
     for _ in range(rng.integers(1, 5)):
         at = tuple(int(place) for place in rng.integers(25, 70, 2))
         axes = tuple(int(axis) for axis in rng.integers(6, 26, 2))
-        cv2.ellipse(sheet, at, axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA)
+        cv2.ellipse(sheet, at, axes, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_8)
     return sheet
 
 
@@ -195,8 +217,9 @@ def _arcs(rng: Rng) -> Grey:
     for _ in range(rng.integers(2, 5)):
         at = tuple(int(place) for place in rng.integers(25, 70, 2))
         axes = tuple(int(axis) for axis in rng.integers(8, 35, 2))
-        angle, end = rng.uniform(0, 180), rng.uniform(90, 330)
-        cv2.ellipse(sheet, at, axes, angle, 0, end, 255, thickness, cv2.LINE_AA)
+        angle, end = (int(degrees) for degrees in rng.integers((0, 90), (180, 330)))
+        points = np.array(cv2.ellipse2Poly(at, axes, angle, 0, end, 15), np.float64)
+        _line(sheet, points, thickness)
     return sheet
 
 
@@ -204,13 +227,13 @@ def _dots(rng: Rng) -> Grey:
     sheet = _blank()
     for _ in range(rng.integers(3, 10)):
         at = tuple(int(place) for place in rng.integers(8, 88, 2))
-        cv2.circle(sheet, at, int(rng.integers(2, 7)), 255, -1, cv2.LINE_AA)
+        cv2.circle(sheet, at, int(rng.integers(2, 7)), 255, -1, cv2.LINE_8)
     return sheet
 
 
 def _hatching(rng: Rng) -> Grey:
     sheet = _blank()
-    thickness, slant = int(rng.integers(3, 8)), rng.uniform(-20, 20)
+    thickness, slant = int(rng.integers(5, 9)), rng.uniform(-20, 20)
     for x in np.linspace(12, 84, int(rng.integers(3, 7))):
         _line(sheet, np.array([[x + slant, 10], [x - slant, 86]]), thickness)
     return _turned(sheet, rng.uniform(0, 180))
@@ -218,8 +241,8 @@ def _hatching(rng: Rng) -> Grey:
 
 def _picture(rng: Rng) -> Grey:
     """Return light and shade without strokes, as in a photograph."""
-    noise = rng.normal(0, 1, (_SIDE, _SIDE)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), rng.uniform(2, 9))
+    noise = rng.standard_normal((_SIDE // 3, _SIDE // 3), np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.7, 3))
     share = (smooth - smooth.min()) / np.ptp(smooth)
     sheet = (share - rng.uniform(0.3, 0.6)) * rng.uniform(400, 1500)
     shades: Grey = np.clip(sheet, 0, 255).astype(np.uint8)
@@ -229,9 +252,9 @@ def _picture(rng: Rng) -> Grey:
 def _several(digits: list[Grey], rng: Rng) -> Grey:
     """Return two or three digits side by side."""
     parts = [digit[strokes.box(digit)] for digit in digits[: int(rng.integers(2, 4))]]
-    gap = int(rng.integers(-6, 16))
+    gap = int(rng.integers(-3, 8))
     height = max(part.shape[0] for part in parts)
-    sheet = np.zeros((height, sum(part.shape[1] + 16 for part in parts)), np.uint8)
+    sheet = np.zeros((height, sum(part.shape[1] + 8 for part in parts)), np.uint8)
     left = 0
     for part in parts:
         top = (height - part.shape[0]) // 2
@@ -248,10 +271,10 @@ def _half(digits: list[Grey], rng: Rng) -> Grey:
 
 
 def _struck_out(digits: list[Grey], rng: Rng) -> Grey:
-    sheet = np.pad(digits[0], 10)
+    sheet = np.pad(digits[0], 5)
     for _ in range(rng.integers(1, 5)):
-        start, end = rng.uniform((5, 5), (30, 125)), rng.uniform((100, 5), (125, 125))
-        _stroke(sheet, start, end, int(rng.integers(5, 12)), rng)
+        start, end = rng.uniform((3, 3), (15, 62)), rng.uniform((50, 3), (62, 62))
+        _stroke(sheet, start, end, int(rng.integers(3, 6)), rng)
     return sheet
 
 
@@ -260,16 +283,14 @@ def _turned(sheet: Grey, degrees: float) -> Grey:
     return uint8(cv2.warpAffine(sheet, turn, (_SIDE, _SIDE)))
 
 
-# Letters are as many as three other kinds: nothing else is as like digits.
+# Most of them are what is most like digits.
 _DRAWN: tuple[Callable[[Rng], Grey], ...] = (
-    _letter,
-    _letter,
-    _letter,
+    *[_letter] * 6,
+    *[_tick] * 2,
     _scribble,
     _box,
     _blob,
     _cross,
-    _tick,
     _polygon,
     _arcs,
     _dots,

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from nn import Distortion, NeuralNetwork
+from nn import Distortion, NeuralNetwork, Style
 
 Preset = Literal["quick", "standard", "best"]
 
@@ -14,6 +14,7 @@ _COMMON: dict[str, Any] = {
     "schedule": "cosine",
     "warmup_epochs": 1,
     "batch_size": 256,
+    "style": Style(),
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import Distortion, InvalidParameterError, NeuralNetwork
+from nn import Distortion, InvalidParameterError, NeuralNetwork, Style
 from nn.activations import ACTIVATIONS
 from nn.initializers import INITIALIZERS
 from nn.objectives import LOSSES, OUTPUTS
@@ -44,6 +44,7 @@ OUTSIDE = {
     "dropout": [-0.1, 1, 1.5, *NOT_NUMBERS],
     "label_smoothing": [-0.1, 1, *NOT_NUMBERS],
     "distortion": [True, "strong", {"rotation": 1}, 0],
+    "style": [True, "european", {"bar": 1}, 0],
     "seed": [-1, *NOT_WHOLE],
     "threads": [0, -1, *NOT_WHOLE],
 }
@@ -159,6 +160,7 @@ HYPERPARAMETERS = st.fixed_dictionaries(
         "distortion": st.none()
         | st.builds(Distortion, rotation=st.floats(0, 90) | st.just(np.float32(2)))
         | st.builds(Distortion, shift=st.integers(0, 9) | st.just(np.int64(3))),
+        "style": st.none() | st.builds(Style, bar=st.floats(0, 1) | st.just(np.float32(0.5))),
         "seed": st.none() | st.integers(0, 2**128),
         "threads": st.none() | st.integers(1, 64),
     }
@@ -173,7 +175,7 @@ def test_params_pass_through_json_and_make_an_equal_network(params):
     assert told == network.get_params()
     again = NeuralNetwork.from_params(told)
     assert again.get_params() == network.get_params()
-    assert again.distortion == network.distortion
+    assert (again.distortion, again.style) == (network.distortion, network.style)
     for name, value in params.items():
         assert getattr(network, name) == (tuple(value) if name == "sizes" else value)
 
@@ -181,7 +183,8 @@ def test_params_pass_through_json_and_make_an_equal_network(params):
 @given(HYPERPARAMETERS)
 def test_repr_makes_an_equal_network(params):
     network = NeuralNetwork(**params)
-    again = eval(repr(network), {"NeuralNetwork": NeuralNetwork, "Distortion": Distortion})
+    names = {"NeuralNetwork": NeuralNetwork, "Distortion": Distortion, "Style": Style}
+    again = eval(repr(network), names)
     assert again.get_params() == network.get_params()
 
 

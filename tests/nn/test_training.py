@@ -175,6 +175,7 @@ def test_divergence_is_found_in_the_epoch_and_batch_where_it_happens(monkeypatch
         {"dropout": 0.5},
         {"label_smoothing": 0.2},
         {"distortion": RANDOM["distortion"]},
+        {"style": RANDOM["style"]},
         {"schedule": "cosine"},
         {"warmup_epochs": 1},
         {"l2": 1.0},

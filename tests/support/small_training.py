@@ -19,7 +19,7 @@ import time
 import numpy as np
 
 import nn.session
-from nn import Distortion, NeuralNetwork
+from nn import Distortion, NeuralNetwork, Style
 from nn.parallel.workers import Workers
 
 SIZES = (36, 8, 3)
@@ -43,6 +43,7 @@ RANDOM = {
     "dropout": 0.3,
     "label_smoothing": 0.1,
     "distortion": Distortion(),
+    "style": Style(),
 }
 
 
