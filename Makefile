@@ -8,7 +8,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test test-busy torture check lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining clean
+.PHONY: run test test-busy torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining clean
 
 # The main job: retrain, then score a directory of images.
 run: $(VENV)/run
@@ -37,11 +37,19 @@ torture: $(VENV)/dev
 	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
 		tests/registry/torture tests/pipeline/torture tests/pipeline/jobs/test_inbox.py
 
-check: $(VENV)/dev
+check: $(VENV)/dev docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, below build/docs. A link that leads nowhere is an error.
+docs: $(VENV)/dev
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+
+# The pictures of the documentation that are drawn, not taken from the screen.
+docs-pictures: $(VENV)/dev
+	PYTHONPATH=tests/support $(BIN)/python docs/draw_kinds.py
 
 # Start-up times, and the cost of mirrors that are down.
 bench: $(VENV)/dev
@@ -111,5 +119,5 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-3.* .venv-bench .venv-bench-mlflow .venv-lock run dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-3.* .venv-bench .venv-bench-mlflow .venv-lock run dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
