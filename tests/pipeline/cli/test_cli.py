@@ -265,21 +265,6 @@ def test_an_error_of_the_file_system_names_the_file(digits, version, tmp_path):
     assert "/dev/null/out" in ended.err
 
 
-def _modules_after(code):
-    code += "; import sys; print(*sys.modules)"
-    command = [sys.executable, "-c", code]
-    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-
-
-def test_importing_a_package_imports_nothing_heavy_that_it_does_not_need():
-    """Heavy libraries, above all Prefect, are imported by the functions that use them."""
-    heavy = {"prefect", "numpy", "sqlalchemy", "pyarrow", "cv2", "requests", "pydantic"}
-    assert _modules_after("import pipeline.cli.app") & heavy == set()
-    assert "prefect" not in _modules_after("import pipeline.jobs.retraining, pipeline.jobs.scoring")
-    assert _modules_after("import nn") & (heavy - {"numpy"}) == set()
-    assert _modules_after("import registry") & (heavy - {"sqlalchemy"}) == set()
-
-
 def test_python_m_pipeline_is_digits():
     command = [sys.executable, "-m", "pipeline", "--help"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
