@@ -167,6 +167,7 @@ def test_wrong_usage_ends_with_status_2(digits, arguments):
 FLOATS = [
     (name, f"--{option.replace('_', '-')}")
     for name, command in COMMANDS.items()
+    if command.callback is not None  # a group of commands
     for option, kind in get_type_hints(command.callback).items()
     if kind in (float, float | None)
 ]
