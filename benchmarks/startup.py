@@ -24,6 +24,10 @@ from pipeline.images.encoding import png
 
 RUNS = 7
 
+# An image with ink: one that cannot be read would end `digits predict` with another status.
+DRAWING = np.zeros((28, 28), np.uint8)
+DRAWING[4:24, 12:16] = 255
+
 
 def seconds(command: list[str]) -> float:
     """Return the wall time of a command that succeeds."""
@@ -45,7 +49,7 @@ def measure_commands(directory: Path) -> None:
     images = directory / "in"
     images.mkdir()
     for number in range(10):
-        (images / f"{number}.png").write_bytes(png(np.zeros((28, 28), np.uint8)))
+        (images / f"{number}.png").write_bytes(png(DRAWING))
     network = NeuralNetwork((784, 128, 10), epochs=1, seed=0)
     network.fit(np.zeros((10, 784), np.uint8), np.arange(10))
     with open_registry() as registry:
@@ -53,8 +57,11 @@ def measure_commands(directory: Path) -> None:
         registry.set_alias("mnist", "champion", 1)
     score = [*digits, "score", str(images), "--output", str(directory / "out"), "--direct"]
     commands = {
-        "import nn": ([sys.executable, "-c", "import nn"], 0.15),
-        "digits --help": ([*digits, "--help"], 0.5),
+        "import nn": ([sys.executable, "-c", "import nn"], 0.12),
+        "import registry": ([sys.executable, "-c", "import registry"], 0.35),
+        "import pipeline": ([sys.executable, "-c", "import pipeline"], 0.15),
+        "digits --help": ([*digits, "--help"], 0.3),
+        "digits predict FILE": ([*digits, "predict", str(images / "0.png")], 1.0),
         "digits versions": ([*digits, "versions"], 1.0),
         "digits score --direct, ten images": (score, 1.5),
     }

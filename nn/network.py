@@ -34,12 +34,16 @@ _ATTACHED = "attached."
 
 
 class NeuralNetwork(Hyperparameters):
-    """A multilayer perceptron trained by stochastic gradient descent.
+    """A multilayer perceptron for pixels like MNIST's; for others see `pipeline.Classifier`.
 
-    Layer 0 is the input, layer L the output. After `fit`, ``weights[l]``, shape
-    ``(sizes[l], sizes[l-1])``, and ``biases[l]``, shape ``(sizes[l],)``, enter layer l;
-    index 0 of both is an unused placeholder. The mathematics is that of Michael Nielsen's
-    *Neural Networks and Deep Learning*, in batches and in float32.
+    MNIST's are 28×28, ink bright on black, at most 20 pixels high and wide, and centred by mass. A
+    scan that was only made small is read no better than by chance: `pipeline.Classifier` brings
+    scans, photos and files into this form, and reads them with a network.
+
+    It is trained by stochastic gradient descent. Layer 0 is the input, layer L the output. After
+    `fit`, ``weights[l]``, shape ``(sizes[l], sizes[l-1])``, and ``biases[l]``, shape
+    ``(sizes[l],)``, enter layer l; index 0 of both is an unused placeholder. The mathematics is
+    that of Michael Nielsen's *Neural Networks and Deep Learning*, in batches and in float32.
 
     Parameters may be assigned; `fit` validates them, and predictions use those of the last fit.
 

@@ -33,6 +33,11 @@ except ImportError as error:
 # Types of features. Any other type is converted to the first.
 _TYPES = [np.float32, np.uint8]
 
+# Non-negative features, as many as a small image has pixels, of which the largest is above this:
+# these are unscaled pixels. Percentages are not.
+_MIN_PIXELS = 16
+_BRIGHT = 100
+
 
 class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A `NeuralNetwork` that takes its input size, its output size and its labels from the data.
@@ -41,7 +46,11 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     learns best from features of similar scale, so put a scaler before it in a pipeline. Only
     uint8 features are pixels, as everywhere in `nn`: they are divided by 255 batch by batch,
     which saves the memory of floats. If `fit` was given uint8, so must be `predict`, and the
-    reverse.
+    reverse. Pixels from 0 to 255 of any other type, as ``fetch_openml`` returns them, are refused:
+    a network learns nothing from numbers of that size.
+
+    The defaults are for some ten thousand images like MNIST's. Those of `NeuralNetwork` are the
+    book's.
 
     Parameters
     ----------
@@ -113,18 +122,18 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (30,),
+        hidden_layer_sizes: Sequence[int] = (128,),
         *,
-        activation: str = "sigmoid",
+        activation: str = "relu",
         output: str = "softmax",
         loss: str = "cross_entropy",
-        initializer: str = "scaled",
-        optimizer: str = "sgd",
-        learning_rate: float = 0.5,
-        schedule: str = "constant",
+        initializer: str = "he",
+        optimizer: str = "momentum",
+        learning_rate: float = 0.05,
+        schedule: str = "cosine",
         warmup_epochs: float = 0.0,
-        batch_size: int = 10,
-        epochs: int = 30,
+        batch_size: int = 64,
+        epochs: int = 20,
         l2: float = 0.0,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
@@ -164,11 +173,13 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         Raises
         ------
         ValueError
-            If X or y has a wrong shape, type or range, or a parameter is outside its domain.
+            If X or y has a wrong shape, type or range, X has unscaled pixels, or a parameter is
+            outside its domain.
         DivergedError
             If the loss is no longer a finite number.
         """
         rows, y = validate_data(self, X, y, dtype=_TYPES, order="C")
+        _require_scaled(rows)
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
         network = self._network(len(classes))
@@ -223,6 +234,20 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         if _kind(rows) != self._kind:
             raise InvalidDataError("X", f"{self._kind}, as in fit", _kind(rows))
         return self.network_._require_model().logits(rows, dtype=np.float64)
+
+
+def _require_scaled(rows: np.ndarray) -> None:
+    """Refuse what looks like pixels from 0 to 255 in another type than uint8."""
+    if rows.dtype == np.uint8 or rows.shape[1] < _MIN_PIXELS:
+        return
+    low, high = float(rows.min()), float(rows.max())
+    if low >= 0 and _BRIGHT < high <= 255:
+        raise InvalidDataError(
+            "X",
+            "scaled features: X / 255 or X.astype('uint8') for pixels, or a scaler before the "
+            "classifier",
+            f"numbers from {low:g} to {high:g}",
+        )
 
 
 def _kind(rows: np.ndarray) -> str:

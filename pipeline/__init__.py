@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnreachableError,
         WorkerError,
     )
+    from pipeline.jobs.card import model_card
     from pipeline.jobs.inbox import score_inbox
     from pipeline.jobs.ingestion import ingest
     from pipeline.jobs.planning import (
@@ -79,6 +80,7 @@ __all__ = [
     "__version__",
     "ingest",
     "load_settings",
+    "model_card",
     "open_registry",
     "plan_retraining",
     "plan_scoring",
@@ -124,6 +126,7 @@ _MODULES = {
     "WorkerError": "pipeline.errors",
     "ingest": "pipeline.jobs.ingestion",
     "load_settings": "pipeline.settings",
+    "model_card": "pipeline.jobs.card",
     "open_registry": "pipeline.models",
     "plan_retraining": "pipeline.jobs.planning",
     "plan_scoring": "pipeline.jobs.planning",

@@ -75,7 +75,7 @@ class Origin:
     """Reference of the version that it followed there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelVersion:
     """One version of a registered model.
 
@@ -118,6 +118,14 @@ class ModelVersion:
     description: str | None = None
     origin: Origin | None = None
     """Where it was first registered; None if it is not a copy."""
+
+    def __repr__(self) -> str:
+        # Whole, it would fill a screen.
+        aliases = ", ".join(self.aliases) or "no alias"
+        return (
+            f"ModelVersion({self.reference}, {self.state}, {aliases}, "
+            f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC, SHA-256 {self.sha256[:12]})"
+        )
 
     @property
     def reference(self) -> str:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.options import Json, Reference
+from pipeline.cli.options import Force, Json, Reference
+from pipeline.cli.overwriting import require_export, require_file
 
 app = typer.Typer()
 
@@ -28,6 +29,7 @@ def export_(
             "without normalization. mlflow: a directory that mlflow.pyfunc loads.",
         ),
     ] = "digits",
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Write versions to a file, with their weights and history."""
@@ -35,8 +37,10 @@ def export_(
     from pipeline.reporting.text import show_json
 
     if format_ != "digits":
+        require_file(file, force=force)
         _export_network(full_reference(selection), file, format_, json=json)
         return
+    require_export(file, force=force)
     with open_registry(create=False) as registry:
         target = Path("/dev/stdout") if str(file) == "-" else file
         references = registry.export(full_reference(selection), target)
@@ -200,6 +204,7 @@ def download(
             "private key (elliptic curve, PEM).",
         ),
     ] = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Write the weights of a version to a file, verified against their digest."""
@@ -209,7 +214,11 @@ def download(
     from registry import sign_file
 
     with open_registry(create=False) as registry:
-        version = registry.download(full_reference(reference), file)
+        version = registry.get(full_reference(reference))
+        # Weights of this model that were downloaded before are our own.
+        digests = {each.sha256 for each in registry.versions(version.name)}
+        require_file(file, digests, force=force)
+        registry.download(version, file)
     if sign is not None:
         sign_file(file, sign)
     if json:

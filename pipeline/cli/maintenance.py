@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.failures import FAILED
-from pipeline.cli.options import Json
+from pipeline.cli.options import Force, Json
+from pipeline.cli.overwriting import require_backup
 
 app = typer.Typer()
 
@@ -132,6 +133,7 @@ def _is_confirmed(count: int) -> bool:
 def backup(
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Copy the database to a file, consistently while it is in use.
@@ -142,6 +144,7 @@ def backup(
     from pipeline.models import open_registry
     from pipeline.reporting.text import show_json
 
+    require_backup(file, force=force)
     with open_registry(create=False) as registry:
         registry.backup(file)
     size = file.stat().st_size

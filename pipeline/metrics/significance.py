@@ -1,6 +1,7 @@
-"""Exact tests and confidence bounds, by `scipy.special`."""
+"""Exact tests and confidence bounds, by `scipy.special`.
 
-from scipy.special import bdtrc, betaincinv, chdtri
+It is imported where it is used: to read an image takes less time than to import it.
+"""
 
 
 def mcnemar(worse: int, better: int) -> float:
@@ -20,6 +21,8 @@ def mcnemar(worse: int, better: int) -> float:
     """
     if worse == 0:
         return 1.0
+    from scipy.special import bdtrc
+
     return float(bdtrc(worse - 1, worse + better, 0.5))
 
 
@@ -38,6 +41,8 @@ def proportion_lower_bound(count: int, total: int, *, confidence: float) -> floa
     """
     if count == 0:
         return 0.0
+    from scipy.special import betaincinv
+
     return float(betaincinv(count, total - count + 1, 1 - confidence))
 
 
@@ -50,4 +55,6 @@ def chi_squared_percentile(probability: float, degrees_of_freedom: int) -> float
         In (0, 1).
     degrees_of_freedom : int
     """
+    from scipy.special import chdtri
+
     return float(chdtri(degrees_of_freedom, 1 - probability))

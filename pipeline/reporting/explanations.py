@@ -42,14 +42,13 @@ def explain_alias(
     registry.NotFoundError
         If it was not set.
     """
-    at = at or datetime.now(UTC)
     then = registry.alias(name, alias, at=at)
     moves = _moves(registry, name, alias)
     came = next(event for event in moves if event.seq == then.generation)
     later = [event for event in moves if event.seq > then.generation]
     return AliasExplanation(
         alias=then,
-        at=at,
+        at=at or datetime.now(UTC),
         version=_version(registry, name, then.number),
         came=_why_it_came(registry, came),
         next=later[0] if later else None,

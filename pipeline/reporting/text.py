@@ -28,8 +28,9 @@ def show(*renderables: RenderableType) -> None:
     if console.is_terminal:
         console.print(Group(*renderables), crop=False)
         return
+    console.width = _WIDTH
     with console.capture() as capture:
-        console.print(Group(*renderables), crop=False, width=_WIDTH)
+        console.print(Group(*renderables), crop=False)
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))  # noqa: T201 - as is
 
 

@@ -43,6 +43,13 @@ def _classifier(**changes):
     return NeuralNetworkClassifier(**{"epochs": 3, "random_state": 3, **changes})
 
 
+def _network(**changes):
+    """A network for 8x8 pixels with the parameters of `_classifier`."""
+    params = _classifier(**changes).get_params()
+    sizes = (64, *params.pop("hidden_layer_sizes"), 10)
+    return NeuralNetwork(sizes, seed=params.pop("random_state"), **params)
+
+
 @pytest.fixture
 def _array_api(monkeypatch):
     """Without it scikit-learn skips its check of arrays that are not NumPy's."""
@@ -73,12 +80,10 @@ def test_scikit_learns_own_checks_pass(estimator, check):
     check(estimator)
 
 
-def test_parameters_are_those_of_the_network_with_the_same_defaults():
-    expected = {field.name: field.default for field in fields(Hyperparameters)}
-    expected["hidden_layer_sizes"] = expected.pop("sizes")[1:-1]
-    expected["random_state"] = expected.pop("seed")
+def test_parameters_are_those_of_the_network():
+    expected = {field.name for field in fields(Hyperparameters)} - {"sizes", "seed"}
     signature = inspect.signature(NeuralNetworkClassifier)
-    assert {name: p.default for name, p in signature.parameters.items()} == expected
+    assert set(signature.parameters) == expected | {"hidden_layer_sizes", "random_state"}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,7 @@ def test_parameters_are_those_of_the_network_with_the_same_defaults():
 )
 def test_it_is_the_network_with_the_same_parameters(changes, few):
     classifier = _classifier(**changes).fit(*few)
-    network = NeuralNetwork((64, 30, 10), epochs=3, seed=3, **changes).fit(*few)
+    network = _network(**changes).fit(*few)
     assert classifier.network_.to_bytes() == network.to_bytes()
     np.testing.assert_allclose(
         classifier.predict_proba(few[0]), network.predict_proba(few[0]), atol=1e-5
@@ -103,7 +108,7 @@ def test_it_is_the_network_with_the_same_parameters(changes, few):
 def test_uint8_is_taken_for_pixels_as_the_network_does(few):
     images = np.round(few[0] * 255).astype(np.uint8)
     classifier = _classifier().fit(images, few[1])
-    network = NeuralNetwork((64, 30, 10), epochs=3, seed=3).fit(images, few[1])
+    network = _network().fit(images, few[1])
     assert classifier.network_.to_bytes() == network.to_bytes()
     np.testing.assert_allclose(
         classifier.predict_proba(images), network.predict_proba(images), atol=1e-5
@@ -198,7 +203,7 @@ def test_distortion_deforms_the_square_images_that_rows_are(few):
     """As the network does with square images."""
     distortion = Distortion(shift=0.5)
     classifier = _classifier(distortion=distortion).fit(*few)
-    network = NeuralNetwork((64, 30, 10), epochs=3, seed=3, distortion=distortion)
+    network = _network(distortion=distortion)
     network.fit(few[0].reshape(-1, 8, 8), few[1])
     assert classifier.network_.to_bytes() == network.to_bytes()
     assert classifier.network_.to_bytes() != _classifier().fit(*few).network_.to_bytes()
@@ -282,3 +287,27 @@ def test_where_scikit_learn_is_not_installed_the_extra_is_named():
     *_, last = found.stderr.splitlines()
     assert last.startswith("ImportError: nn.sklearn needs scikit-learn")
     assert last.endswith('pip install "digits-pipeline[sklearn]"')
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_pixels_that_are_not_scaled_are_refused_with_the_way_to_scale_them(kind):
+    """As ``fetch_openml`` returns them: a network learnt nothing from them, without a word."""
+    x, y = load_digits(return_X_y=True)
+    pixels = (x * (255 / 16)).astype(kind)
+    with pytest.raises(ValueError, match=r"X: expected scaled features: X / 255 or .*to 255"):
+        NeuralNetworkClassifier().fit(pixels, y)
+    NeuralNetworkClassifier(epochs=1).fit(pixels[:100] / 255, y[:100])
+    NeuralNetworkClassifier(epochs=1).fit(pixels[:100].astype(np.uint8), y[:100])
+
+
+@pytest.mark.parametrize("features", [-100.0, 100.0, 1000.0])
+def test_other_features_are_not_taken_for_pixels(features):
+    """Negative numbers, percentages and large numbers may be anything."""
+    x = np.linspace(0, features, 64, dtype=np.float32).reshape(4, 16)
+    NeuralNetworkClassifier(epochs=1, learning_rate=1e-6).fit(x, [0, 1, 0, 1])
+
+
+def test_the_defaults_learn_digits():
+    x, y = load_digits(return_X_y=True)
+    classifier = NeuralNetworkClassifier(random_state=0).fit(x[:1200] / 16, y[:1200])
+    assert classifier.score(x[1200:] / 16, y[1200:]) > 0.9

@@ -48,6 +48,13 @@ def test_records_become_dicts_json_and_copies(mine):
     assert copy.deepcopy(model) == pickle.loads(pickle.dumps(model)) == model
 
 
+def test_a_version_is_shown_in_a_line(mine):
+    shown = repr(mine.get(1))
+    assert shown.startswith("ModelVersion(mnist/1, ready, live, 20")
+    assert len(shown) < 100
+    assert "no alias" in repr(mine.get(2))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -56,7 +56,7 @@ def test_five_lines_answer_for_a_day(digits, last_week):
 
 def test_what_is_in_production_now_has_not_gone(digits, last_week):
     title, lines = _lines(digits("explain"))
-    assert title.startswith("mnist@champion at 2026-11-27 03:00:00")
+    assert title.startswith("mnist@champion at ")
     assert [line.split("  ")[0] for line in lines] == ["version", "since", "until", "why it came"]
     assert lines[2].endswith("now")
     assert lines[3].endswith("reads sevens as ones")

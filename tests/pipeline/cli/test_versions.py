@@ -259,7 +259,7 @@ def test_compare_shows_what_differs_and_by_how_much(digits, versions):
     assert all(layer["distance"] > 0 for layer in shown["layers"])
     printed = digits("compare", "1", "3").out
     assert "+0.00875" in printed
-    assert "of its norm" in printed
+    assert "of the norm" in printed
     assert "identical" in digits("compare", "1", "1").out
     assert "not compared layer by layer" in digits("compare", "1", "2").err
 

@@ -609,7 +609,7 @@ def test_what_cannot_be_scored_at_all_is_one_clear_error(champion, directory, tm
         score(directory, directory / "notes.txt")
     with pytest.raises(NotFoundError, match="mnist@challenger"):
         score(directory, tmp_path / "out", model="@challenger")
-    with pytest.raises(InvalidArgumentError, match="name@alias or name/number"):
+    with pytest.raises(InvalidArgumentError, match="name@alias, name/number"):
         score(directory, tmp_path / "out", model="the best")
     assert not (tmp_path / "out").exists()
 

@@ -249,11 +249,11 @@ def test_the_card_shows_which_check_failed():
 @pytest.mark.parametrize("accuracy", [0.9, 1.0])
 def test_the_curves_of_a_long_training_fit_the_terminal(accuracy):
     history = tuple(Epoch(n, 1 / n, 0.9, 0.1, accuracy, 0.1, 1.0) for n in range(1, 301))
-    lines = _printed(retraining_card(_retraining(history=history)), width=120)
+    lines = _printed(retraining_card(_retraining(history=history)), width=80)
     (loss,) = (line for line in lines if line.startswith(" loss by epoch"))
-    assert re.search(r" 1\.0000 █[▁-█]{58}▁ 0\.0033$", loss)
+    assert re.search(r" 1\.0000 █[▁-█]{28}▁ 0\.0033$", loss)
     (wrong,) = (line for line in lines if line.startswith(" validation error"))
-    assert re.search(r"% ▁{60} ", wrong)
+    assert re.search(r"% ▁{30} ", wrong)
 
 
 def test_control_characters_in_a_name_do_not_reach_the_terminal():
