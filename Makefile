@@ -61,11 +61,13 @@ bench-nn: .venv-bench/made
 	$(BENCH)/python -m benchmarks.network.speed
 	$(BENCH)/python -m benchmarks.network.memory
 	$(BENCH)/python -m benchmarks.network.accuracy quick standard
+	$(BENCH)/python -m benchmarks.network.time_to_accuracy
 	$(BENCH)/python -m benchmarks.network.book
 
-# The preset `best`, which takes up to an hour.
+# The preset `best` with three seeds, up to an hour each. If it is cut off, it goes on from the
+# checkpoints below run/best. `python -m benchmarks.network.best record` does so with that preset.
 bench-nn-best: .venv-bench/made
-	$(BENCH)/python -m benchmarks.network.accuracy best
+	$(BENCH)/python -m benchmarks.network.best
 
 # The registry against MLflow's, and with a million versions. Takes ten minutes and 2 GB of disk.
 # MLflow needs another SQLAlchemy, so it has an environment of its own.

@@ -1,8 +1,8 @@
 """Random variations of handwriting, so that a network reads other people's hands.
 
 MNIST was written in the United States in about 1990. Elsewhere a 1 has an upstroke and perhaps a
-foot, a 7 has a bar, a 0 may have a slash, and a 4 is closed. No deformation makes these of
-MNIST's digits. They are drawn on them, with strokes as wide as the digit's own.
+foot, a 7 has a bar, a 0 may have a slash, a 4 is closed and a 6 is angular. No deformation makes
+these of MNIST's digits. They are drawn on them, with strokes as wide as the digit's own.
 """
 
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
@@ -36,16 +36,18 @@ class Style:
         If a value is outside [0, 1].
     """
 
-    upstroke: float = 0.3
+    upstroke: float = 0.4
     """Of a 1: a stroke from its top, down to the left."""
     foot: float = 0.1
     """Of a 1: a horizontal stroke at its bottom."""
-    bar: float = 0.2
+    bar: float = 0.3
     """Of a 7: a stroke through the middle of its stem."""
-    slash: float = 0.05
+    slash: float = 0.03
     """Of a 0: a stroke through it, from the lower left to the upper right."""
-    closed: float = 0.05
+    closed: float = 0.02
     """Of a 4: a stroke from the top of its left arm to the top of its stem."""
+    angular: float = 0.1
+    """Of a 6: a horizontal stroke from its top to the right, as a square 6 has."""
     thickness: float = 0.3
     """Limit of the change of every digit's strokes: 1 makes them thicker or thinner by a pixel on
     each side. It is drawn uniformly between -limit and +limit."""
@@ -87,6 +89,7 @@ class Styler:
             (7, 1, style.bar, _bar),
             (0, 1, style.slash, _slash),
             (4, 1, style.closed, _closing),
+            (6, 1, style.angular, _top),
         ):
             chosen = np.flatnonzero((labels == digit) & (draws[:, column] < probability))
             if len(chosen):
@@ -197,7 +200,7 @@ def _points(rows: Array, columns: Array) -> Array:
 def _upstroke(digit: _Measured, draws: Array) -> _Lines:
     top = digit.box[0] + 1
     column = digit.centre_at(top)
-    length = _between(0.2, 0.5, draws[:, 0]) * digit.height
+    length = _between(0.2, 0.55, draws[:, 0]) * digit.height
     angle = np.deg2rad(_between(20, 65, draws[:, 1]))
     end = _points(top + length * np.sin(angle), column - length * np.cos(angle))
     return _Lines(_points(top, column), end, digit.half_width)
@@ -231,6 +234,14 @@ def _slash(digit: _Measured, draws: Array) -> _Lines:
         _points(row - down, column + right),
         digit.half_width,
     )
+
+
+def _top(digit: _Measured, draws: Array) -> _Lines:
+    top = digit.box[0] + 1
+    column = digit.centre_at(top)
+    right = _between(0.2, 0.5, draws[:, 0]) * digit.height
+    down = right * _between(-0.15, 0.15, draws[:, 1])
+    return _Lines(_points(top, column), _points(top + down, column + right), digit.half_width)
 
 
 def _closing(digit: _Measured, draws: Array) -> _Lines:

@@ -1,9 +1,9 @@
 """Those that `speed` measures: each a process of its own, that waits for its turn.
 
 In one process PyTorch's and OpenBLAS's threads and allocators would disturb each other. Started
-with a `Contender` in JSON and a directory of images, the process does one epoch to warm up, says
-``ready`` (or ``missing`` and which library), and then, for every line it gets, does one epoch
-and answers with its seconds.
+with a `Contender` in JSON and a directory of images, the process does one epoch to warm up (a racer
+only prepares itself), says ``ready`` (or ``missing`` and which library), and then, for every line
+it gets, does one epoch and answers with its seconds, and with its accuracy if that is measured.
 """
 
 import json
@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 
 from benchmarks.network import array_files
+from benchmarks.network.racers import RACERS
 from nn import Distortion, validation
 from nn.distortion import Distorter
 from nn.hyperparameters import Hyperparameters
@@ -91,8 +92,12 @@ class Contestant:
 
     def seconds(self) -> float:
         """Return what one more epoch takes."""
+        return self.epoch()[0]
+
+    def epoch(self) -> list[float]:
+        """Return the seconds of one more epoch, and the accuracy after it if it is measured."""
         print("go", file=self._process.stdin, flush=True)
-        return float(self._answer())
+        return [float(figure) for figure in self._answer().split()]
 
     def _answer(self) -> str:
         assert self._process.stdout
@@ -256,20 +261,22 @@ def _distortion(images: np.ndarray, labels: np.ndarray, threads: int) -> Iterato
         yield
 
 
-KINDS: dict[str, Callable[..., Iterator[None]]] = {
+KINDS: Mapping[str, Callable[..., Iterator[Callable[[], float] | None]]] = {
     "ours": _ours,
     "torch": _torch,
     "scikit-learn": _scikit_learn,
     "one by one": _one_by_one,
     "sgemm": _sgemm,
     "distortion": _distortion,
+    **RACERS,
 }
 
 
 def main(contender: Contender, directory: Path) -> None:
     """Run an epoch for every line of standard input."""
     images, labels = array_files.load(directory, "train")
-    epochs = KINDS[contender.kind](images, labels, contender.threads, **contender.options)
+    kind = KINDS[contender.kind]
+    epochs = kind(images, labels, contender.threads, **contender.options)
     try:
         next(epochs)
     except ModuleNotFoundError as error:
@@ -278,8 +285,11 @@ def main(contender: Contender, directory: Path) -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         started = time.perf_counter()
-        next(epochs)
-        print(time.perf_counter() - started, flush=True)
+        measure = next(epochs)
+        figures = [time.perf_counter() - started]
+        if measure is not None:
+            figures.append(measure())
+        print(*figures, flush=True)
     epochs.close()
 
 

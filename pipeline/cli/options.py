@@ -6,7 +6,7 @@ import typer
 
 # The names are written here once more, and held equal by a test, because the modules that define
 # them import NumPy and more, which `digits --help` does not need.
-PresetName = Literal["quick", "standard", "best"]
+PresetName = Literal["quick", "standard", "best", "record"]
 NormalizeName = Literal["auto", "always", "never"]
 PolarityName = Literal["auto", "dark", "light"]
 

@@ -55,7 +55,7 @@ def retrain(
 
     Parameters
     ----------
-    preset : {"quick", "standard", "best"}
+    preset : {"quick", "standard", "best", "record"}
     min_accuracy : float, optional
         The gate's minimum accuracy on the validation split, a fraction in [0, 1]; that of the
         settings by default.

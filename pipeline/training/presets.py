@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from nn import Distortion, NeuralNetwork, Style
 
-Preset = Literal["quick", "standard", "best"]
+Preset = Literal["quick", "standard", "best", "record"]
 
 _COMMON: dict[str, Any] = {
     "activation": "relu",
@@ -36,6 +36,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes": (784, 1536, 1024, 512, 10),
         "epochs": 300,
         # In many epochs a network memorizes even distorted images.
+        "dropout": 0.15,
+        "l2": 0.5,
+        "distortion": Distortion(),
+    },
+    "record": {
+        **_COMMON,
+        "sizes": (784, 2048, 1536, 512, 10),
+        "epochs": 350,
         "dropout": 0.15,
         "l2": 0.5,
         "distortion": Distortion(),

@@ -17,7 +17,7 @@ IMAGES, LABELS = mnist_sample.arrays(SAMPLE.train)
 PIXELS = (IMAGES.reshape(len(IMAGES), -1) / 255).astype(np.float32)
 
 OFF = dict.fromkeys((field.name for field in fields(Style)), 0)
-DIGITS = {"upstroke": 1, "foot": 1, "bar": 7, "slash": 0, "closed": 4}
+DIGITS = {"upstroke": 1, "foot": 1, "bar": 7, "slash": 0, "closed": 4, "angular": 6}
 
 
 def _varied(images, labels, seed=0, shape=(28, 28), **probabilities):
@@ -86,7 +86,7 @@ def test_results_stay_between_0_and_1_whatever_the_images(seed, probability, ink
     rng = np.random.default_rng(seed)
     images = rng.random((20, shape[0] * shape[1]), np.float32)
     images[rng.random(images.shape) >= ink] = 0
-    Styler(Style(*[probability] * 6), shape)(images, np.arange(20) % 10, rng)
+    Styler(Style(**dict.fromkeys(OFF, probability)), shape)(images, np.arange(20) % 10, rng)
     assert ((images >= 0) & (images <= 1)).all()
 
 
