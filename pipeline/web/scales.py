@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 # A tick is at a multiple of one of these, times a power of ten.
 _STEPS = (1, 2, 2.5, 5, 10)
 
@@ -36,6 +39,12 @@ class Scale:
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         place = self.start + (self.end - self.start) * min(1.0, max(0.0, share))
         return round(place, 1)
+
+    def many(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the places of many values."""
+        shares = (values - self.low) / ((self.high - self.low) or 1.0)
+        places: NDArray[np.float64] = self.start + (self.end - self.start) * shares.clip(0, 1)
+        return places
 
 
 def value_ticks(scale: Scale, count: int, *, percent: bool = False) -> list[Tick]:
