@@ -117,13 +117,21 @@ def time_scale(times: Sequence[datetime], start: float, end: float) -> Scale:
     return Scale(low.timestamp(), high.timestamp(), start, end)
 
 
-def value_scale(values: Sequence[float], start: float, end: float) -> Scale:
-    """Return the scale of some values, at least one, with a margin.
+def value_scale(values: Sequence[float], start: float, end: float, *, cut: bool = False) -> Scale:
+    """Return the scale of some values, with a margin.
 
-    A few values that are far below the others do not decide on it: they are drawn at its end.
+    Parameters
+    ----------
+    values : sequence of float
+        At least one.
+    start, end : float
+        Places of the lowest and the highest value.
+    cut : bool, optional
+        Values that are far below the others do not decide on the scale: they are drawn at its end.
     """
     ordered = sorted(values)
-    high, middle = ordered[-1], ordered[len(ordered) // 2]
-    low = max(ordered[0], middle - 4 * max(high - middle, 1e-4))
+    low, high, middle = ordered[0], ordered[-1], ordered[len(ordered) // 2]
+    if cut:
+        low = max(low, middle - 4 * max(high - middle, 1e-4))
     margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     return Scale(low - margin, high + margin, start, end)

@@ -97,7 +97,9 @@ def _draw(
     x = time_scale(
         [figures[0].created_at, *(event.at for event, _ in refused), now], _LEFT, WIDTH - _RIGHT
     )
-    y = value_scale([*values, *(v for _, v in refused if v is not None)], HEIGHT - _BOTTOM, _TOP)
+    y = value_scale(
+        [*values, *(v for _, v in refused if v is not None)], HEIGHT - _BOTTOM, _TOP, cut=True
+    )
     is_fraction = all(0 <= value <= 1 for value in values)
     show = percent if is_fraction else "{:.4g}".format
     by_number = {figure.number: figure.value for figure in figures}

@@ -66,7 +66,7 @@ class Listing:
 def list_page(request: Request) -> Response:
     """Show the versions of a model, or those that match a condition."""
     try:
-        listing = read_listing(site_of(request), request.query_params)
+        listing = read_listing(site_of(request), request.query_params, limit=_PAGE)
     except NoRegistryError:
         return render(request, "no_registry.html.j2", title="Versions")
     status = 400 if listing.problem else 200
@@ -79,7 +79,7 @@ def list_page(request: Request) -> Response:
     )
 
 
-def read_listing(site: Site, query: Mapping[str, str]) -> Listing:
+def read_listing(site: Site, query: Mapping[str, str], *, limit: int = _PAGE) -> Listing:
     """Return a page of the list of versions.
 
     Parameters
@@ -87,6 +87,8 @@ def read_listing(site: Site, query: Mapping[str, str]) -> Listing:
     site : Site
     query : mapping
         ``model``, ``where``, ``sort``, ``after`` and ``metric``, each optional.
+    limit : int, optional
+        Maximum number of rows.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def read_listing(site: Site, query: Mapping[str, str]) -> Listing:
             name,
             where=where or None,
             order_by=sort or None,
-            limit=_PAGE + 1,
+            limit=limit + 1,
             after=query.get("after") or None,
         )
     except FilterError as error:
@@ -138,9 +140,9 @@ def read_listing(site: Site, query: Mapping[str, str]) -> Listing:
         sort=sort,
         metric=metric,
         metrics=metrics,
-        versions=rows[:_PAGE],
+        versions=rows[:limit],
         problem=problem,
-        next=rows[_PAGE - 1].reference if len(rows) > _PAGE else None,
+        next=rows[limit - 1].reference if len(rows) > limit else None,
         refusals=[Refusal(event, event_reason(event)) for event in refused[:_MAX_REFUSALS]],
         timeline=timeline,
     )
