@@ -66,6 +66,8 @@ def serve_pages(home: Path) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium. It ends with the module, since its event loop would be in the way."""
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed.")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM)
         yield started
