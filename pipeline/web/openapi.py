@@ -163,7 +163,7 @@ VERSIONS = Operation(
         Parameter("model", "Only versions of this model.", {**_TEXT, "pattern": _NAME}, "mnist"),
         Parameter(
             "where",
-            "A condition, as `digits versions --where` takes it.",
+            "A condition, in the language of the command line's --where.",
             _TEXT,
             "metrics.test_accuracy >= 0.98",
         ),
