@@ -206,7 +206,7 @@ def read_metric(connection: Connection, model_id: int, metric: str) -> list[Metr
     )
     return [
         MetricValue(number, to_datetime(created_at), value)
-        for number, created_at, value in connection.execute(query)
+        for number, created_at, value in connection.execute(query).all()
     ]
 
 

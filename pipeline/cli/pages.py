@@ -1,4 +1,4 @@
-"""The command that serves the pages."""
+"""The commands that serve the pages, and write them as files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,3 +42,22 @@ def ui(
         typer.echo(f"The pages are at {listening.address} until you press Ctrl-C.", err=True)
 
     serve(listening, load_settings(), read_only=read_only, on_start=announce)
+
+
+@app.command(epilog="Example: digits site --output site/")
+def site(
+    *,
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="A new directory, or that of an earlier site, which is replaced.",
+        ),
+    ],
+) -> None:
+    """Write the pages as files that a browser opens without a server."""
+    from pipeline.settings import load_settings
+    from pipeline.web.static_site import write_site
+
+    number = write_site(load_settings(), output)
+    typer.echo(f"{number:,} pages are in {output}; the first is {output / 'index.html'}.")

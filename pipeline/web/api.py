@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nn import WeightsError
+from pipeline.jobs.status import status
 from pipeline.models import CHAMPION, MODEL, full_reference
+from pipeline.reporting.monitoring_json import batch_json, status_json
 from pipeline.reporting.registry_json import (
     comparison_json,
     event_json,
@@ -133,6 +135,20 @@ def _proposals(request: Request) -> Response:
     return JSONResponse([proposal_json(proposal) for proposal in proposals])
 
 
+def _batches(request: Request) -> Response:
+    drifted = request.query_params.get("drifted", "false")
+    if drifted not in {"true", "false"}:
+        raise HTTPException(400, "drifted: expected true or false.")
+    batches = site_of(request).registry.batches(
+        drifted=drifted == "true", limit=_limit(request), before=_before(request)
+    )
+    return JSONResponse([batch_json(batch) for batch in batches])
+
+
+def _status(request: Request) -> Response:
+    return JSONResponse(status_json(status(settings=site_of(request).settings)))
+
+
 async def _predict(request: Request) -> Response:
     image = await read_image(request)
     site = site_of(request)
@@ -181,6 +197,8 @@ _HANDLERS: Mapping[Operation, Callable[[Request], Response | Awaitable[Response]
     openapi.COMPARISON: _comparison,
     openapi.HISTORY: _history,
     openapi.PROPOSALS: _proposals,
+    openapi.BATCHES: _batches,
+    openapi.STATUS: _status,
     openapi.PREDICTION: _predict,
 }
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from pipeline.settings import Settings
 from pipeline.web import (
     api,
+    batches,
     compare,
     mistakes,
     now,
@@ -58,6 +59,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             *mistakes.routes,
             *compare.routes,
             *trying.routes,
+            *batches.routes,
             *api.routes,
         ],
         middleware=[Middleware(Guard, site=site)],

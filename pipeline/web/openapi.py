@@ -163,7 +163,7 @@ VERSIONS = Operation(
         Parameter("model", "Only versions of this model.", {**_TEXT, "pattern": _NAME}, "mnist"),
         Parameter(
             "where",
-            "A condition, as `digits versions --where` takes it.",
+            "A condition, in the language of the command line's --where.",
             _TEXT,
             "metrics.test_accuracy >= 0.98",
         ),
@@ -238,6 +238,27 @@ PROPOSALS = Operation(
     _array(_object(version=_TEXT, alias=_TEXT, proposed_by=_TEXT, proposed_at=_TIME)),
     errors=(400, 404),
 )
+BATCHES = Operation(
+    "/api/batches",
+    "The scored batches, newest first.",
+    _array(_OBJECT),
+    (
+        Parameter("drifted", "Whether only those with drift.", {"enum": ["true", "false"]}, "true"),
+        _LIMIT,
+        Parameter(
+            "before",
+            "Only batches with a smaller id.",
+            {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+            100,
+        ),
+    ),
+    (400,),
+)
+STATUS = Operation(
+    "/api/status",
+    "How the jobs, the champion and the batches are, and what needs a person.",
+    _OBJECT,
+)
 PREDICTION = Operation(
     PREDICT,
     "The digit in an image. An image that cannot be read is no error: the answer has the reason.",
@@ -265,6 +286,8 @@ OPERATIONS = (
     COMPARISON,
     HISTORY,
     PROPOSALS,
+    BATCHES,
+    STATUS,
     PREDICTION,
 )
 """What the API offers."""

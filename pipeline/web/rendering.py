@@ -68,6 +68,10 @@ class ServerLinks:
         """Return the address of the page of a version."""
         return f"/versions/{quote(reference)}"
 
+    def batch(self, number: int) -> str | None:
+        """Return the address of the page of a batch; None if it has none."""
+        return f"/batches/{number}"
+
     def asset(self, name: str) -> str:
         """Return the address of an asset, which is another if its content is."""
         return f"/static/{name}?v={assets()[name].digest}"
@@ -92,6 +96,7 @@ def environment() -> Environment:
         "percent": percent,
         "recorded": recorded,
         "change": change,
+        "points": points,
     }
     return loaded
 
@@ -111,19 +116,23 @@ def render(
         The variables of the template.
     """
     site = site_of(request)
-    page = environment().get_template(template)
-    return HTMLResponse(
-        page.render(
-            path=request.url.path,
-            links=ServerLinks(),
-            read_only=site.access.read_only,
-            signed_in=site.access.token is not None and site.is_signed_in(request),
-            csrf=site.csrf_token(request),
-            now=datetime.now(UTC),
-            **{"status": status, **context},
-        ),
-        status,
+    page = render_page(
+        template,
+        path=request.url.path,
+        links=ServerLinks(),
+        read_only=site.access.read_only,
+        signed_in=site.access.token is not None and site.is_signed_in(request),
+        csrf=site.csrf_token(request),
+        now=datetime.now(UTC),
+        status=status,
+        **context,
     )
+    return HTMLResponse(page, status)
+
+
+def render_page(template: str, **context: object) -> str:
+    """Return a template with its variables, those of the frame included."""
+    return environment().get_template(template).render(context)
 
 
 def moment(value: datetime) -> str:
@@ -156,6 +165,12 @@ def percent(fraction: float, digits: int = 2) -> str:
 def change(difference: float) -> str:
     """Return a difference with its sign."""
     return f"{difference:+.4g}".replace("-", "\N{MINUS SIGN}", 1)
+
+
+def points(difference: float) -> str:
+    """Return a difference of percentages, in percentage points, with its sign."""
+    text = f"{difference:+.2f}".replace("-", "\N{MINUS SIGN}", 1)
+    return f"{text} points"
 
 
 def recorded(value: Any) -> str:

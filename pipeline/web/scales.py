@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 # A tick is at a multiple of one of these, times a power of ten.
 _STEPS = (1, 2, 2.5, 5, 10)
 
@@ -36,6 +39,12 @@ class Scale:
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         place = self.start + (self.end - self.start) * min(1.0, max(0.0, share))
         return round(place, 1)
+
+    def many(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the places of many values."""
+        shares = (values - self.low) / ((self.high - self.low) or 1.0)
+        places: NDArray[np.float64] = self.start + (self.end - self.start) * shares.clip(0, 1)
+        return places
 
 
 def value_ticks(scale: Scale, count: int, *, percent: bool = False) -> list[Tick]:
@@ -108,13 +117,21 @@ def time_scale(times: Sequence[datetime], start: float, end: float) -> Scale:
     return Scale(low.timestamp(), high.timestamp(), start, end)
 
 
-def value_scale(values: Sequence[float], start: float, end: float) -> Scale:
-    """Return the scale of some values, at least one, with a margin.
+def value_scale(values: Sequence[float], start: float, end: float, *, cut: bool = False) -> Scale:
+    """Return the scale of some values, with a margin.
 
-    A few values that are far below the others do not decide on it: they are drawn at its end.
+    Parameters
+    ----------
+    values : sequence of float
+        At least one.
+    start, end : float
+        Places of the lowest and the highest value.
+    cut : bool, optional
+        Values that are far below the others do not decide on the scale: they are drawn at its end.
     """
     ordered = sorted(values)
-    high, middle = ordered[-1], ordered[len(ordered) // 2]
-    low = max(ordered[0], middle - 4 * max(high - middle, 1e-4))
+    low, high, middle = ordered[0], ordered[-1], ordered[len(ordered) // 2]
+    if cut:
+        low = max(low, middle - 4 * max(high - middle, 1e-4))
     margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     return Scale(low - margin, high + margin, start, end)

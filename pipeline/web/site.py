@@ -4,8 +4,10 @@ import hashlib
 import hmac
 import secrets
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any, TypeVar
 
 from anyio import CapacityLimiter
 from starlette.requests import Request
@@ -19,6 +21,11 @@ SESSION = "digits_session"
 
 # Images of requests that are decoded at a time. Each may have up to 100 megapixels; others wait.
 _IMAGES_AT_A_TIME = 2
+
+# Results that are remembered.
+_REMEMBERED = 100
+
+T = TypeVar("T")
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
@@ -66,6 +73,7 @@ class Site:
         self._secret = secrets.token_bytes(32)
         self._registry: Registry | None = None
         self._lock = threading.Lock()
+        self._remembered: dict[Hashable, tuple[Hashable, Any]] = {}
 
     @property
     def registry(self) -> Registry:
@@ -87,6 +95,28 @@ class Site:
             if self._registry is not None:
                 self._registry.close()
                 self._registry = None
+
+    def remember(self, key: Hashable, stamp: Hashable, compute: Callable[[], T]) -> T:
+        """Return what `compute` returns, or returned before when the stamp was the same.
+
+        Parameters
+        ----------
+        key : hashable
+            What is computed.
+        stamp : hashable
+            Changes whenever the result may.
+        compute : callable
+        """
+        known = self._remembered.get(key)
+        if known is None or known[0] != stamp:
+            known = (stamp, compute())
+            with self._lock:
+                self._remembered.pop(key, None)
+                self._remembered[key] = known
+                if len(self._remembered) > _REMEMBERED:
+                    del self._remembered[next(iter(self._remembered))]
+        result: T = known[1]
+        return result
 
     def sign_in(self, token: str) -> str | None:
         """Return a session for the right token, as the value of a cookie; None for another."""

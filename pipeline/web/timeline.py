@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import numpy as np
+
 from pipeline.models import CHAMPION
 from pipeline.reporting.registry_tables import event_reason
 from pipeline.web.rendering import moment, percent
@@ -95,7 +97,9 @@ def _draw(
     x = time_scale(
         [figures[0].created_at, *(event.at for event, _ in refused), now], _LEFT, WIDTH - _RIGHT
     )
-    y = value_scale([*values, *(v for _, v in refused if v is not None)], HEIGHT - _BOTTOM, _TOP)
+    y = value_scale(
+        [*values, *(v for _, v in refused if v is not None)], HEIGHT - _BOTTOM, _TOP, cut=True
+    )
     is_fraction = all(0 <= value <= 1 for value in values)
     show = percent if is_fraction else "{:.4g}".format
     by_number = {figure.number: figure.value for figure in figures}
@@ -129,15 +133,12 @@ def _draw(
 
 
 def _dots(figures: Sequence[MetricValue], x: Scale, y: Scale) -> str:
-    """Return a path of dots; of many in one column of the drawing, those that stand out."""
-    columns: dict[int, list[float]] = {}
-    for figure in figures:
-        columns.setdefault(round(x(figure.created_at.timestamp())), []).append(y(figure.value))
-    return "".join(
-        f"M{column} {place:g}h0"
-        for column, places in columns.items()
-        for place in sorted({round(place) for place in places} if len(places) > 3 else set(places))
-    )
+    """Return a path of dots, one for all versions that are in the same place to the pixel."""
+    times = np.array([figure.created_at.timestamp() for figure in figures])
+    values = np.array([figure.value for figure in figures])
+    across, down = (np.rint(each).astype(int) for each in (x.many(times), y.many(values)))
+    places = np.unique(across * HEIGHT + down).tolist()
+    return "".join("M{} {}h0".format(*divmod(place, HEIGHT)) for place in places)
 
 
 def _steps(

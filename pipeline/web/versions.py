@@ -11,7 +11,7 @@ from starlette.routing import Route
 from pipeline.models import MODEL
 from pipeline.reporting.registry_tables import event_reason
 from pipeline.web.rendering import render
-from pipeline.web.site import site_of
+from pipeline.web.site import Site, site_of
 from pipeline.web.timeline import Timeline, read_timeline
 from registry import (
     Event,
@@ -19,7 +19,6 @@ from registry import (
     ModelVersion,
     NoRegistryError,
     NotFoundError,
-    Registry,
 )
 
 METRIC = "validation_accuracy"
@@ -67,7 +66,7 @@ class Listing:
 def list_page(request: Request) -> Response:
     """Show the versions of a model, or those that match a condition."""
     try:
-        listing = read_listing(site_of(request).registry, request.query_params)
+        listing = read_listing(site_of(request), request.query_params, limit=_PAGE)
     except NoRegistryError:
         return render(request, "no_registry.html.j2", title="Versions")
     status = 400 if listing.problem else 200
@@ -80,20 +79,23 @@ def list_page(request: Request) -> Response:
     )
 
 
-def read_listing(registry: Registry, query: Mapping[str, str]) -> Listing:
+def read_listing(site: Site, query: Mapping[str, str], *, limit: int = _PAGE) -> Listing:
     """Return a page of the list of versions.
 
     Parameters
     ----------
-    registry : Registry
+    site : Site
     query : mapping
         ``model``, ``where``, ``sort``, ``after`` and ``metric``, each optional.
+    limit : int, optional
+        Maximum number of rows.
 
     Raises
     ------
     registry.NotFoundError
         If there is no such model.
     """
+    registry = site.registry
     names = [model.name for model in registry.models()]
     name = query.get("model") or (MODEL if MODEL in names or not names else names[0])
     where, sort = query.get("where", "").strip(), query.get("sort", "").strip()
@@ -104,21 +106,31 @@ def read_listing(registry: Registry, query: Mapping[str, str]) -> Listing:
             name,
             where=where or None,
             order_by=sort or None,
-            limit=_PAGE + 1,
+            limit=limit + 1,
             after=query.get("after") or None,
         )
     except FilterError as error:
         problem = str(error)
     metrics: Sequence[str] = ()
-    timeline, refused = None, []
+    timeline = None
+    refused: Sequence[Event] = ()
     metric = query.get("metric") or METRIC
     if name in names:
         newest = registry.versions(name, limit=1)
         metrics = sorted(newest[0].metrics) if newest else ()
         if metric not in metrics and "metric" not in query and metrics:
             metric = metrics[0]
-        refused = registry.history(name, kind="refused", limit=1_000)
-        timeline = read_timeline(registry, name, metric, refused, datetime.now(UTC))
+        now = datetime.now(UTC)
+        # Nothing but an event changes these; the chart ends at the present hour.
+        head = registry.history(name, limit=1)[0].hash
+        refused = site.remember(
+            ("refused", name), head, lambda: registry.history(name, kind="refused", limit=1_000)
+        )
+        timeline = site.remember(
+            ("timeline", name, metric),
+            (head, f"{now:%Y-%m-%d %H}"),
+            lambda: read_timeline(registry, name, metric, refused, now),
+        )
     elif "model" in query:
         raise NotFoundError(f"model {name}")
     return Listing(
@@ -128,9 +140,9 @@ def read_listing(registry: Registry, query: Mapping[str, str]) -> Listing:
         sort=sort,
         metric=metric,
         metrics=metrics,
-        versions=rows[:_PAGE],
+        versions=rows[:limit],
         problem=problem,
-        next=rows[_PAGE - 1].reference if len(rows) > _PAGE else None,
+        next=rows[limit - 1].reference if len(rows) > limit else None,
         refusals=[Refusal(event, event_reason(event)) for event in refused[:_MAX_REFUSALS]],
         timeline=timeline,
     )

@@ -7,12 +7,24 @@ for (const select of document.querySelectorAll("select[data-submit]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
-// Parts of a page that take longer are fetched after it is shown.
+// Parts of a page that take longer are fetched after it is shown, and links in them stay in them.
+async function load(part, address) {
+  part.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    part.innerHTML = answer.ok ? await answer.text() : `<p class="bad">The server refused it (${answer.status}).</p>`;
+  } catch {
+    part.textContent = "The server does not answer.";
+  }
+  part.removeAttribute("aria-busy");
+}
+
 for (const part of document.querySelectorAll("[data-load]")) {
-  fetch(part.dataset.load, { headers: { Accept: "text/html" } })
-    .then(async (answer) => {
-      part.innerHTML = await answer.text();
-      part.removeAttribute("aria-busy");
-    })
-    .catch(() => { part.textContent = "The server does not answer."; });
+  part.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-part]");
+    if (!link) return;
+    event.preventDefault();
+    load(part, link.href);
+  });
+  load(part, part.dataset.load);
 }

@@ -66,6 +66,8 @@ def serve_pages(home: Path) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium. It ends with the module, since its event loop would be in the way."""
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed.")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM)
         yield started
@@ -73,14 +75,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page in a browser of its own, which fails the test if anything goes wrong in it."""
+def problems() -> Iterator[list[str]]:
+    """What the browser complains of: a test that expects something of it takes it out."""
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def page(browser: Browser, problems: list[str]) -> Iterator[Page]:
+    """A page in a browser without cookies or a cache."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         opened = context.new_page()
-        problems: list[str] = []
         opened.on("pageerror", lambda error: problems.append(str(error)))
         opened.on(
             "console", lambda said: problems.append(said.text) if said.type == "error" else None
         )
         yield opened
-    assert problems == []

@@ -1,13 +1,17 @@
 """The HTTP API, against its own description and against the command line."""
 
+import base64
 import json
+import re
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from starlette.routing import Route
 
 from pipeline import open_registry
+from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
 from pipeline.settings import load_settings
 from pipeline.web import api, openapi
@@ -114,6 +118,22 @@ def test_no_image_is_larger_than_the_limit(pages, version, monkeypatch):
     answer = pages.post("/api/predict", content=bytes(1001))
     assert answer.status_code == 413
     assert "1,000 bytes" in answer.json()["error"]["message"]
+
+
+def test_an_image_is_shown_only_after_it_was_encoded_anew(pages, version):
+    pixels = np.full((300, 400), 255, np.uint8)
+    pixels[60:240, 180:220] = 0
+    image = png(pixels)
+    # What a viewer of another program might run, in a part of the file that no decoder needs.
+    hidden = b"<script>alert(1)</script>"
+    shown = pages.post("/try?first=1", content=image + hidden).text
+    pictures = [
+        base64.b64decode(part) for part in re.findall(r"data:image/png;base64,([^\"]+)", shown)
+    ]
+    assert len(pictures) >= 2
+    for picture in pictures:
+        assert hidden not in picture
+        assert max(decode(picture).shape) <= 200
 
 
 def test_other_sites_cannot_ask(pages, version):

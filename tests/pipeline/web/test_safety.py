@@ -1,6 +1,11 @@
 """What guards every page."""
 
+import asyncio
+import signal
+import socket
+
 import pytest
+import requests
 
 from pipeline.errors import SettingsError
 from pipeline.settings import load_settings
@@ -99,3 +104,60 @@ def test_read_only_pages_change_nothing(open_pages):
 @pytest.mark.parametrize("name", ["../app.py", "%2e%2e%2fapp.py", "..%5capp.py", "app.py", ""])
 def test_no_path_reaches_the_file_system(pages, name):
     assert pages.get(f"/static/{name}").status_code == 404
+
+
+def test_no_form_is_larger_than_the_limit(pages, monkeypatch):
+    monkeypatch.setattr("pipeline.web.changes._MAX_FORM", 1_000)
+    answer = pages.post("/sign-out", data={"csrf": "x" * 1_000})
+    assert answer.status_code == 413
+    many = {f"field-{number}": "" for number in range(1_001)}
+    monkeypatch.setattr("pipeline.web.changes._MAX_FORM", 1_000_000)
+    assert pages.post("/sign-out", data=many).status_code == 400
+
+
+def test_a_request_that_does_not_end_is_given_up(pages, monkeypatch):
+    monkeypatch.setattr("pipeline.web.changes._BODY_SECONDS", 0.05)
+
+    async def never(request):
+        await asyncio.sleep(60)
+        yield b""
+
+    monkeypatch.setattr("starlette.requests.Request.stream", never)
+    assert pages.post("/sign-out", data={"csrf": "x"}).status_code == 408
+
+
+def test_an_unexpected_error_is_told_only_to_the_log(open_pages, monkeypatch, caplog):
+    def fail(*_, **__):
+        raise RuntimeError("a secret")
+
+    pages = open_pages()
+    monkeypatch.setattr("pipeline.web.versions.read_listing", fail)
+    answer = pages.get("/versions")
+    assert answer.status_code == 500
+    assert "a secret" not in answer.text
+    assert "Content-Security-Policy" in answer.headers
+    assert "a secret" in caplog.text
+
+
+def test_a_busy_port_is_one_message(digits):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = digits("ui", "--port", taken.getsockname()[1])
+    assert ended.status == 1
+    assert "--port takes another port" in ended.err
+
+
+def test_a_certificate_needs_its_key(digits, tmp_path):
+    ended = digits("ui", "--certificate", tmp_path / "certificate.pem")
+    assert ended.status == 2
+    assert "its key" in ended.err
+
+
+def test_the_pages_are_served_until_they_are_stopped(start_digits, home):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start_digits("ui", "--port", port)
+    assert f"127.0.0.1:{port}" in process.stderr.readline()
+    answer = requests.get(f"http://127.0.0.1:{port}/", timeout=60)
+    assert answer.status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
