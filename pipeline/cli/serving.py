@@ -57,6 +57,12 @@ def serve(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the server, if one is started.")
     ] = 4200,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Serve /metrics for Prometheus, such as at 127.0.0.1:9464."
+        ),
+    ] = None,
 ) -> None:
     """Serve the jobs: retrain and verify the data on schedules, and score an inbox.
 
@@ -80,7 +86,7 @@ def serve(
 
         boxes = dict(zip(("inbox", "outbox"), prepare_boxes(inbox, outbox), strict=True))
     crons = {"cron": cron, "ingest-cron": ingest_cron}
-    _serve(crons, timezone, parameters, inbox=boxes, every=every, port=port)
+    _serve(crons, timezone, parameters, inbox=boxes, every=every, port=port, metrics=metrics)
 
 
 def _serve(
@@ -91,6 +97,7 @@ def _serve(
     inbox: dict[str, Any] | None,
     every: float,
     port: int,
+    metrics: str | None,
 ) -> None:
     """Serve the deployments, with a Prefect server of this process if there is no other."""
     settings = running.prepare_prefect(console_level="INFO")
@@ -113,7 +120,12 @@ def _serve(
             retrain, ingest = _schedules(crons, timezone)
             own_server = _require_or_start_server(stack, settings, port)
             from pipeline.flows.deployments import serve as serve_deployments
+            from pipeline.flows.watching import metrics_served, watched
 
+            jobs = {"retrain": retrain, "ingest": ingest}
+            stack.enter_context(watched(settings, jobs, every=every if inbox else None))
+            if metrics:
+                stack.enter_context(metrics_served(settings, metrics))
             serve_deployments(
                 retrain,
                 parameters,

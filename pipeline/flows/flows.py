@@ -27,6 +27,7 @@ from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
 from pipeline.jobs import inbox as inbox_job
 from pipeline.jobs import ingestion, retraining, scoring
+from pipeline.monitoring.runs import running_as
 from pipeline.progress import reporting_to
 from pipeline.reporting import markdown
 from pipeline.scoring.formats import Format
@@ -152,5 +153,5 @@ def score_inbox(
 def _stages_as_tasks() -> Iterator[None]:
     # Prefect collects the records of this logger, at the logger's own level.
     logging.getLogger("pipeline").setLevel(logging.INFO)
-    with run_stages_with(TaskStageRunner()):
+    with running_as(flow_run.get_id()), run_stages_with(TaskStageRunner()):
         yield
