@@ -98,6 +98,7 @@ def score(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
     formats: Sequence[Format] = (),
     force: bool = False,  # noqa: FBT001, FBT002
+    shadow: str | None = None,
 ) -> Scoring:
     """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
     require_task_runner(load_settings())
@@ -109,6 +110,7 @@ def score(
             min_confidence=min_confidence,
             formats=formats,
             force=force,
+            shadow=shadow,
             **asdict(options or Options()),
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
@@ -131,6 +133,7 @@ def score_inbox(
     settle: Annotated[float, Field(ge=0)] = inbox_job.SETTLE,
     options: Options | None = None,
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+    shadow: str | None = None,
 ) -> State[list[Scoring]]:
     """Move the image files of an inbox into a batch, and score them."""
     require_task_runner(load_settings())
@@ -141,6 +144,7 @@ def score_inbox(
             model=model,
             settle=settle,
             min_confidence=min_confidence,
+            shadow=shadow,
             **asdict(options or Options()),
         )
     for scored in batches:

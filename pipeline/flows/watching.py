@@ -12,6 +12,7 @@ from pipeline import files
 from pipeline.errors import InvalidParameterError, ServerError
 from pipeline.flows.schedules import next_runs
 from pipeline.jobs.status import NEXT_RUNS, status
+from pipeline.monitoring.endpoints import endpoints_of
 from pipeline.monitoring.watching import Watcher
 from pipeline.settings import Settings
 
@@ -20,7 +21,11 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def watched(
-    settings: Settings, schedules: Mapping[str, Schedule], *, every: float | None = None
+    settings: Settings,
+    schedules: Mapping[str, Schedule],
+    *,
+    every: float | None = None,
+    metrics: str | None = None,
 ) -> Iterator[None]:
     """Send messages, and write the next run of each job, for as long as the block lasts.
 
@@ -31,6 +36,17 @@ def watched(
         The cron schedule of each job.
     every : float, optional
         Seconds from one look into the inbox to the next; None if there is no inbox.
+    metrics : str, optional
+        ``HOST:PORT`` to serve the status to Prometheus at.
+
+    Raises
+    ------
+    SettingsError
+        If an address in ``DIGITS_NOTIFY`` is not valid.
+    InvalidParameterError
+        If the address for the metrics is not of this form.
+    ServerError
+        If nothing can be served there.
     """
 
     def write() -> None:
@@ -45,7 +61,12 @@ def watched(
         with files.atomic_write(settings.home / NEXT_RUNS) as temporary:
             temporary.write_text(json.dumps(content))
 
-    with Watcher(settings, also=write):
+    # An address that is not valid is told now, and not when the first message is lost.
+    endpoints_of(settings.notify, "")
+    with contextlib.ExitStack() as stack:
+        if metrics is not None:
+            stack.enter_context(_metrics_served(settings, metrics))
+        stack.enter_context(Watcher(settings, also=write))
         try:
             yield
         finally:
@@ -53,16 +74,8 @@ def watched(
 
 
 @contextlib.contextmanager
-def metrics_served(settings: Settings, address: str) -> Iterator[None]:
-    """Serve the status to Prometheus at ``HOST:PORT`` for as long as the block lasts.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the address is not of this form.
-    ServerError
-        If nothing can be served there.
-    """
+def _metrics_served(settings: Settings, address: str) -> Iterator[None]:
+    """Serve the status to Prometheus for as long as the block lasts."""
     from prometheus_client import start_http_server
 
     from pipeline.reporting.prometheus import metrics_registry
