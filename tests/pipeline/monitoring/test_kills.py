@@ -5,24 +5,12 @@ import signal
 
 import pytest
 import sqlalchemy as sa
-from receivers import Receiver
+from registry_contents import DRIFTED_BATCH, FAILED, PASSED
 
 from pipeline import load_settings, open_registry
 from pipeline.monitoring import delivery
 from pipeline.monitoring.delivery import deliver
-from registry import BatchRecord, Check, DriftFigure, Registry, RunRecord
-
-PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
-FAILED = (Check("validation_accuracy", 0.96, 0.97, passed=False),)
-DRIFTED = BatchRecord(
-    version="mnist/1",
-    sha256="ab" * 32,
-    inputs=("scans",),
-    output="scores",
-    files=1,
-    digits=(1,),
-    drift=(DriftFigure("ink", 1.0, 0.25),),
-)
+from registry import Registry, RunRecord
 
 
 def _live(registry: Registry) -> None:
@@ -30,11 +18,12 @@ def _live(registry: Registry) -> None:
     number = registry.register("mnist", b"weights", RunRecord(gate=PASSED)).number
     registry.set_alias("mnist", "champion", number)
     registry.refuse("mnist", "ab" * 32, RunRecord(gate=FAILED, run_id=os.urandom(4).hex()))
-    registry.record_batch(DRIFTED, key=os.urandom(32).hex())
+    registry.record_batch(DRIFTED_BATCH, key=os.urandom(32).hex())
     # The last runs of each job are kept, and they are to be counted.
     run = registry.job_runs.begin(f"job-{os.urandom(4).hex()}", "1")
     registry.job_runs.end(run, "failed", os.urandom(4).hex())
-    registry.rollback("mnist", to=1) if number > 1 else None
+    if number > 1:
+        registry.rollback("mnist", to=1)
 
 
 def _events(registry: Registry) -> int:
@@ -45,7 +34,7 @@ def _events(registry: Registry) -> int:
     return len(history) + len(failed) + len(registry.batches(drifted=True))
 
 
-def _killed(after: int, receiver: Receiver) -> bool:
+def _killed(after: int) -> bool:
     """Live and deliver in a child that is killed at a statement of SQL; return whether it was."""
     child = os.fork()
     if child == 0:
@@ -73,7 +62,7 @@ def test_no_event_is_without_its_message(version, webhook, torture, measured, mo
     monkeypatch.setattr(delivery, "_LEASE", delivery.timedelta(0))
     kills, step = 0, 1 if torture else 13
     after = 0
-    while _killed(after, webhook):
+    while _killed(after):
         kills += 1
         after += step
     assert kills > (60 if torture else 5)
