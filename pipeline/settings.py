@@ -58,12 +58,16 @@ class MaxHours(BaseModel):
     A job without such a limit is never overdue.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     retrain: _Hours | None = None
+    """Hours without a successful retraining after which people are told."""
     ingest: _Hours | None = None
+    """Hours without a successful verification of the data after which people are told."""
     score: _Hours | None = None
+    """Hours without a successful scoring after which people are told."""
     score_inbox: _Hours | None = None
+    """Hours without a successful look into the inbox after which people are told."""
 
 
 def _registry_under_home(fields: dict[str, Any]) -> str:

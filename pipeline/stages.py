@@ -66,6 +66,11 @@ def run_stages_with(runner: StageRunner) -> Iterator[None]:
         yield
 
 
+def current_runner() -> StageRunner | None:
+    """Return the runner of the stages that are called here; None if they are plain calls."""
+    return _runner.get()
+
+
 @contextlib.contextmanager
 def plain_calls() -> Iterator[None]:
     """Make stages plain functions again in this block: the runner's own calls of them."""

@@ -1,15 +1,19 @@
 """The commands that look after a registry: verify, gc and backup."""
 
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.failures import FAILED
 from pipeline.cli.options import Force, Json
 from pipeline.cli.overwriting import require_backup
+
+if TYPE_CHECKING:
+    from registry import Finding
 
 app = typer.Typer()
 
@@ -56,12 +60,21 @@ def verify(
         with open_registry(create=False) as registry:
             version = None if reference is None else full_reference(reference)
             findings = list(registry.verify(version, keys=key))
+        _tell(findings)
     if json:
         show_json([asdict(finding) for finding in findings])
     else:
         show(findings_table(findings))
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(FAILED)
+
+
+def _tell(findings: "Sequence[Finding]") -> None:
+    """Send a message about errors, once a day while they are the same."""
+    from pipeline.monitoring.findings import report_findings
+    from pipeline.settings import load_settings
+
+    report_findings(load_settings(), findings)
 
 
 @app.command(epilog="Example: digits gc --dry-run")

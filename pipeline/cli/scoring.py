@@ -61,6 +61,13 @@ MinConfidence = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="List predictions with less confidence in review.csv."),
 ]
+Shadow = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REF",
+        help="Compare with the predictions of another version, such as challenger, in shadow/.",
+    ),
+]
 Formats = Annotated[
     list[str] | None,
     typer.Option(
@@ -90,6 +97,7 @@ def score(
     probabilities: Probabilities = False,
     min_confidence: MinConfidence = None,
     formats: Formats = None,
+    shadow: Shadow = None,
     explain: Explain = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -123,6 +131,7 @@ def score(
         "min_confidence": min_confidence,
         "formats": formats or [],
         "force": force,
+        "shadow": shadow,
     }
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)

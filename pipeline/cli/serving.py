@@ -32,6 +32,20 @@ Interval = Annotated[
 ]
 
 
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Serve /metrics for Prometheus, such as at 127.0.0.1:9464."
+    ),
+]
+InboxShadow = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ALIAS", help="Compare the inbox's predictions with those of another version."
+    ),
+]
+
+
 @app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
 def serve(
     *,
@@ -50,6 +64,7 @@ def serve(
         typer.Option(help="Directory for the images and their scores; on the inbox's disk."),
     ] = None,
     every: Interval = 60,
+    shadow: InboxShadow = None,
     preset: Preset = "standard",
     min_accuracy: MinAccuracy = None,
     seed: Seed = 0,
@@ -57,6 +72,7 @@ def serve(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the server, if one is started.")
     ] = 4200,
+    metrics: Metrics = None,
 ) -> None:
     """Serve the jobs: retrain and verify the data on schedules, and score an inbox.
 
@@ -74,13 +90,14 @@ def serve(
         "seed": seed,
         "labelled": labelled,
     }
-    boxes = None
+    boxes: dict[str, Any] | None = None
     if inbox and outbox:
         from pipeline.jobs.inbox import prepare_boxes
 
-        boxes = dict(zip(("inbox", "outbox"), prepare_boxes(inbox, outbox), strict=True))
+        inbox, outbox = prepare_boxes(inbox, outbox)
+        boxes = {"inbox": inbox, "outbox": outbox, "shadow": shadow}
     crons = {"cron": cron, "ingest-cron": ingest_cron}
-    _serve(crons, timezone, parameters, inbox=boxes, every=every, port=port)
+    _serve(crons, timezone, parameters, inbox=boxes, every=every, port=port, metrics=metrics)
 
 
 def _serve(
@@ -91,6 +108,7 @@ def _serve(
     inbox: dict[str, Any] | None,
     every: float,
     port: int,
+    metrics: str | None,
 ) -> None:
     """Serve the deployments, with a Prefect server of this process if there is no other."""
     settings = running.prepare_prefect(console_level="INFO")
@@ -98,22 +116,18 @@ def _serve(
 
     if inbox:
         require_task_runner(settings)
-    stop = threading.Event()
-
-    def stop_early(*_: object) -> None:
-        # The exit alone can be lost: Python ignores it if it is raised in a destructor.
-        stop.set()
-        sys.exit(0)
-
-    # Until Prefect handles the signal itself. A server that was started here is stopped either way.
-    signal.signal(signal.SIGTERM, stop_early)
+    stop = _stopped_by_signal()
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_only_one(settings.home))
             retrain, ingest = _schedules(crons, timezone)
             own_server = _require_or_start_server(stack, settings, port)
             from pipeline.flows.deployments import serve as serve_deployments
+            from pipeline.flows.watching import watched
 
+            jobs = {"retrain": retrain, "ingest": ingest}
+            looks = every if inbox else None
+            stack.enter_context(watched(settings, jobs, every=looks, metrics=metrics))
             serve_deployments(
                 retrain,
                 parameters,
@@ -127,6 +141,22 @@ def _serve(
         # If SystemExit is raised during an import, Pydantic replaces it by an error of its own.
         if not stop.is_set():
             raise
+
+
+def _stopped_by_signal() -> threading.Event:
+    """Handle SIGTERM until Prefect does; return the event that it sets.
+
+    A server that was started here is stopped either way.
+    """
+    stop = threading.Event()
+
+    def stop_early(*_: object) -> None:
+        # The exit alone can be lost: Python ignores it if it is raised in a destructor.
+        stop.set()
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop_early)
+    return stop
 
 
 def _require_or_start_server(stack: contextlib.ExitStack, settings: "Settings", port: int) -> bool:

@@ -27,6 +27,7 @@ from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
 from pipeline.jobs import inbox as inbox_job
 from pipeline.jobs import ingestion, retraining, scoring
+from pipeline.monitoring.runs import running_as
 from pipeline.progress import reporting_to
 from pipeline.reporting import markdown
 from pipeline.scoring.formats import Format
@@ -97,6 +98,7 @@ def score(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
     formats: Sequence[Format] = (),
     force: bool = False,  # noqa: FBT001, FBT002
+    shadow: str | None = None,
 ) -> Scoring:
     """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
     require_task_runner(load_settings())
@@ -108,6 +110,7 @@ def score(
             min_confidence=min_confidence,
             formats=formats,
             force=force,
+            shadow=shadow,
             **asdict(options or Options()),
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
@@ -130,6 +133,7 @@ def score_inbox(
     settle: Annotated[float, Field(ge=0)] = inbox_job.SETTLE,
     options: Options | None = None,
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
+    shadow: str | None = None,
 ) -> State[list[Scoring]]:
     """Move the image files of an inbox into a batch, and score them."""
     require_task_runner(load_settings())
@@ -140,6 +144,7 @@ def score_inbox(
             model=model,
             settle=settle,
             min_confidence=min_confidence,
+            shadow=shadow,
             **asdict(options or Options()),
         )
     for scored in batches:
@@ -152,5 +157,5 @@ def score_inbox(
 def _stages_as_tasks() -> Iterator[None]:
     # Prefect collects the records of this logger, at the logger's own level.
     logging.getLogger("pipeline").setLevel(logging.INFO)
-    with run_stages_with(TaskStageRunner()):
+    with running_as(flow_run.get_id()), run_stages_with(TaskStageRunner()):
         yield

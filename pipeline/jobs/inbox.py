@@ -26,6 +26,7 @@ from pipeline.jobs import scoring
 from pipeline.monitoring.runs import recorded
 from pipeline.scoring.outcome import SUMMARY, Scoring
 from pipeline.settings import Settings, load_settings
+from registry import ModelVersion, NotFoundError
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def score_inbox(
     reject: float | None = None,
     probabilities: bool = False,
     min_confidence: float | None = None,
+    shadow: str | None = None,
     settings: Settings | None = None,
 ) -> list[Scoring]:
     """Move the image files of an inbox into a batch, and score them.
@@ -83,6 +85,8 @@ def score_inbox(
         that may pause for longer writes elsewhere on the file system, and renames when it is done.
     normalize, ink, split, reject, probabilities, min_confidence
         As in `pipeline.jobs.scoring.score`.
+    shadow : str, optional
+        As in `pipeline.jobs.scoring.score`, but if there is no such version, nothing is compared.
     settings : Settings, optional
         Those of the environment by default.
 
@@ -115,6 +119,7 @@ def score_inbox(
         reject=reject,
         probabilities=probabilities,
         min_confidence=min_confidence,
+        shadow=_existing(settings, shadow),
         settings=settings,
     )
     done = []
@@ -130,6 +135,14 @@ def score_inbox(
             _move_to_batch(inbox, complete, outbox)
             done += _finish(outbox, score)
     return done
+
+
+def _existing(settings: Settings, shadow: str | None) -> ModelVersion | None:
+    """Return the version that is asked too; None if there is none: not always has a challenger."""
+    try:
+        return None if shadow is None else scoring.resolve_shadow(settings, shadow)
+    except NotFoundError:
+        return None
 
 
 def prepare_boxes(inbox: Path, outbox: Path) -> tuple[Path, Path]:

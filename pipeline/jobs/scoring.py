@@ -48,6 +48,7 @@ def score(
     min_confidence: float | None = None,
     formats: str | Sequence[str] = (),
     force: bool = False,
+    shadow: str | int | ModelVersion | None = None,
     settings: Settings | None = None,
 ) -> Scoring:
     """Score images: of directories, files, patterns, Parquet files and object stores.
@@ -86,6 +87,10 @@ def score(
         ``parquet`` is always written.
     force : bool
         Overwrite files of the output that are not of an earlier scoring, or were changed since.
+    shadow : str, int or ModelVersion, optional
+        Reference of a version, or an alias such as ``challenger``, whose predictions of the same
+        images are compared. The output gets ``shadow/``, a Parquet data set of the images that the
+        two versions predict differently. The rows of the version that scores stay the same.
     settings : Settings, optional
         Those of the environment by default.
 
@@ -117,23 +122,26 @@ def score(
         force=force,
         settings=settings,
     )
+    other = _other_version(settings, shadow, version)
     # Of two runs with one output, the second waits, and finds everything done.
     with files.locked(output):
         listing = list_images(addresses, output, version, options)
-        pending = unscored_shards(output, listing)
+        pending = unscored_shards(output, listing, other)
         resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
         progress = ScoringProgress(
             f"Score with {version.reference}", output / SHARDS, resumed, listing.files
         )
         progress.report()
-        calls = [(settings.blobs_url, version, output, shard, options) for shard in pending]
+        calls = [(settings.blobs_url, version, output, shard, options, other) for shard in pending]
         with progress.watching():
             for count in map_stage(score_shard, calls):
                 progress.add(count)
         (output / NUMBERS).unlink(missing_ok=True)
         if options.split is not None:
             write_numbers(output, len(listing.sizes))
-        scoring = summarize(version, output, listing, min_confidence, formats, resumed, started)
+        scoring = summarize(
+            version, output, listing, min_confidence, formats, resumed, started, other
+        )
         record_batch(settings, scoring, addresses, output, listing, options)
         return scoring
 
@@ -168,6 +176,21 @@ def check(
     require_own(output, force=force)
     load_network(settings.blobs_url, version.sha256)
     return addresses, version
+
+
+def _other_version(
+    settings: Settings, shadow: str | int | ModelVersion | None, version: ModelVersion
+) -> ModelVersion | None:
+    """Return the shadow; None if there is none, or if it would have nothing else to say."""
+    other = None if shadow is None else resolve_shadow(settings, shadow)
+    return None if other is None or other.sha256 == version.sha256 else other
+
+
+def resolve_shadow(settings: Settings, shadow: str | int | ModelVersion) -> ModelVersion:
+    """Return the version that a reference, or an alias of the default model, means now."""
+    if isinstance(shadow, str) and not {"@", "/"} & set(shadow) and not shadow.isdecimal():
+        shadow = f"@{shadow}"
+    return resolve(settings, shadow)
 
 
 @stage

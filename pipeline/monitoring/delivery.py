@@ -13,12 +13,15 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pipeline.errors import DeliveryError, SettingsError
 from pipeline.models import open_registry
-from pipeline.monitoring.endpoints import Endpoint, endpoints_of
 from pipeline.settings import Settings
 from registry import Message, NoRegistryError, Registry, RegistryError
+
+if TYPE_CHECKING:
+    from pipeline.monitoring.endpoints import Endpoint
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +71,9 @@ def deliver(settings: Settings, *, limit: float = PASS_LIMIT) -> list[Attempt]:
     """
     if not settings.notify:
         return []
+    # Most jobs send nothing, and requests takes a tenth of a second to import.
+    from pipeline.monitoring.endpoints import endpoints_of
+
     attempts: list[Attempt] = []
     try:
         registry = open_registry(settings, create=False)
@@ -121,13 +127,15 @@ def send_test(settings: Settings) -> list[Attempt]:
     """
     if not settings.notify:
         raise SettingsError("DIGITS_NOTIFY: expected addresses to send messages to, got none.")
+    from pipeline.monitoring.endpoints import endpoints_of
+
     moment = datetime.now(UTC)
     message = Message(f"msg_{uuid.uuid4().hex}", moment, "test", {}, None)
     return [_attempt(endpoint, message) for endpoint in endpoints_of(settings.notify, "test")]
 
 
 def _send_due(
-    registry: Registry, endpoint: Endpoint, deadline: float, attempts: list[Attempt]
+    registry: Registry, endpoint: "Endpoint", deadline: float, attempts: list[Attempt]
 ) -> None:
     """Send an endpoint what is due, until an attempt fails or time is up."""
     try:
@@ -150,7 +158,7 @@ def _send_due(
         _log.warning("Messages to %s are not delivered: %s", endpoint.name, error)
 
 
-def _attempt(endpoint: Endpoint, message: Message) -> Attempt:
+def _attempt(endpoint: "Endpoint", message: Message) -> Attempt:
     try:
         endpoint.send(message)
     except DeliveryError as error:

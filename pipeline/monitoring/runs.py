@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 from pipeline.errors import BusyError
 from pipeline.models import open_registry
 from pipeline.monitoring.delivery import deliver_quietly
+from pipeline.monitoring.tracing import traced
 from pipeline.settings import Settings, load_settings
 from registry import JobRun, RegistryError
 
@@ -67,7 +68,8 @@ def recorded(
             token = _is_inside.set(True)
             begun = _begin(settings, job, create=create)
             try:
-                result = function(*args, **kwargs)
+                with traced(job):
+                    result = function(*args, **kwargs)
             except BaseException as error:
                 _end(settings, begun, *_outcome_of_error(error))
                 # Whoever was told to stop has no time left to send messages.

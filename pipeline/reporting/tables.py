@@ -24,6 +24,7 @@ from pipeline.reporting.text import Card, Lines, counted, plain, sparkline
 from pipeline.scoring.numbers import NUMBERS
 from pipeline.scoring.outcome import Scoring
 from pipeline.scoring.review_files import FAILED
+from pipeline.scoring.shadow import ShadowScoring
 from pipeline.training.outcome import Registered, Reproduction, Retraining, Trained, Unchanged
 
 # Maximum number of mistakes in the table; the HTML report has more.
@@ -155,6 +156,8 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
             for drift in scoring.drift
         )
         lines.append(f"drift, population stability index: {figures}")
+    if scoring.shadow is not None:
+        lines.append(_shadow_line(scoring.shadow))
     if scoring.review:
         lines.append(f"{scoring.review:,} to review: {scoring.review_path}")
     numbers = scoring.path.parent / NUMBERS
@@ -162,6 +165,20 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
         lines.append(f"Numbers: {numbers}")
     lines.append(f"Predictions: {', '.join(map(str, (scoring.path, *scoring.tables)))}")
     return lines
+
+
+def _shadow_line(shadow: ShadowScoring) -> str:
+    figures = shadow.comparison
+    line = (
+        f"{shadow.version.reference} predicts {figures.disagreements:,} of {figures.compared:,} "
+        f"differently: {shadow.path}"
+    )
+    if figures.only_scorer_right + figures.only_shadow_right:
+        line += (
+            f"; of those with a label it alone is right on {figures.only_shadow_right:,}, and "
+            f"wrong on {figures.only_scorer_right:,} (McNemar p {figures.p_value:.4f})"
+        )
+    return line
 
 
 def _failed_lines(scoring: Scoring) -> list[str]:

@@ -14,6 +14,7 @@ from pipeline.inputs import finding
 from pipeline.scoring import ownership, predictions, shards
 from pipeline.scoring.formats import tables_of
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
+from pipeline.scoring.shadow import SHADOW, lacks_shadow
 from pipeline.scoring.shards import Listing
 from pipeline.stages import stage
 from registry import ModelVersion
@@ -63,6 +64,7 @@ def list_images(
             part.unlink()
         for path in (output / SUMMARY, *tables_of(output)):
             path.unlink(missing_ok=True)
+        shutil.rmtree(output / SHADOW, ignore_errors=True)
         shutil.rmtree(output / SHARDS, ignore_errors=True)
         fresh.rename(output / SHARDS)
         with files.atomic_write(output / _RUN) as temporary:
@@ -126,10 +128,18 @@ def require_own(output: Path, *, force: bool) -> None:
         ownership.require_own(output, results, tables)
 
 
-def unscored_shards(output: Path, listing: Listing) -> list[int]:
-    """Return the numbers of the shards that have no predictions yet, or damaged ones."""
+def unscored_shards(output: Path, listing: Listing, shadow: ModelVersion | None) -> list[int]:
+    """Return the numbers of the shards that have no predictions yet, or damaged ones.
+
+    With a shadow, they are also those that were not compared with it.
+    """
     parts = (predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes)))
-    return [shard for shard, part in enumerate(parts) if not _is_complete(part)]
+    return [
+        shard
+        for shard, part in enumerate(parts)
+        if not _is_complete(part)
+        or (shadow is not None and lacks_shadow(output, shard, shadow.sha256))
+    ]
 
 
 def _is_complete(part: Path) -> bool:

@@ -11,6 +11,7 @@ from pipeline.images.reading import INK, NORMALIZE, Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
+from pipeline.scoring.shadow import ShadowScoring
 from pipeline.summaries import Summarized
 from registry import ModelVersion
 
@@ -85,6 +86,8 @@ class Scoring(Summarized):
     """Wall time of this run."""
     tables: tuple[Path, ...] = ()
     """The predictions in other formats than Parquet."""
+    shadow: ShadowScoring | None = None
+    """What another version said about the same images; None if none was asked."""
 
     @property
     def message(self) -> str:

@@ -12,9 +12,10 @@ from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.estimation import estimate
 from pipeline.models import open_registry
 from pipeline.scoring.outcome import Options, Scoring
+from pipeline.scoring.shadow import ShadowScoring
 from pipeline.scoring.shards import Listing
 from pipeline.settings import Settings
-from registry import AgreedLabels, BatchRecord, DriftFigure, Estimate, RegistryError
+from registry import AgreedLabels, BatchRecord, DriftFigure, Estimate, RegistryError, ShadowFigures
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,17 @@ def _record_of(scoring: Scoring, addresses: Sequence[str], output: Path) -> Batc
         estimate=None if estimated is None else Estimate(*estimated),
         drift=tuple(DriftFigure(each.what, each.index, each.limit) for each in scoring.drift),
         labels=_labels_of(counts),
+        shadow=None if scoring.shadow is None else _figures_of(scoring.shadow),
         seconds=scoring.seconds,
+    )
+
+
+def _figures_of(shadow: ShadowScoring) -> ShadowFigures:
+    return ShadowFigures(
+        version=shadow.version.reference,
+        disagreements=shadow.comparison.disagreements,
+        only_scorer_right=shadow.comparison.only_scorer_right,
+        only_shadow_right=shadow.comparison.only_shadow_right,
     )
 
 

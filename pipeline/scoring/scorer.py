@@ -13,6 +13,7 @@ from pipeline.scoring.classifier import Classifier
 from pipeline.scoring.listing import SHARDS
 from pipeline.scoring.outcome import DATA_SET, Options
 from pipeline.scoring.review import LowConfidence, least_certain, least_certain_of
+from pipeline.scoring.shadow import Disagreements
 from pipeline.scoring.tracking import track_shard
 from pipeline.stages import stage
 from registry import ModelVersion, open_blobs
@@ -23,15 +24,27 @@ _BATCH_SIZE = 1024
 
 @stage
 def score_shard(
-    blobs_url: str, version: ModelVersion, output: Path, shard: int, options: Options
+    blobs_url: str,
+    version: ModelVersion,
+    output: Path,
+    shard: int,
+    options: Options,
+    shadow: ModelVersion | None = None,
 ) -> int:
-    """Score the images of a shard, write their predictions, and return their number."""
-    classifier = Classifier(
-        load_network(blobs_url, version.sha256),
-        normalize=options.normalize,
-        ink=options.ink,
-        reject=options.reject,
-    )
+    """Score the images of a shard, write their predictions, and return their number.
+
+    Parameters
+    ----------
+    blobs_url : str
+    version : ModelVersion
+    output : Path
+    shard : int
+    options : Options
+    shadow : ModelVersion, optional
+        A version whose predictions of the same images are compared.
+    """
+    classifier = _classifier(load_network(blobs_url, version.sha256), options)
+    compared = None if shadow is None else _compared_with(blobs_url, shadow.sha256)
     reader = classifier.reader(split=options.split)
     counts = PredictionCounts()
     rows = Rows()
@@ -51,9 +64,12 @@ def score_shard(
                 counts.add(answers.images, answers.probabilities, labels)
                 names = [path for n, path in enumerate(batch.paths) if n not in answers.reasons]
                 uncertain += least_certain_of(names, answers.images, answers.probabilities)
-    counts.files = rows.images_read
-    counts.novel = rows.novel
-    counts.errors.update(rows.reasons.values())
+                if compared is not None:
+                    compared.add(names, answers.images, answers.probabilities, labels)
+    # The predictions come last: with them, the shard is done.
+    if compared is not None:
+        compared.write(output, shard)
+    _count_rows(counts, rows)
     predictions.write(
         predictions.path(output / DATA_SET, shard),
         version,
@@ -65,8 +81,23 @@ def score_shard(
     return rows.images_read
 
 
-# A process scores one shard after another with the same version.
-@lru_cache(maxsize=1)
+def _classifier(network: NeuralNetwork, options: Options) -> Classifier:
+    return Classifier(network, normalize=options.normalize, ink=options.ink, reject=options.reject)
+
+
+def _compared_with(blobs_url: str, sha256: str) -> Disagreements:
+    return Disagreements(load_network(blobs_url, sha256), sha256)
+
+
+def _count_rows(counts: PredictionCounts, rows: Rows) -> None:
+    """Count what is known of rows with a prediction and without one."""
+    counts.files = rows.images_read
+    counts.novel = rows.novel
+    counts.errors.update(rows.reasons.values())
+
+
+# A process scores one shard after another with the same version, and perhaps the same shadow.
+@lru_cache(maxsize=2)
 def load_network(blobs_url: str, sha256: str) -> NeuralNetwork:
     """Return the network with these weights.
 

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Collection
+from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline.scoring.outcome import DATA_SET, SUMMARY, Scoring
 from pipeline.scoring.ownership import record
 from pipeline.scoring.review import LowConfidence, least_certain
 from pipeline.scoring.review_files import remove_review, write_failed, write_review
+from pipeline.scoring.shadow import ShadowScoring, shadow_scoring
 from pipeline.scoring.shards import Listing
 from pipeline.stages import stage
 from registry import ModelVersion
@@ -36,6 +38,7 @@ def summarize(
     formats: Collection[str],
     resumed: int,
     started: float,
+    shadow: ModelVersion | None = None,
 ) -> Scoring:
     """Add up the counts of the shards, and list the predictions that a person should review.
 
@@ -52,6 +55,8 @@ def summarize(
         Number of images that an earlier run had scored already.
     started : float
         Time at which this run began, in seconds since 1970.
+    shadow : ModelVersion, optional
+        The version that the shards were compared with.
     """
     counts = PredictionCounts()
     parts = [predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes))]
@@ -81,6 +86,7 @@ def summarize(
         resumed=resumed,
         seconds=max(time.time() - started, 1e-3),
         tables=tuple(tables),
+        shadow=None if shadow is None else shadow_scoring(output, len(listing.sizes), shadow),
     )
     with files.atomic_write(output / SUMMARY) as temporary:
         temporary.write_text(json.dumps(_summary(scoring), indent=2) + "\n")
@@ -102,7 +108,13 @@ def _summary(scoring: Scoring) -> dict[str, Any]:
         "review": scoring.review,
         "seconds": scoring.seconds,
         "per_second": (counts.files - scoring.resumed) / scoring.seconds,
+        **({} if scoring.shadow is None else {"shadow": _shadow(scoring.shadow)}),
     }
+
+
+def _shadow(shadow: ShadowScoring) -> dict[str, Any]:
+    p_value = shadow.comparison.p_value
+    return {"model": shadow.version.reference, **asdict(shadow.comparison), "p_value": p_value}
 
 
 def _drift(version: ModelVersion, counts: PredictionCounts) -> list[Drift]:

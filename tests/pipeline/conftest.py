@@ -12,6 +12,7 @@ import pytest
 import requests
 from prefect_api import post
 from processes import LIMIT, Ended, stop, until
+from receivers import SECRET, Receiver, receiver
 
 from nn import NeuralNetwork
 from pipeline import open_registry, retrain
@@ -94,6 +95,20 @@ def version(home: Path) -> ModelVersion:
             ),
         )
         return registry.set_alias("mnist", "champion", 1)
+
+
+@pytest.fixture
+def inbox_of_messages() -> Iterator[Receiver]:
+    """A receiver of messages."""
+    with receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def webhook(home: Path, inbox_of_messages: Receiver, monkeypatch: pytest.MonkeyPatch) -> Receiver:
+    """The only receiver that is set up, as a signed webhook."""
+    monkeypatch.setenv("DIGITS_NOTIFY", f"{inbox_of_messages.address}/hook#{SECRET}")
+    return inbox_of_messages
 
 
 @pytest.fixture

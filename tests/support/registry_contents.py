@@ -5,10 +5,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry import Check, Finding, Registry, schema
+from registry import BatchRecord, Check, DriftFigure, Finding, Registry, schema
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 FAILED = (*PASSED, Check("recall of 7", 0.4, 0.9, passed=False))
+
+DRIFTED_BATCH = BatchRecord(
+    version="mnist/1",
+    sha256="ab" * 32,
+    inputs=("scans",),
+    output="/scores",
+    files=10,
+    digits=(1,) * 10,
+    drift=(DriftFigure("ink", 0.5, 0.25),),
+)
+"""A scored batch that people should look at."""
 
 
 def errors(registry: Registry, reference: str | None = None) -> list[Finding]:

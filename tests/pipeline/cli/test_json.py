@@ -10,7 +10,15 @@ import jsonschema
 import pytest
 
 from pipeline import open_registry
-from registry import RunRecord
+from pipeline.monitoring.runs import this_process
+from registry import (
+    AgreedLabels,
+    BatchRecord,
+    DriftFigure,
+    Estimate,
+    RunRecord,
+    ShadowFigures,
+)
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 
@@ -148,6 +156,35 @@ def test_every_output_of_a_training_is_valid_against_its_schema(valid, retrained
     assert valid("reproduction", "reproduce", "2")["is_identical"] is True
 
 
+def test_what_operators_see_is_valid_against_its_schema(asked):
+    record = BatchRecord(
+        version="mnist/1",
+        sha256="ab" * 32,
+        inputs=("scans",),
+        output="scores",
+        files=2,
+        digits=(1,),
+        failures={"empty file": 1},
+        confidence=0.9,
+        histogram=(0, 1),
+        estimate=Estimate(0.9, 0.8, 1.0),
+        drift=(DriftFigure("ink", 0.5, 0.25),),
+        labels=AgreedLabels((0, 1), (0, 1), (0.0, 0.9)),
+        shadow=ShadowFigures("mnist/2", 1, 0, 1),
+        seconds=1.5,
+    )
+    with open_registry() as registry:
+        registry.record_batch(record, key="1" * 64)
+        run = registry.job_runs.begin("retrain", "1", "run")
+        registry.job_runs.end(run, "failed", "no disk")
+        registry.job_runs.begin("ingest", this_process())
+    (batch,) = asked("batches", "batches")
+    assert batch["failures"] == {"empty file": 1}
+    status = asked("status", "status", status=1)
+    assert status["last_batch"]["id"] == batch["id"]
+    assert [job["is_failing"] for job in status["jobs"]] == [False, True]
+
+
 def test_every_schema_is_of_an_output():
     source = Path(__file__).read_text()
     names = {path.stem for path in SCHEMAS.glob("*.json")}
@@ -194,6 +231,7 @@ def test_a_missing_registry_is_not_found_and_not_made(digits, home):
         *(("models",), ("tag", "1", "a=b"), ("untag", "1", "a"), ("describe", "1", "x")),
         *(("delete", "1"), ("copy", "1"), ("download", "1", home / "x"), ("proposals",)),
         *(("protect", "champion"), ("propose", "1"), ("approve", "1"), ("unalias", "champion")),
+        *(("status",), ("batches",)),
     ):
         ended = digits(*command, "--json")
         assert ended.status == 4

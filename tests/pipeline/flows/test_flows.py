@@ -1,6 +1,7 @@
 """The jobs as Prefect flows: with a real server, and without one."""
 
 import base64
+import json
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ from mnist_sample import SAMPLE, gzipped
 from prefect_api import post
 from processes import LIMIT, until
 
-from pipeline import open_registry
+from pipeline import open_registry, status
 from pipeline.flows.server import free_port
 from pipeline.images.encoding import png
 
@@ -279,14 +280,16 @@ def test_without_a_server_a_flow_runs_and_serve_starts_one(start_digits, home):
 
 
 def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
-    start_digits, digits_apart, ask, server, own_deployments, home, tmp_path
+    webhook, start_digits, digits_apart, ask, server, own_deployments, home, tmp_path
 ):
     """Each run has its own process; runs that have not ended are cancelled."""
     inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
     inbox.mkdir()
+    port = free_port()
     process = start_digits(
         *("serve", "--cron", "0 3 * * *", "--preset", "quick", "--min-accuracy", "0.3"),
         *("--inbox", inbox, "--outbox", outbox, "--every", "3600"),
+        *("--metrics", f"127.0.0.1:{port}"),
         PREFECT_API_URL=server,
         PREFECT_RUNNER_POLL_FREQUENCY="1",
     )
@@ -303,6 +306,7 @@ def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
         assert deployment["global_concurrency_limit"]["limit"] == 1
     run = _ask_for_a_run(server, retrain)
     assert until(lambda: _finished(ask, run["id"]), process)["state_name"] == "Completed"
+    _check_what_operators_see(webhook, port, run["id"])
     # A second one would rewrite the schedules.
     second = digits_apart("serve", PREFECT_API_URL=server)
     assert (second.status, f"Another `digits serve` runs under {home}." in second.err) == (1, True)
@@ -329,6 +333,20 @@ def test_serve_runs_the_jobs_on_their_schedules_until_it_is_stopped(
         "metrics": dict(version.metrics),
         "from": None,
     }
+
+
+def _check_what_operators_see(webhook, port, run_id):
+    """The retraining is recorded, told, and counted."""
+    known = status()
+    (retrain,) = [job for job in known.jobs if job.job == "retrain"]
+    assert (retrain.last_success.run_id, retrain.last_failure) == (run_id, None)
+    assert (retrain.next_run.hour, retrain.next_run.minute) == (3, 0)
+    assert {job.job for job in known.jobs} == {"retrain", "ingest", "score-inbox"}
+    assert known.problems == known.waiting == ()
+    ((_, body),) = webhook.requests
+    assert json.loads(body)["data"]["version"] == "mnist/1"
+    page = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT).text
+    assert 'digits_champion_info{sha256="' in page
 
 
 def _automations(server):

@@ -8,22 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from receivers import SECRET
+from registry_contents import DRIFTED_BATCH
 
 from pipeline import load_settings, open_registry, status
 from pipeline.jobs.status import NEXT_RUNS
 from pipeline.monitoring.runs import is_alive, recorded, running_as, this_process
 from pipeline.monitoring.watching import watch
-from registry import BatchRecord, DriftFigure
-
-BATCH = BatchRecord(
-    version="mnist/1",
-    sha256="ab" * 32,
-    inputs=("scans",),
-    output="/scores",
-    files=10,
-    digits=(1,) * 10,
-    drift=(DriftFigure("ink", 0.5, 0.25),),
-)
 
 
 def _run(job, outcome, message=None):
@@ -59,7 +49,7 @@ def test_no_champion_needs_a_person(digits, version):
 
 def test_drift_and_proposals_need_a_person(version):
     with open_registry() as registry:
-        batch = registry.record_batch(BATCH, key="1" * 64)
+        batch = registry.record_batch(DRIFTED_BATCH, key="1" * 64)
         registry.protect("mnist", "champion")
         registry.propose("mnist/1", "champion")
     assert status().problems == (
@@ -174,7 +164,7 @@ def test_the_next_runs_are_those_of_serve(home, version):
 def test_metrics_are_in_the_format_of_prometheus(digits, version):
     _run("retrain", "completed")
     with open_registry() as registry:
-        registry.record_batch(BATCH, key="1" * 64)
+        registry.record_batch(DRIFTED_BATCH, key="1" * 64)
     text = digits("metrics").out
     samples = {
         (sample.name, *dict(sorted(sample.labels.items())).values()): sample.value
@@ -192,7 +182,7 @@ def test_metrics_are_in_the_format_of_prometheus(digits, version):
 def test_batches_are_listed(digits, version):
     assert "No batches yet" in digits("batches").out
     with open_registry() as registry:
-        registry.record_batch(BATCH, key="1" * 64)
+        registry.record_batch(DRIFTED_BATCH, key="1" * 64)
     assert "ink" in digits("batches").out
     (listed,) = json.loads(digits("batches", "--json").out)
     assert (listed["version"], listed["predicted"], listed["has_changed"]) == ("mnist/1", 10, False)
