@@ -55,7 +55,8 @@ def run_flow(name: str, *args: Any, **parameters: Any) -> Any:
                 stack.callback(_send_logs)
         from pipeline.flows import flows
 
-        return call(getattr(flows, name), *args, **parameters)
+        # A retry of the whole flow may be due in minutes, and somebody waits here.
+        return call(getattr(flows, name).with_options(retries=0), *args, **parameters)
 
 
 def prepare_prefect(*, console_level: str) -> "Settings":
