@@ -73,6 +73,7 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
     run = _flow_run(ask, version.run_id)
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Completed")
     assert run["state"]["message"] == "mnist/1 promoted"
+    assert run["name"] == "retrain quick: mnist/1 promoted"
     assert run["parameters"]["preset"] == "quick"
     artifact = _artifact(ask, version.run_id)
     assert artifact["type"] == "markdown"
@@ -107,6 +108,7 @@ def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home)
     run = _flow_run(ask, record.name)
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Rejected")
     assert "< 1.0000" in run["state"]["message"]
+    assert run["name"] == "retrain quick: refused"
     assert "**failed**" in _artifact(ask, record.name)["data"]
     event = _event(server, "digits.model.refused", record.name)
     assert event["payload"]["reason"] == run["state"]["message"]
@@ -170,6 +172,8 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     rows = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
     assert len(rows) == 31
     (artifact,) = ask("artifacts", key="scoring")
+    run = _flow_run(ask, artifact["flow_run_id"])
+    assert run["name"] == "score out: 31 files scored with mnist/1"
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]
     assert "| not an image | 1 |" in artifact["data"]
     assert re.search(r"31 files in \d+\.\d s \([\d,]+ a second\)", artifact["data"])
@@ -353,24 +357,6 @@ def _automations(server):
     """The automations for dead runs."""
     automations = post(f"{server}/automations/filter", {"sort": "NAME_ASC"})
     return [found for found in automations if found["name"] == "digits: runs whose process died"]
-
-
-def test_one_automation_marks_dead_runs_and_knows_our_final_states(server, home):
-    """It is created once, and a refusal counts as an end."""
-    program = (
-        "from pipeline.flows.deployments import mark_dead_runs; mark_dead_runs(); mark_dead_runs()"
-    )
-    ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
-    assert ended.status == 0, ended.err
-    (automation,) = _automations(server)
-    trigger = automation["trigger"]
-    assert trigger["posture"] == "Proactive"
-    assert trigger["within"] == 3 * 180
-    ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
-    assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
-    assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
-    (action,) = automation["actions"]
-    assert (action["state"], action["message"]) == ("CRASHED", "No heartbeat for 9 minutes.")
 
 
 def test_an_empty_inbox_parameter_is_not_the_working_directory(home):

@@ -1,0 +1,176 @@
+"""Looks and retrainings through `digits serve` and its Prefect server.
+
+A look begins as soon as the last one has ended; one in a hundred finds an image. The retrainings
+are spread evenly. Printed are the memory of `serve` and of its server over time, and what a look
+leaves in the database of the server. From that a month is extrapolated: runs are kept that long
+(events only for a week, so it is an upper bound).
+"""
+
+import argparse
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import mnist_sample
+import numpy as np
+import psutil
+import requests
+
+from benchmarks.operations.homes import sizes, use_sample
+from pipeline.flows.server import free_port
+from pipeline.images.encoding import png
+from pipeline.settings import load_settings
+
+LOOKS = 10_000
+RETRAININGS = 7
+FINDS = 100
+KEPT_LOOKS = 30 * 24 * 60  # a look a minute, for 30 days
+
+_WAIT = 600
+
+
+class Served:
+    """A `digits serve` with an inbox."""
+
+    def __init__(self, directory: Path) -> None:
+        self.inbox, self.outbox = directory / "inbox", directory / "outbox"
+        self.inbox.mkdir()
+        self.log = directory / "serve.log"
+        port = free_port()
+        self._api = f"http://127.0.0.1:{port}/api"
+        support = Path(mnist_sample.__file__).parent
+        paths = [str(support), str(support / "site"), os.environ.get("PYTHONPATH", "")]
+        # The looks are asked for, one after the other.
+        command = [sys.executable, "-m", "pipeline", "serve", "--port", str(port)]
+        command += ["--every", "86400"]
+        command += ["--inbox", str(self.inbox), "--outbox", str(self.outbox), "--preset", "quick"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(paths),
+                    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+                },
+                stderr=log,
+            )
+        self._wait_for(lambda: self.ask("GET", "deployments/name/score-inbox/scheduled"))
+
+    def ask(self, method: str, path: str, query: Any = None) -> Any:
+        """Return what the server answers; None if it does not."""
+        try:
+            answer = requests.request(method, f"{self._api}/{path}", json=query, timeout=60)
+        except requests.ConnectionError:
+            return None
+        return answer.json() if answer.ok else None
+
+    def ended(self, flow: str) -> int:
+        """Return how many runs of a flow have ended well."""
+        query = {
+            "flows": {"name": {"any_": [flow]}},
+            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+        }
+        return int(self.ask("POST", "flow_runs/count", query) or 0)
+
+    def run(self, flow: str, **parameters: Any) -> None:
+        """Run a flow to its end."""
+        before = self.ended(flow)
+        found = self.ask("GET", f"deployments/name/{flow}/scheduled")
+        query = {"parameters": {**found["parameters"], **parameters}}
+        self.ask("POST", f"deployments/{found['id']}/create_flow_run", query)
+        self._wait_for(lambda: self.ended(flow) > before)
+
+    def drop(self, number: int) -> None:
+        """Put an image into the inbox."""
+        temporary = self.inbox / f".{number}.png"
+        temporary.write_bytes(png(np.full((28, 28), 200, np.uint8)))
+        temporary.rename(self.inbox / f"{number}.png")
+
+    def memory(self) -> tuple[float, float]:
+        """Return the memory of `serve` and of its server, in MB."""
+        serve = psutil.Process(self.process.pid)
+        (server,) = (
+            child for child in serve.children() if "server_process" in " ".join(child.cmdline())
+        )
+        return serve.memory_info().rss / 1e6, server.memory_info().rss / 1e6
+
+    def database(self) -> int:
+        """Return the size of the server's database in bytes, with what is in its log only."""
+        path = Path(os.environ["DIGITS_HOME"]) / "prefect" / "prefect.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            (pages,), (size,) = (
+                connection.execute(f"PRAGMA {name}").fetchone()
+                for name in ("page_count", "page_size")
+            )
+        return int(pages) * int(size)
+
+    def stop(self) -> float:
+        """Ask `serve` to end, and return the seconds that it took."""
+        started = time.monotonic()
+        self.process.terminate()
+        self.process.wait(_WAIT)
+        return time.monotonic() - started
+
+    def _wait_for(self, look: Any) -> None:
+        deadline = time.monotonic() + _WAIT
+        while not look():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(1)
+
+    def live(self, looks: int, retrainings: int) -> None:
+        """Let so many looks and retrainings pass, and print the memory now and then."""
+        # The look of the start finds no champion, and is over then.
+        self.run("retrain", seed=0)
+        self.run("score-inbox")
+        before = self.database()
+        for done in range(looks):
+            if done % max(1, looks // 10) == 0:
+                self._tell_memory(done)
+            if done * retrainings // looks != (done - 1) * retrainings // looks:
+                self.run("retrain", seed=done + 1)
+            if done % FINDS == 0:
+                self.drop(done)
+            self.run("score-inbox")
+        self._tell_memory(looks)
+        grown = (self.database() - before) / looks
+        month = grown * KEPT_LOOKS / 1e6
+        print(f"{grown / 1e3:.1f} kB of database a look, {month:,.0f} MB for a look a minute")
+
+    def _tell_memory(self, looks: int) -> None:
+        serve, server = self.memory()
+        print(f"{looks:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB", flush=True)
+
+
+def main(looks: int, retrainings: int) -> None:
+    """Serve so many looks and retrainings, and print what they took and left."""
+    directory = Path(tempfile.mkdtemp(prefix="digits-served-"))
+    use_sample(directory / "home")
+    started = time.monotonic()
+    served = Served(directory)
+    try:
+        served.live(looks, retrainings)
+        took = time.monotonic() - started
+        print(f"{took:,.0f} s, {took / looks:.1f} s a look; SIGTERM took {served.stop():.1f} s")
+        for what, size in sizes(load_settings(), served.outbox).items():
+            print(f"{size / 1e6:>9,.1f} MB {what}")
+    finally:
+        if served.process.poll() is None:
+            served.process.terminate()
+            served.process.wait(_WAIT)
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--looks", type=int, default=LOOKS)
+    parser.add_argument("--retrainings", type=int, default=RETRAININGS)
+    options = parser.parse_args()
+    main(options.looks, options.retrainings)
