@@ -142,10 +142,14 @@ class ReviewQueue:
                 break
             passed |= chosen.keys()
             for row, group in chosen.items():
-                item = self._item(row, group)
-                if item and item.sha256 not in held and self._claim(row, item, holder, reviewer):
-                    items.append(item)
-                    held.add(item.sha256)
+                sheet = self._sheet(row)
+                if sheet is None:
+                    continue
+                sha256 = kept_images.digest(sheet)
+                if sha256 not in held and self._claim(row, sha256, holder, reviewer):
+                    kept_images.keep(self._directory, sha256, sheet)
+                    items.append(self._item(row, group, sha256, sheet))
+                    held.add(sha256)
         return items
 
     def decide(self, decision: Decision) -> None:
@@ -273,46 +277,58 @@ class ReviewQueue:
             self._given += len(chosen)
             return chosen
 
-    def _claim(self, row: int, item: ReviewItem, holder: str, reviewer: str) -> bool:
+    def _claim(self, row: int, sha256: str, holder: str, reviewer: str) -> bool:
         """Return whether an image is to be decided on and nobody else has it; then claim it."""
         with self._locked() as (claims, standing):
-            self._rows.add_digest(row, item.sha256, standing)
+            self._rows.add_digest(row, sha256, standing)
             return (
-                standing.verdict(item.sha256) is None
-                and not standing.is_skipped(item.sha256, reviewer)
-                and claims.claim(item.sha256, holder)
+                standing.verdict(sha256) is None
+                and not standing.is_skipped(sha256, reviewer)
+                and claims.claim(sha256, holder)
             )
 
-    def _item(self, row: int, group: Group) -> ReviewItem | None:
-        """Read the image of a row and keep it; None if it cannot be read."""
+    def _sheet(self, row: int) -> NDArray[np.uint8] | None:
+        """Return the image of a row as decoded; None if it cannot be read."""
         batch, number = self._rows.batch_of(row)
-        network = self._load_network(batch.sha256)
         try:
-            sheet = batch.sheet(number, network)
+            sheet = batch.sheet(number, self._load_network(batch.sha256))
         except InputError as error:
             self._leave_out(batch, str(error))
             return None
-        if isinstance(sheet, str):
-            self._rows.add_unreadable(row)
-            self._unreadable[batch.key] += 1
-            if self._unreadable[batch.key] == _MAX_UNREADABLE:
-                path = batch.path_of(number)
-                self._leave_out(batch, f"{_MAX_UNREADABLE} images are left out; {path}: {sheet}.")
-            return None
-        sha256 = kept_images.digest(sheet)
-        kept_images.keep(self._directory, sha256, sheet)
-        return _review_item(batch, number, group, sha256, batch.seen(number, sheet, network))
+        if not isinstance(sheet, str):
+            return sheet
+        self._rows.add_unreadable(row)
+        self._unreadable[batch.key] += 1
+        if self._unreadable[batch.key] == _MAX_UNREADABLE:
+            path = batch.path_of(number)
+            self._leave_out(batch, f"{_MAX_UNREADABLE} images cannot be read; {path}: {sheet}.")
+        return None
 
     def _kept_item(self, row: int, sha256: str) -> ReviewItem | None:
         """Return the image of an earlier decision; None if it cannot be read."""
-        batch, number = self._rows.batch_of(row)
         try:
             sheet = kept_images.load(self._directory, sha256)
         except DamagedDataError as error:
             _log.warning("%s", error)
             return None
-        seen = batch.seen(number, sheet, self._load_network(batch.sha256))
-        return _review_item(batch, number, self._rows.group_of(row), sha256, seen)
+        return self._item(row, self._rows.group_of(row), sha256, sheet)
+
+    def _item(self, row: int, group: Group, sha256: str, sheet: NDArray[np.uint8]) -> ReviewItem:
+        batch, number = self._rows.batch_of(row)
+        seen, notes = batch.seen(number, sheet, self._load_network(batch.sha256))
+        return ReviewItem(
+            sha256=sha256,
+            batch=batch.key,
+            row=number,
+            path=batch.path_of(number),
+            group=group,
+            prediction=_prediction(batch, number),
+            confidence=_figure(batch.confidence[number]),
+            novelty=_figure(batch.novelty[number]),
+            notes=notes,
+            model=batch.model,
+            seen=seen.tobytes(),
+        )
 
     def _leave_out(self, batch: ScoredBatch, problem: str) -> None:
         """Leave out a batch whose images cannot be read; the others are reviewed."""
@@ -343,29 +359,6 @@ class ReviewQueue:
         self._rows.update(standing.decisions[self._updated :], standing)
         self._updated = len(standing.decisions)
         return standing
-
-
-def _review_item(
-    batch: ScoredBatch,
-    number: int,
-    group: Group,
-    sha256: str,
-    seen: tuple[NDArray[np.uint8], str],
-) -> ReviewItem:
-    image, notes = seen
-    return ReviewItem(
-        sha256=sha256,
-        batch=batch.key,
-        row=number,
-        path=batch.path_of(number),
-        group=group,
-        prediction=_prediction(batch, number),
-        confidence=_figure(batch.confidence[number]),
-        novelty=_figure(batch.novelty[number]),
-        notes=notes,
-        model=batch.model,
-        seen=image.tobytes(),
-    )
 
 
 def _prediction(batch: ScoredBatch, number: int) -> int | None:

@@ -50,7 +50,9 @@ def test_an_undo_is_as_if_the_decision_had_not_been_made(sequence, times):
     for sha256, reviewer, answer in sequence:
         if answer == UNDO:
             last = standing.last_of(reviewer)
-            assert last == next((each for each in reversed(made) if each.reviewer == reviewer), None)
+            assert last == next(
+                (each for each in reversed(made) if each.reviewer == reviewer), None
+            )
             if last is None:
                 continue
             made.remove(last)
