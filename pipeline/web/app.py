@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.review.collection import ReviewQueues
 from pipeline.settings import Settings
 from pipeline.web import (
     api,
     compare,
     mistakes,
     now,
+    review,
     signing_in,
     trying,
     version,
@@ -58,6 +60,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             *mistakes.routes,
             *compare.routes,
             *trying.routes,
+            *review.routes,
             *api.routes,
         ],
         middleware=[Middleware(Guard, site=site)],
@@ -68,6 +71,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.site = site
+    app.state.review_queues = ReviewQueues(settings)
     return app
 
 

@@ -1,23 +1,14 @@
-"""A scored batch, and queues over it."""
+"""Queues over scored batches, and deciding."""
 
 from functools import partial
 
 import pytest
 
-from pipeline import load_settings, sample, score
+from pipeline import load_settings
 from pipeline.review.decisions import new_id
 from pipeline.review.networks import load_if_kept
 from pipeline.review.queue import ReviewQueue
 from pipeline.review.scored_batch import ScoredBatch
-
-
-@pytest.fixture
-def scored(retrained, tmp_path):
-    """The output of a scoring of 60 images, and their labels by path."""
-    sample(60, tmp_path / "scans")
-    score(tmp_path / "scans", tmp_path / "scores")
-    lines = (tmp_path / "scans" / "labels.csv").read_text().splitlines()[1:]
-    return tmp_path / "scores", dict(line.split(",") for line in lines)
 
 
 @pytest.fixture
