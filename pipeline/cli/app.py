@@ -17,6 +17,7 @@ from pipeline.cli import (
     pages,
     retention,
     retraining,
+    reviews,
     scoring,
     serving,
     versions,
@@ -37,6 +38,7 @@ app = typer.Typer(
 for commands in (
     retraining,
     scoring,
+    reviews,
     serving,
     versions,
     aliases,
