@@ -34,9 +34,10 @@ class Rows:
         novelty = _joined([batch.novelty for batch in batches])
         has_prediction = self._prediction != NO_PREDICTION
         is_novel = novelty < NOVEL
+        disagrees = _joined([batch.disagrees for batch in batches]).astype(bool)
         self._group = np.select(
-            [self._confidence < UNCERTAIN, is_novel],
-            [GROUPS.index("uncertain"), GROUPS.index("novel")],
+            [self._confidence < UNCERTAIN, disagrees, is_novel],
+            [GROUPS.index("uncertain"), GROUPS.index("disagreement"), GROUPS.index("novel")],
             GROUPS.index("other"),
         )
         key = np.where(self._group == GROUPS.index("novel"), novelty, self._confidence)

@@ -31,6 +31,9 @@ NO_PREDICTION = -1
 GONE = "no longer in its source"
 """Reason why there is no image."""
 
+# Directory of the output with the predictions that a shadow disagrees with.
+_SHADOW = "shadow"
+
 _COLUMNS = ["prediction", "confidence", "novelty"]
 
 # Rows of Parquet that are read together.
@@ -50,6 +53,8 @@ class ScoredBatch:
     prediction : ndarray of int16, shape (rows,)
     confidence, novelty : ndarray of float32, shape (rows,)
         NaN if there is none.
+    disagrees : ndarray of bool, shape (rows,)
+        Whether a shadow, such as the challenger, predicted another digit.
     draw : ndarray of float64, shape (rows,)
         A random number for each row. It is the same for the same files, whatever version scores
         them. The rows below any limit are a random sample.
@@ -71,6 +76,10 @@ class ScoredBatch:
         self.novelty = _filled(table["novelty"], np.nan).astype(np.float32)
         seed = int(hashlib.sha256(run["fingerprint"].encode()).hexdigest()[:16], 16)
         self.draw = np.random.default_rng(seed).random(len(table))
+        self.disagrees = np.zeros(len(table), bool)
+        for part in (directory / _SHADOW).glob("part-*.parquet"):
+            paths = pq.read_table(part, columns=["path"])["path"].to_pylist()
+            self.disagrees[list(self.rows_of(paths).values())] = True
 
     @classmethod
     def open(cls, directory: Path) -> Self:

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -36,6 +37,22 @@ def test_the_least_certain_come_first_and_every_fifth_is_of_the_sample(scored, o
         row = by_path[item.path]
         assert (item.prediction, item.novelty) == (row["prediction"], row["novelty"])
         assert item.confidence == row["confidence"]
+
+
+def test_what_the_challenger_reads_otherwise_comes_second(scored, open_queue):
+    directory, _ = scored
+    sure = [row["path"] for row in rows_of(directory) if row["confidence"] >= 0.9][:3]
+    unsure = [row["path"] for row in rows_of(directory) if row["confidence"] < 0.9][:2]
+    (directory / "shadow").mkdir()
+    for part, paths in enumerate((sure, unsure)):
+        table = pa.table({"path": paths, "shadow_prediction": [0] * len(paths)})
+        pq.write_table(table, directory / "shadow" / f"part-{part:06}.parquet")
+    items = open_queue(directory).take("w", "ann", 60)
+    groups = {item.path: item.group for item in items if item.group != "sample"}
+    assert {groups[path] for path in unsure if path in groups} <= {"uncertain"}
+    assert {groups[path] for path in sure if path in groups} == {"disagreement"}
+    order = [item.group for item in items if item.group != "sample"]
+    assert order == sorted(order, key=["uncertain", "disagreement", "novel", "other"].index)
 
 
 def test_an_image_is_shown_as_it_came_and_as_the_network_saw_it(scored, open_queue, tmp_path):
@@ -174,26 +191,26 @@ def test_every_kind_of_input_can_be_reviewed(kind, retrained, open_queue, tmp_pa
     import sent_images
     from mnist_sample import SAMPLE
 
-    from pipeline import Options, ingest
+    from pipeline import ingest
     from pipeline.data import parquet
     from pipeline.images.encoding import png
 
     data = ingest()
     images = parquet.read(data.test.path, SAMPLE.test).images
     rng = np.random.default_rng(0)
-    inputs, options = tmp_path / "in", Options()
+    inputs, split = tmp_path / "in", None
     if kind == "parquet":
         inputs = data.test.path
     else:
         inputs.mkdir()
         for number in range(2):
             if kind == "fields":
-                options = Options(split=0)
+                split = 0
                 pixels = sent_images.field(images[3 * number : 3 * number + 3], rng)
             else:
                 pixels = sent_images.tight_crop(images[number], rng)
             (inputs / f"{number}.png").write_bytes(png(pixels))
-    score(inputs, tmp_path / "out", options=options)
+    score(inputs, tmp_path / "out", split=split)
     rows = rows_of(tmp_path / "out")
     items = open_queue(tmp_path / "out").take("a", "ann", len(rows))
     assert len({item.sha256 for item in items}) == len(items) == len(rows)
