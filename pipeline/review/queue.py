@@ -26,6 +26,7 @@ from pipeline.review.decision_file import DecisionFile
 from pipeline.review.decisions import UNDO, Decision, Standing, now
 from pipeline.review.rows import Group, Rows
 from pipeline.review.scored_batch import NO_PREDICTION, ScoredBatch
+from registry import AgreedLabels
 
 _log = logging.getLogger(__name__)
 
@@ -241,6 +242,14 @@ class ReviewQueue:
                 self._rows.uncertain,
                 self._rows.sample_accuracy(),
             )
+
+    def agreed_labels(self) -> dict[Path, AgreedLabels]:
+        """Return what the decisions say of the predictions of each batch, by its directory."""
+        with self._locked():
+            return {
+                batch.directory: self._rows.agreed_labels(index)
+                for index, batch in enumerate(self._rows.batches)
+            }
 
     def _choose(
         self, holder: str, reviewer: str, count: int, held: Collection[str], passed: Collection[int]

@@ -7,10 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.metrics.counts import BINS
 from pipeline.metrics.novelty import NOVEL
 from pipeline.review.accuracy import SampleAccuracy
 from pipeline.review.decisions import NO_DIGIT, Decision, Standing
 from pipeline.review.scored_batch import NO_PREDICTION, ScoredBatch
+from registry import AgreedLabels
 
 Group = Literal["uncertain", "disagreement", "novel", "other", "sample"]
 
@@ -142,6 +144,25 @@ class Rows:
             right=int(np.count_nonzero(self._label[counted] == self._prediction[counted])),
             decided=len(counted),
             skipped=count - len(counted),
+        )
+
+    def agreed_labels(self, index: int) -> AgreedLabels:
+        """Return the decisions about predictions of a batch, counted by bin of confidence.
+
+        Parameters
+        ----------
+        index : int
+            Of the batch.
+        """
+        rows = np.arange(self._starts[index], self._starts[index + 1])
+        rows = rows[self._is_decided(rows) & (self._prediction[rows] != NO_PREDICTION)]
+        confidence = self._confidence[rows]
+        bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
+        is_right = self._label[rows] == self._prediction[rows]
+        return AgreedLabels(
+            labelled=tuple(np.bincount(bins, minlength=BINS).tolist()),
+            correct=tuple(np.bincount(bins[is_right], minlength=BINS).tolist()),
+            confidence=tuple(np.bincount(bins, confidence, minlength=BINS).tolist()),
         )
 
     def _is_decided(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -70,6 +70,7 @@ def next_images(request: Request, form: Form) -> Response:
     if not count.isdecimal() or not 0 < int(count) <= _MAX_AHEAD:
         raise HTTPException(400, f"count: expected a number up to {_MAX_AHEAD}.")
     items = reviewer.queue.take(reviewer.holder, reviewer.name, int(count), shown[:_MAX_AHEAD])
+    _record_labels(request, reviewer.queue)
     return _answer(reviewer.queue, items=[_item_json(item) for item in items])
 
 
@@ -147,6 +148,17 @@ def _queue(request: Request, batch_id: str) -> ReviewQueue:
     batches = _batches(request)
     chosen = _chosen(batches, batch_id)
     return queues.over(Path(batch.output) for batch in ([chosen] if chosen else batches))
+
+
+def _record_labels(request: Request, queue: ReviewQueue) -> None:
+    """Tell the registry what was decided about each batch, to correct its estimated accuracy."""
+    agreed = queue.agreed_labels()
+    for batch in _batches(request):
+        labels = agreed.get(Path(batch.output))
+        known = sum(batch.labels.labelled) if batch.labels else 0
+        # A batch that came with labels may have more of them than were reviewed.
+        if labels and labels != batch.labels and sum(labels.labelled) >= max(known, 1):
+            site_of(request).registry.label_batch(batch.id, labels)
 
 
 def _reviewer(request: Request, form: Form) -> Reviewer:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from processes import LIMIT, stop, until
 
-from pipeline import load_settings
+from pipeline import load_settings, open_registry, score
 from pipeline.flows.server import free_port
 from pipeline.review.decision_file import FILE_NAME, DecisionFile
 from pipeline.web.site import Access
@@ -253,6 +253,24 @@ def test_a_decision_sent_twice_is_saved_once(scored, pages):
         assert answer.json()["progress"]["decided"] == 1
     file = load_settings().reviews / FILE_NAME
     assert [json.loads(line)["decision"] for line in file.read_text().splitlines()] == ["7"]
+
+
+def test_the_registry_gets_what_was_decided(scored, pages, tmp_path):
+    """It corrects the estimated accuracy of the batch."""
+    (tmp_path / "scans" / "labels.csv").unlink()
+    score(tmp_path / "scans", tmp_path / "unlabelled")
+    items = post(pages, "/review/next", count="6", batch="2").json()["items"]
+    for number, item in enumerate(items):
+        known = {"sha256": item["sha256"], "key": item["batch"], "row": item["row"]}
+        decision = "n" if number == 0 else str(item["prediction"])
+        post(pages, "/review/decisions", **known, decision=decision, id=str(number), batch="2")
+    post(pages, "/review/next", count="1", batch="2")
+    with open_registry() as registry:
+        labels, labels_of_other = registry.batch(2).labels, registry.batch(1).labels
+    assert (sum(labels.labelled), sum(labels.correct)) == (6, 5)
+    assert sum(labels.confidence) == pytest.approx(sum(item["confidence"] for item in items))
+    # The other batch has labels for all of its images.
+    assert sum(labels_of_other.labelled) == IMAGES
 
 
 def test_a_full_disk_is_told(scored, pages, monkeypatch):
