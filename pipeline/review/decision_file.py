@@ -41,7 +41,8 @@ class DecisionFile:
         try:
             stream = self._path.open("rb")
         except FileNotFoundError:
-            self._restart()
+            if self.standing.decisions:
+                self._restart()
             return self.standing
         with stream:
             status = os.fstat(stream.fileno())

@@ -8,6 +8,8 @@
   // Images that are fetched ahead, and how few may be left before more are fetched.
   const AHEAD = 8;
   const FEW = 5;
+  // Of these few the first is shown at once, before more are fetched.
+  const FIRST = 2;
   // Milliseconds until a decision is sent again, at first and at most.
   const SOON = 500;
   const LATE = 5000;
@@ -103,7 +105,8 @@
     fetching = true;
     const shown = items.map((item) => item.sha256).join(",");
     try {
-      const values = await send("/review/next", { count: AHEAD - items.length, shown });
+      const count = items.length === 0 ? FIRST : AHEAD - items.length;
+      const values = await send("/review/next", { count, shown });
       ended = values.items.length === 0;
       if (ended) setTimeout(() => { ended = false; fetchMore(); }, AGAIN);
       const isFirst = items.length === 0;
@@ -111,6 +114,7 @@
       showProgress(values);
       if (isFirst) show();
       trouble((values.problems ?? []).join(" "));
+      setTimeout(fetchMore, 0);
     } catch (error) {
       if (items.length === 0) trouble(error instanceof TypeError ? "The server does not answer. Trying again." : error.message);
       setTimeout(fetchMore, LATE / 2);
