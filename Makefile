@@ -8,7 +8,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test test-busy torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-year clean
+.PHONY: run test test-busy torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-review bench-year clean
 
 # The main job: retrain, then score a directory of images.
 run: $(VENV)/run
@@ -94,6 +94,14 @@ bench-retraining: $(VENV)/dev
 bench-year: .venv-bench/made
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.operations.year
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.operations.served
+
+# Reviews: what 5 % of drifted scans finds, the page in Chromium, and some days with a decision on
+# every fifth image. Uses MNIST and the champion under DIGITS_HOME. Takes ten minutes; the month in
+# full is `python -m benchmarks.review.month --days 30`.
+bench-review: $(VENV)/dev
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.review.found
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.review.speed
+	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.review.month
 
 # The locks list all transitive dependencies, so pip resolves nothing.
 $(VENV)/run $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml

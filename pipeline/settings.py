@@ -151,6 +151,11 @@ class Settings(BaseSettings):
         return self.home / "unfinished"
 
     @property
+    def reviews(self) -> Path:
+        """Directory of the decisions of reviewers, and of the images that they reviewed."""
+        return self.home / "reviews"
+
+    @property
     def labelled(self) -> Path:
         """Directory of the user's labelled images, by their SHA-256."""
         return self.data / "labelled"

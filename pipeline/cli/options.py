@@ -29,7 +29,7 @@ LabelledImages = Annotated[
     typer.Option(
         metavar="INPUT",
         help="Your own labelled images, which join MNIST: directories 0 to 9, a directory with "
-        "a labels.csv, or Parquet; also s3://bucket/prefix.",
+        "a labels.csv, or Parquet; also s3://bucket/prefix. `reviews`: what reviewers decided.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]

@@ -12,6 +12,7 @@ import typer
 
 from pipeline.cli import running
 from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
+from pipeline.review import REVIEWS
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -81,7 +82,7 @@ def serve(
     """
     if (inbox is None) != (outbox is None):
         raise typer.BadParameter("--inbox and --outbox must be given together.")
-    if labelled is not None and "://" not in labelled:
+    if labelled is not None and labelled != REVIEWS and "://" not in labelled:
         # A run of a deployment has its own working directory.
         labelled = str(Path(labelled).absolute())
     parameters = {

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -71,6 +71,8 @@ class Reader:
     images are not to be cut."""
     judge: Judge | None = field(default=None, compare=False)
     """Who is asked if an image can be read in several ways: the network."""
+    keep_sheets: bool = False
+    """Whether the images as they came are returned too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Seen:
     """Why the others cannot, by their places."""
     notes: dict[int, str]
     """What was removed or done, by their places; nothing for most."""
+    sheets: Sequence[Sheet] = ()
+    """All images as they came, or the reasons why there are none, if the reader keeps them."""
 
 
 def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
@@ -99,7 +103,8 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
     reasons: dict[int, str] = {}
     candidates = Candidates(reader.ink)
     places = []
-    for place, grey in enumerate(sheets):
+    kept = list(sheets) if reader.keep_sheets else []
+    for place, grey in enumerate(kept or sheets):
         if isinstance(grey, str):
             reasons[place] = grey
         elif grey.shape == (SIDE, SIDE):
@@ -109,7 +114,8 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
         else:
             candidates.add(grey)
             places.append(place)
-    return _seen(images, reasons, reader, candidates, places)
+    seen = _seen(images, reasons, reader, candidates, places)
+    return replace(seen, sheets=kept) if kept else seen
 
 
 def digits_as_seen(sheets: Iterable[Sheet], reader: Reader) -> tuple[Seen, list[int]]:
@@ -141,7 +147,10 @@ def pixels_as_seen(images: NDArray[np.uint8], reasons: Mapping[int, str], reader
     reasons : mapping of int to str
         Why there is none in some places.
     """
-    return _seen(images, dict(reasons), reader, Candidates(reader.ink), [])
+    seen = _seen(images, dict(reasons), reader, Candidates(reader.ink), [])
+    if not reader.keep_sheets:
+        return seen
+    return replace(seen, sheets=[reasons.get(place, image) for place, image in enumerate(images)])
 
 
 def _seen(

@@ -27,6 +27,11 @@ class ImageFiles:
     label_directories: bool = False
     """Whether the files are in directories whose names are labels."""
 
+    def key_of(self, path: str, keys: Sequence[str]) -> str | None:
+        """Return the file that a path is of; one of its digits if the file was split."""
+        by_path = {path_text(self.prefix + key): key for key in keys}
+        return by_path.get(path) or by_path.get(path.rpartition("#")[0])
+
     def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
         """Read files in order, `size` at a time."""
         store = open_store(self.store)

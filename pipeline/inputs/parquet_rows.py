@@ -70,6 +70,18 @@ class ParquetRows:
     def label_table_sha256(self) -> None:
         """None: the labels are in the rows."""
 
+    def key_of(
+        self, path: str, keys: Sequence[tuple[int, int, int]]
+    ) -> tuple[int, int, int] | None:
+        """Return the row group that a path is of."""
+        display = path_text(self.display) + "#"
+        # A digit of a split image has a number of its own behind that of the row.
+        number = path.removeprefix(display).partition("#")[0]
+        if not path.startswith(display) or not number.isdigit():
+            return None
+        row = int(number)
+        return next((key for key in keys if key[1] <= row < key[1] + key[2]), None)
+
     def batches(
         self, keys: Sequence[tuple[int, int, int]], size: int, reader: Reader
     ) -> Iterator[Batch]:

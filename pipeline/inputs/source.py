@@ -47,6 +47,9 @@ class Batch:
     """What was removed from images or done to them, by their indices in `paths`."""
     images_read: int = 0
     """Number of images that the batch was read from; fewer than paths if images are split."""
+    sheets: Sequence[Sheet] = ()
+    """The image of each path as it came, or the reason why there is none, if the reader keeps
+    them."""
 
 
 def batch_of(
@@ -72,12 +75,12 @@ def batch_of(
     # The label of a field is not that of each of its digits.
     known = np.where(np.array(numbers) > 1, UNKNOWN, labels)
     each = np.repeat(known, np.maximum(numbers, 1)).astype(np.int8)
-    return Batch(split, seen.images, seen.reasons, each, seen.notes, len(paths))
+    return Batch(split, seen.images, seen.reasons, each, seen.notes, len(paths), seen.sheets)
 
 
 def seen_as_batch(paths: Sequence[str], seen: Seen, labels: NDArray[np.int8]) -> Batch:
     """Return images that have been read as a batch."""
-    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, len(paths))
+    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, len(paths), seen.sheets)
 
 
 class ImageSource(Protocol):
@@ -89,6 +92,9 @@ class ImageSource(Protocol):
     @property
     def label_table_sha256(self) -> str | None:
         """The SHA-256 of the label table beside the images, if there is one."""
+
+    def key_of(self, path: str, keys: Sequence[Any]) -> Any | None:
+        """Return which of some keys a path in a batch belongs to; None if it is none of them."""
 
     def batches(self, keys: Sequence[Any], size: int, reader: Reader) -> Iterator[Batch]:
         """Read the images of work items in order, `size` images at a time."""

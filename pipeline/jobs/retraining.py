@@ -11,13 +11,15 @@ from os import PathLike
 from pathlib import Path
 
 from pipeline import files
-from pipeline.data.labelled import Collection, collect
+from pipeline.data.labelled import MIN_USED, Collection, collect
 from pipeline.data.preparation import DataReference
 from pipeline.errors import InvalidParameterError
 from pipeline.gate.judging import judge
 from pipeline.jobs.ingestion import ingest
 from pipeline.monitoring.runs import recorded
 from pipeline.reporting.run_files import write_run_files
+from pipeline.review import REVIEWS
+from pipeline.review.labels import write_labels
 from pipeline.settings import Settings, Thresholds, load_settings
 from pipeline.stages import stage
 from pipeline.training.champion import find_champion, promote_version, why_unchanged
@@ -62,7 +64,8 @@ def retrain(
     seed : int
         Seed of the training. Equal seeds give equal weights.
     labelled : str or PathLike, optional
-        Labelled images that join MNIST: see `pipeline.data.labelled.collect`.
+        Labelled images that join MNIST: see `pipeline.data.labelled.collect`. ``"reviews"`` means
+        the images that reviewers have decided on; a directory of that name is ``"./reviews"``.
     promote : bool
         Whether ``mnist@champion`` moves to the new version.
     force : bool
@@ -126,6 +129,16 @@ def _collect(
     """Collect the user's own images, if any were given, and require that most can be used."""
     if not labelled:
         return None
+    if labelled == REVIEWS:
+        labelled, count = write_labels(settings.reviews)
+        if count < MIN_USED:
+            _log.warning(
+                "Trained without reviews: expected at least %d images that were decided to be a "
+                "digit, got %d.",
+                MIN_USED,
+                count,
+            )
+            return None
     collection = collect(str(labelled), data, settings.labelled)
     collection.require_use(str(labelled))
     return collection

@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 SHARDS = ".shards"
 """Directory of the shards in the output."""
 
-_RUN = "run.json"
+RUN = "run.json"
+"""File of the output that says what was scored by which version, and how."""
 
 # Maximum images of a shard: some seconds of work for scans, and a file of a hundred kilobytes. Row
 # groups of Parquet are not divided.
@@ -47,7 +48,7 @@ def list_images(
     shutil.rmtree(fresh, ignore_errors=True)
     listing = count_images(inputs, fresh)
     now = _run_values(inputs, version, options, listing)
-    earlier = _read_json(output / _RUN)
+    earlier = _read_json(output / RUN)
     if earlier == now:
         # These are the same; those of a copy may be missing or damaged.
         shutil.rmtree(output / SHARDS, ignore_errors=True)
@@ -59,7 +60,7 @@ def list_images(
                 "Starting over in %s: changed since the last run: %s.", output, ", ".join(changed)
             )
         # Removed first and written last, so predictions are never beside a run file of another run.
-        (output / _RUN).unlink(missing_ok=True)
+        (output / RUN).unlink(missing_ok=True)
         for part in (output / DATA_SET).glob("part-*.parquet"):
             part.unlink()
         for path in (output / SUMMARY, *tables_of(output)):
@@ -67,7 +68,7 @@ def list_images(
         shutil.rmtree(output / SHADOW, ignore_errors=True)
         shutil.rmtree(output / SHARDS, ignore_errors=True)
         fresh.rename(output / SHARDS)
-        with files.atomic_write(output / _RUN) as temporary:
+        with files.atomic_write(output / RUN) as temporary:
             temporary.write_text(json.dumps(now, indent=2) + "\n")
     (output / DATA_SET).mkdir(exist_ok=True)
     files.remove_leftovers(output / DATA_SET)

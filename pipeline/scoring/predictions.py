@@ -50,6 +50,11 @@ def path(directory: Path, shard: int) -> Path:
     return directory / f"part-{shard:06}.parquet"
 
 
+def shard_of(part: Path) -> int:
+    """Return the shard that a file has the predictions of."""
+    return int(part.stem.removeprefix("part-"))
+
+
 def write(
     target: Path,
     version: ModelVersion,

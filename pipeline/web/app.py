@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.review.collection import ReviewQueues
 from pipeline.settings import Settings
 from pipeline.web import (
     api,
@@ -17,6 +18,7 @@ from pipeline.web import (
     compare,
     mistakes,
     now,
+    review,
     signing_in,
     trying,
     version,
@@ -60,6 +62,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             *compare.routes,
             *trying.routes,
             *batches.routes,
+            *review.routes,
             *api.routes,
         ],
         middleware=[Middleware(Guard, site=site)],
@@ -70,6 +73,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.site = site
+    app.state.review_queues = ReviewQueues(settings)
     return app
 
 

@@ -29,9 +29,13 @@ def grey_uri(grey: NDArray[np.uint8]) -> str:
 
 def thumbnail_uri(grey: NDArray[np.uint8], side: int) -> str:
     """Return a grey image, made no larger than `side` pixels, as a ``data:`` URI."""
+    return grey_uri(shrunk(grey, side))
+
+
+def shrunk(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return a grey image, made no larger than `side` pixels."""
     scale = side / max(grey.shape)
-    if scale < 1:
-        height, width = (max(1, round(scale * length)) for length in grey.shape)
-        small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-        grey = small.astype(np.uint8)
-    return grey_uri(grey)
+    if scale >= 1:
+        return grey
+    height, width = (max(1, round(scale * length)) for length in grey.shape)
+    return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)

@@ -15,7 +15,7 @@ from processes import LIMIT, Ended, stop, until
 from receivers import SECRET, Receiver, receiver
 
 from nn import NeuralNetwork
-from pipeline import open_registry, retrain
+from pipeline import open_registry, retrain, sample, score
 from pipeline.cli.app import main
 from pipeline.flows.server import free_port, prefect_server
 from pipeline.training.presets import PRESETS
@@ -59,6 +59,15 @@ def retrained(
     shutil.copytree(home_after_retraining, home)
     with open_registry() as registry:
         return registry.get("mnist@champion")
+
+
+@pytest.fixture
+def scored(retrained: ModelVersion, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """The output of a scoring of 60 images, and their labels by path."""
+    sample(60, tmp_path / "scans")
+    score(tmp_path / "scans", tmp_path / "scores")
+    lines = (tmp_path / "scans" / "labels.csv").read_text().splitlines()[1:]
+    return tmp_path / "scores", dict(line.split(",") for line in lines)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ out, and that never changes.
 
 from pipeline.data.labelled.collecting import collect
 from pipeline.data.labelled.records import (
+    MIN_USED,
     Collection,
     Conflict,
     LabelledImages,
@@ -16,6 +17,7 @@ from pipeline.data.labelled.records import (
 from pipeline.data.labelled.storage import path_of, read
 
 __all__ = [
+    "MIN_USED",
     "Collection",
     "Conflict",
     "LabelledImages",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 
-# Fewer labelled images are taken for a mistake in the labels.
-_MIN_USED = 10
+MIN_USED = 10
+"""Fewer labelled images are taken for a mistake in the labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ class Collection:
             If fewer than 10 images, or fewer than half of those with a label, can be used.
         """
         given = self.used + sum(self.left_out.values())
-        if self.used >= _MIN_USED and 2 * self.used >= given:
+        if self.used >= MIN_USED and 2 * self.used >= given:
             return
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
         raise InputError(
-            f"{source}: expected at least {_MIN_USED} labelled images, and at least half of those "
+            f"{source}: expected at least {MIN_USED} labelled images, and at least half of those "
             f"given, to be of use; got {self.used:,} of {given:,}"
             + (f" (left out: {reasons})" if reasons else "")
             + ". Correct the labels or the files, or retrain without them."
