@@ -87,7 +87,7 @@ def scored_before(
 
     None if the predictions in the output are of another run.
     """
-    earlier = _read_json(output / _RUN)
+    earlier = _read_json(output / RUN)
     if earlier is None:
         return 0
     if earlier != _run_values(inputs, version, options, listing):
