@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     Force,
     Ink,
     Json,
+    LabelsFrom,
     Normalize,
     PolarityName,
     Quiet,
@@ -72,6 +73,14 @@ Formats = Annotated[
         "commas. The Parquet data set is always written.",
     ),
 ]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Score only files that match; may be given again."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Leave out files and directories that match."),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Draw how one image file is normalized, step by step.")
 ]
@@ -90,6 +99,9 @@ def score(
     probabilities: Probabilities = False,
     min_confidence: MinConfidence = None,
     formats: Formats = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    labels: LabelsFrom = "auto",
     explain: Explain = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -111,11 +123,18 @@ def score(
     from pipeline.scoring.outcome import Options
 
     options = Options(normalize, ink, split, reject, probabilities)
+    selection: dict[str, Any] = {
+        "include": tuple(include or ()),
+        "exclude": tuple(exclude or ()),
+        "labels": labels,
+    }
     if dry_run:
         from pipeline.cli.plans import show_plan
         from pipeline.jobs.planning import plan_scoring
 
-        plan = plan_scoring(inputs, output, model=model, options=options, force=force)
+        plan = plan_scoring(
+            *(inputs, output), model=model, options=options, force=force, **selection
+        )
         show_plan(plan, json=json)
         return
     parameters = {
@@ -123,6 +142,7 @@ def score(
         "min_confidence": min_confidence,
         "formats": formats or [],
         "force": force,
+        **selection,
     }
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)

@@ -53,6 +53,7 @@ _FINAL_EVENTS = {
         "Completed",
         "Crashed",
         "Failed",
+        flows.NOTHING_SCORED,
         "Paused",
         flows.REJECTED,
         flows.UNCHANGED,

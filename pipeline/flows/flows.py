@@ -25,6 +25,7 @@ from pipeline.flows.leases import survive_lost_leases
 from pipeline.flows.progress_artifacts import ProgressArtifact
 from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
+from pipeline.inputs.selection import Labels
 from pipeline.jobs import inbox as inbox_job
 from pipeline.jobs import ingestion, retraining, scoring
 from pipeline.progress import reporting_to
@@ -45,6 +46,9 @@ REJECTED = "Rejected"
 UNCHANGED = "Unchanged"
 """The state of a retraining that had nothing to do."""
 
+NOTHING_SCORED = "NothingScored"
+"""The state of a scoring in which no image got a prediction."""
+
 
 @flow
 def ingest() -> DataReference:
@@ -61,6 +65,7 @@ def retrain(
     min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
     seed: Annotated[int, Field(ge=0)] = 0,
     labelled: str | None = None,
+    labels: Labels = "auto",
     promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     force: bool = False,  # noqa: FBT001, FBT002
 ) -> State[Retraining]:
@@ -75,6 +80,7 @@ def retrain(
             min_accuracy=min_accuracy,
             seed=seed,
             labelled=labelled,
+            labels=labels,
             promote=promote,
             force=force,
             run_id=flow_run.get_id(),
@@ -97,8 +103,14 @@ def score(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
     formats: Sequence[Format] = (),
     force: bool = False,  # noqa: FBT001, FBT002
-) -> Scoring:
-    """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    labels: Labels = "auto",
+) -> State[Scoring]:
+    """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`.
+
+    If no image got a prediction, the state is ``NothingScored``.
+    """
     require_task_runner(load_settings())
     with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
         scored = scoring.score(
@@ -109,9 +121,12 @@ def score(
             formats=formats,
             force=force,
             **asdict(options or Options()),
+            include=include,
+            exclude=exclude,
+            labels=labels,
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
-    return scored
+    return Completed(name=_state_name(scored), message=_message(scored), data=scored)
 
 
 def _absolute(path: Path) -> Path:
@@ -145,7 +160,21 @@ def score_inbox(
     for scored in batches:
         create_markdown_artifact(markdown.scoring_markdown(scored), key="inbox")
     count = sum(scored.counts.files for scored in batches)
-    return Completed(message=f"{count:,} files scored", data=batches)
+    without = [scored for scored in batches if not scored.counts.predicted]
+    message = "; ".join([f"{count:,} files scored", *map(_message, without)])
+    return Completed(name=NOTHING_SCORED if without else None, message=message, data=batches)
+
+
+def _state_name(scored: Scoring) -> str | None:
+    return None if scored.counts.predicted else NOTHING_SCORED
+
+
+def _message(scored: Scoring) -> str:
+    counts = scored.counts
+    if counts.predicted:
+        return f"{counts.files:,} files scored"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.errors.items())
+    return f"no image of {counts.files:,} files got a prediction: {reasons}"
 
 
 @contextlib.contextmanager

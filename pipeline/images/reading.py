@@ -93,12 +93,13 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
     sheets : iterable of ndarray or str
         The images, or the reasons why there are none.
     count : int
-        How many there are.
+        Maximum number of images.
     """
     images = np.empty((count, SIDE, SIDE), np.uint8)
     reasons: dict[int, str] = {}
     candidates = Candidates(reader.ink)
     places = []
+    place = -1
     for place, grey in enumerate(sheets):
         if isinstance(grey, str):
             reasons[place] = grey
@@ -109,7 +110,7 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
         else:
             candidates.add(grey)
             places.append(place)
-    return _seen(images, reasons, reader, candidates, places)
+    return _seen(images[: place + 1], reasons, reader, candidates, places)
 
 
 def digits_as_seen(sheets: Iterable[Sheet], reader: Reader) -> tuple[Seen, list[int]]:
@@ -211,6 +212,22 @@ def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None)
         return data
     except OSError:
         raise UnreadableImageError(NOT_OPENED) from None
+    finally:
+        os.close(descriptor)
+
+
+def read_head(path: str | Path, size: int) -> bytes:
+    """Return the first bytes of a file, links followed; none if it is no file or unreadable."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        return b""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        return os.read(descriptor, size)
+    except OSError:
+        return b""
     finally:
         os.close(descriptor)
 
