@@ -11,6 +11,7 @@
     ├── DamagedDataError    a data file has unexpected contents
     ├── InputError          an input has nothing to score, or cannot be read
     ├── OutputError         the results cannot be written to the given output
+    ├── DiskFullError       a disk or a quota has no space left
     ├── BusyError           another process already runs this job
     ├── LineageError        a version cannot be trained again from its recorded lineage
     ├── DeliveryError       a message did not reach its receiver
@@ -23,6 +24,7 @@ A candidate that the gate refuses is an outcome, not an error: see `pipeline.job
 import copyreg
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -128,6 +130,23 @@ class InputError(PipelineError):
 
 class OutputError(PipelineError):
     """The results cannot be written to the given output."""
+
+
+class DiskFullError(PipelineError):
+    """A disk or a quota has no space left.
+
+    Attributes
+    ----------
+    path : Path
+        Where something could not be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: no space is left on the disk, or in the quota. Free some, and run it again; "
+            "what is finished is kept."
+        )
+        self.path = path
 
 
 class BusyError(PipelineError):

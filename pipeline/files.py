@@ -1,6 +1,7 @@
 """Files and directories that are complete or absent, even after a crash or a power failure."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -9,10 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.errors import DiskFullError
+
 _TEMPORARY = ".tmp"
 
 LOCK = ".lock"
 """File of a directory that `locked` locks; it stays."""
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 @contextlib.contextmanager
@@ -26,12 +30,38 @@ def atomic_write(path: Path) -> Iterator[Path]:
     # The process id separates two writers. The dot keeps the file out of `*.parquet`.
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
-        yield temporary
-        fsync(temporary)
-        temporary.replace(path)
-        fsync(path.parent)
+        with naming_full_disk(path.parent):
+            yield temporary
+            fsync(temporary)
+            temporary.replace(path)
+            fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Raise `DiskFullError` with this path if the block fails because a disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFullError(path) from error
+
+
+def require_space(directory: Path, size: int) -> None:
+    """Check that a directory has space for a file of so many bytes; create it if need be.
+
+    Raises
+    ------
+    DiskFullError
+        If it has not. A quota counts too, of which the size of the disk says nothing.
+    """
+    with naming_full_disk(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def fsync(path: Path) -> None:
@@ -59,9 +89,10 @@ def temporary_directory(parent: Path) -> Iterator[Path]:
 
     If this is killed, `remove_leftovers` removes it.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", suffix=_TEMPORARY, dir=parent) as name:
-        yield Path(name)
+    with naming_full_disk(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", suffix=_TEMPORARY, dir=parent) as name:
+            yield Path(name)
 
 
 def remove_leftovers(directory: Path) -> None:

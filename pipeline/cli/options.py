@@ -9,6 +9,7 @@ import typer
 PresetName = Literal["quick", "standard", "best", "record"]
 NormalizeName = Literal["auto", "always", "never"]
 PolarityName = Literal["auto", "dark", "light"]
+LabelsName = Literal["auto", "folders"]
 
 FORMAT_NAMES = ("parquet", "csv", "xlsx", "jsonl")
 
@@ -30,6 +31,13 @@ LabelledImages = Annotated[
         metavar="INPUT",
         help="Your own labelled images, which join MNIST: directories 0 to 9, a directory with "
         "a labels.csv, or Parquet; also s3://bucket/prefix. `reviews`: what reviewers decided.",
+    ),
+]
+LabelsFrom = Annotated[
+    LabelsName,
+    typer.Option(
+        "--labels",
+        help="`folders`: directories 0 to 9 are labels even if others are beside them.",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights.")]

@@ -11,6 +11,8 @@ from pipeline.cli.options import (
     DryRun,
     Json,
     LabelledImages,
+    LabelsFrom,
+    LabelsName,
     MinAccuracy,
     Preset,
     Quiet,
@@ -42,6 +44,7 @@ def retrain(
     min_accuracy: MinAccuracy = None,
     seed: Seed = 0,
     labelled: LabelledImages = None,
+    labels: LabelsFrom = "auto",
     force: Annotated[
         bool, typer.Option("--force", help="Train even if nothing has changed.")
     ] = False,
@@ -64,6 +67,7 @@ def retrain(
         "min_accuracy": min_accuracy,
         "seed": seed,
         "labelled": labelled,
+        "labels": labels,
         "force": force,
     }
     if dry_run:
@@ -79,7 +83,7 @@ def retrain(
         outcome = running.call(job, quiet=quiet or json, **parameters)
     else:
         if labelled is not None:
-            _require_labelled(labelled)
+            _require_labelled(labelled, labels)
         outcome = running.run_flow("retrain", quiet=quiet or json, **parameters)
 
     from pipeline.training.outcome import Refused
@@ -97,11 +101,11 @@ def retrain(
         raise typer.Exit(REFUSED)
 
 
-def _require_labelled(labelled: str) -> None:
+def _require_labelled(labelled: str, labels: LabelsName) -> None:
     """Find a missing directory before a server is started, and a password before it is recorded."""
-    from pipeline.data.labelled.listing import list_labelled
+    from pipeline.data.labelled.listing import count_images
 
-    list_labelled(labelled)
+    count_images(labelled, labels)
 
 
 @app.command(epilog="Example: digits reproduce mnist/3")

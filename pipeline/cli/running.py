@@ -20,6 +20,9 @@ _STARTING = (
     "Starting a Prefect server for this run, which takes about 20 seconds (--direct goes without)."
 )
 
+# Bytes that the database and the log of a temporary server may take in a run.
+_SERVER_SIZE = 16_000_000
+
 
 def call(job: Callable[..., _T], *args: Any, quiet: bool = False, **parameters: Any) -> _T:
     """Call a function that runs a job, and show its progress unless that is not wanted."""
@@ -36,6 +39,7 @@ def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> A
     """
     # Prefect would print the traceback of every failure. `main` prints one message instead.
     settings = prepare_prefect(console_level="CRITICAL")
+    from pipeline.files import require_space
     from pipeline.flows.environment import (
         has_server,
         require_server,
@@ -53,6 +57,8 @@ def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> A
         if has_server():
             require_server()
         else:
+            # Its database would fail in the middle of things, after minutes of attempts.
+            require_space(settings.home, _SERVER_SIZE)
             is_starting = True
             if not quiet:
                 typer.echo(_STARTING, err=True)

@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     Force,
     Ink,
     Json,
+    LabelsFrom,
     Normalize,
     PolarityName,
     Quiet,
@@ -79,6 +80,14 @@ Formats = Annotated[
         "commas. The Parquet data set is always written.",
     ),
 ]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Score only files that match; may be given again."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Leave out files and directories that match."),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Draw how one image file is normalized, step by step.")
 ]
@@ -98,6 +107,9 @@ def score(
     min_confidence: MinConfidence = None,
     formats: Formats = None,
     shadow: Shadow = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    labels: LabelsFrom = "auto",
     explain: Explain = False,
     force: Force = False,
     dry_run: DryRun = False,
@@ -119,11 +131,18 @@ def score(
     from pipeline.scoring.outcome import Options
 
     options = Options(normalize, ink, split, reject, probabilities)
+    selection: dict[str, Any] = {
+        "include": tuple(include or ()),
+        "exclude": tuple(exclude or ()),
+        "labels": labels,
+    }
     if dry_run:
         from pipeline.cli.plans import show_plan
         from pipeline.jobs.planning import plan_scoring
 
-        plan = plan_scoring(inputs, output, model=model, options=options, force=force)
+        plan = plan_scoring(
+            *(inputs, output), model=model, options=options, force=force, **selection
+        )
         show_plan(plan, json=json)
         return
     parameters = {
@@ -132,6 +151,7 @@ def score(
         "formats": formats or [],
         "force": force,
         "shadow": shadow,
+        **selection,
     }
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)

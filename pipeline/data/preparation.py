@@ -60,9 +60,11 @@ def download(directory: Path, mirrors: Sequence[str], dataset: Dataset) -> int:
     ------
     NoMirrorLeftError
         If every mirror of a file failed.
+    DiskFullError
+        If there is no space for the files.
     """
     chain = Chain(mirrors_of(dataset, mirrors))
-    with files.locked(directory):
+    with files.naming_full_disk(directory), files.locked(directory):
         files.remove_leftovers(_idx(directory))
         return sum(chain.fetch(file, _idx(directory) / file.name) for file in dataset.files)
 

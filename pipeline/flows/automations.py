@@ -39,6 +39,7 @@ _FINAL_EVENTS = {
         "Completed",
         "Crashed",
         "Failed",
+        flows.NOTHING_SCORED,
         "Paused",
         flows.REJECTED,
         flows.UNCHANGED,

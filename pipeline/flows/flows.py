@@ -30,6 +30,7 @@ from pipeline.flows.recovery import start_again_after_crash
 from pipeline.flows.retries import RETRIES, RETRY_DELAY, only_what_may_pass
 from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
+from pipeline.inputs.selection import Labels
 from pipeline.jobs import inbox as inbox_job
 from pipeline.jobs import ingestion, retraining, scoring
 from pipeline.monitoring.runs import running_as
@@ -50,6 +51,9 @@ REJECTED = "Rejected"
 
 UNCHANGED = "Unchanged"
 """The state of a retraining that had nothing to do."""
+
+NOTHING_SCORED = "NothingScored"
+"""The state of a scoring in which no image got a prediction."""
 
 
 class _Again(TypedDict):
@@ -87,6 +91,7 @@ def retrain(
     min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
     seed: Annotated[int, Field(ge=0)] = 0,
     labelled: str | None = None,
+    labels: Labels = "auto",
     promote: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     force: bool = False,  # noqa: FBT001, FBT002
 ) -> State[Retraining]:
@@ -101,6 +106,7 @@ def retrain(
             min_accuracy=min_accuracy,
             seed=seed,
             labelled=labelled,
+            labels=labels,
             promote=promote,
             force=force,
             run_id=flow_run.get_id(),
@@ -127,8 +133,14 @@ def score(
     formats: Sequence[Format] = (),
     force: bool = False,  # noqa: FBT001, FBT002
     shadow: str | None = None,
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    labels: Labels = "auto",
 ) -> State[Scoring]:
-    """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
+    """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`.
+
+    If no image got a prediction, the state is ``NothingScored``.
+    """
     with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
         require_task_runner(load_settings())
         scored = scoring.score(
@@ -140,11 +152,14 @@ def score(
             force=force,
             shadow=shadow,
             **asdict(options or Options()),
+            include=include,
+            exclude=exclude,
+            labels=labels,
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
-    message = f"{scored.counts.files:,} files scored"
+    message = _message(scored)
     rename_run(f"score {output.name}: {message} with {scored.version.reference}")
-    return Completed(message=message, data=scored)
+    return Completed(name=_state_name(scored), message=message, data=scored)
 
 
 def _absolute(path: Path) -> Path:
@@ -187,12 +202,26 @@ def score_inbox(
         has_changed = any(drift.is_far for drift in scored.drift)
         report = markdown.scoring_markdown(scored, pictures=has_changed)
         create_markdown_artifact(report, key="inbox")
-    message = f"{sum(scored.counts.files for scored in batches):,} files scored"
+    count = sum(scored.counts.files for scored in batches)
+    without = [scored for scored in batches if not scored.counts.predicted]
+    message = "; ".join([f"{count:,} files scored", *map(_message, without)])
     if batches:
         last = batches[-1]
         batch = last.path.parent.name
         rename_run(f"score-inbox {batch}: {message} with {last.version.reference}")
-    return Completed(message=message, data=batches)
+    return Completed(name=NOTHING_SCORED if without else None, message=message, data=batches)
+
+
+def _state_name(scored: Scoring) -> str | None:
+    return None if scored.counts.predicted else NOTHING_SCORED
+
+
+def _message(scored: Scoring) -> str:
+    counts = scored.counts
+    if counts.predicted:
+        return f"{counts.files:,} files scored"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.errors.items())
+    return f"no image of {counts.files:,} files got a prediction: {reasons}"
 
 
 @contextlib.contextmanager

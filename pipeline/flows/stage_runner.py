@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import chain
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task, task
@@ -21,6 +22,11 @@ _T = TypeVar("_T")
 _MAX_PENDING = 64
 
 
+# Calls of one task, and tasks below which each makes one: enough for the workers to share.
+_MAX_CALLS = 8
+_MIN_TASKS = 16
+
+
 class TaskStageRunner:
     """Runs each stage as a task.
 
@@ -33,19 +39,36 @@ class TaskStageRunner:
         return cast(_T, _task_of(stage)(*args, **kwargs))
 
     def map(self, stage: Callable[..., _T], calls: Iterable[tuple[Any, ...]], /) -> Iterator[_T]:
-        """Submit a task for each tuple of arguments and yield the results in order."""
+        """Submit tasks, each of one call or of several, and yield the results in order."""
+        every = list(calls)
+        size = _calls_of_a_task(len(every))
+        groups = ((every[start : start + size],) for start in range(0, len(every), size))
 
-        def submit(*args: Any) -> PrefectFuture[_T]:
+        def submit(group: list[tuple[Any, ...]]) -> PrefectFuture[list[_T]]:
             # A task runs in a copy of this context, in which its stage is a plain function.
             with plain_calls():
-                return _task_of(stage).submit(*args)
+                return _task_of_several(stage).submit(group)
 
-        return bounded_map(submit, calls, _MAX_PENDING)
+        return chain.from_iterable(bounded_map(submit, groups, _MAX_PENDING))
+
+
+def _calls_of_a_task(calls: int) -> int:
+    """Return how many calls one task makes: a task costs Prefect a tenth of a second."""
+    return max(1, min(_MAX_CALLS, calls // _MIN_TASKS))
 
 
 @cache
-def _task_of(stage: Callable[..., Any]) -> Task[..., Any]:
+def _task_of_several(stage: Callable[..., _T]) -> Task[..., list[_T]]:
+    def several(calls: list[tuple[Any, ...]]) -> list[_T]:
+        return [stage(*call) for call in calls]
+
+    return _task_of(several, stage.__name__)
+
+
+@cache
+def _task_of(stage: Callable[..., Any], name: str | None = None) -> Task[..., Any]:
     return task(
+        name=name,
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=3,

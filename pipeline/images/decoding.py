@@ -1,8 +1,9 @@
 """Image files to grey pixels, or the reason why not.
 
-Formats are those of OpenCV: PNG, JPEG, TIFF, BMP, GIF (its first picture) and WebP. An image is
-turned as its EXIF orientation says, colours become grey, 16 bits become 8, and what is
-transparent becomes paper.
+Formats are those of OpenCV: PNG, JPEG, TIFF, BMP, GIF, WebP and AVIF; with the extra `formats`
+HEIC and PDF too. Of several pages the first is decoded: `pages` decodes all. An image is turned as
+its EXIF orientation says, colours become grey, 16 bits become 8, and what is transparent becomes
+paper.
 """
 
 import os
@@ -13,16 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Of one image. OpenCV holds the size in a file's header against this before it decodes, and
-# reads the limit once, when it is loaded.
-_MOST_PIXELS = 100_000_000
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
+from pipeline.images import extras
+
+MAX_PIXELS = 100_000_000
+"""Maximum number of pixels of an image."""
+
+# OpenCV compares the size in a file's header with this before it decodes, and reads the limit
+# once, when it is loaded.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2  # noqa: E402 - it reads the limit above
 
 Pixels = NDArray[Any]
 
-SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+_OF_OPENCV = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+SUFFIXES = frozenset((*_OF_OPENCV, ".heic", ".heif", ".pdf"))
 """Of the files that are taken for images, in lower case."""
 
 EMPTY = "empty file"
@@ -33,16 +40,28 @@ TOO_LARGE = "more than 100 megapixels"
 # OpenCV would tell the terminal about every damaged file; the reasons below tell the user.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
+GIF = b"GIF8"
+PDF = b"%PDF-"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How files of the formats start that may have several pages."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
-_GIF = b"GIF8"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BMP = b"BM"
+_WEBP = b"RIFF"
 
 # How other files start. OpenCV would decode more, with more code that a hostile file can reach.
-_STARTS = (_JPEG, _GIF, *_TIFF, b"BM", b"RIFF")
+_STARTS = (_JPEG, GIF, *TIFF, _BMP, _WEBP)
+
+# Sizes of the second header of a BMP file.
+_BMP_HEADERS = frozenset((12, 40, 52, 56, 64, 108, 124))
+
+# What a file with the box `ftyp` says it is.
+_AVIF = frozenset((b"avif", b"avis"))
+_HEIC = frozenset((b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"))
 
 # How a file of a format ends, if it is whole, and in how many of its last bytes to look for it.
-_ENDS = {_JPEG: (b"\xff\xd9", 4096), _GIF: (b"\x3b", 64)}
+_ENDS = {_JPEG: (b"\xff\xd9", 4096), GIF: (b"\x3b", 64)}
 
 # Of a PNG file: how each part begins, with its length and its name.
 _CHUNK = struct.Struct(">I4s")
@@ -69,7 +88,22 @@ class UnreadableImageError(Exception):
         self.reason = reason
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def is_image(head: bytes) -> bool:
+    """Return whether a file with these first bytes is an image of a format that is decoded."""
+    if head.startswith(_BMP):
+        # Texts may begin with "BM" too.
+        return int.from_bytes(head[14:18], "little") in _BMP_HEADERS
+    if head.startswith(_WEBP):
+        return head[8:12] == b"WEBP"
+    return head.startswith((_PNG, PDF, *_STARTS)) or _brand(head) in _AVIF | _HEIC
+
+
+def _brand(data: bytes | bytearray) -> bytes:
+    """Return what a file with the box `ftyp` says it is; empty if it has none."""
+    return bytes(data[8:12]) if data[4:8] == b"ftyp" else b""
+
+
+def decode(data: bytes | bytearray) -> NDArray[np.uint8]:
     """Return the pixels of an image file, shape ``(height, width)``.
 
     Raises
@@ -79,21 +113,13 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if not data:
         raise UnreadableImageError(EMPTY)
     # Only as grey a JPEG is turned as EXIF says; only unchanged the others show their alpha.
-    flag = cv2.IMREAD_UNCHANGED
+    flag = cv2.IMREAD_GRAYSCALE if data.startswith(_JPEG) else cv2.IMREAD_UNCHANGED
     if data.startswith(_PNG):
         data = _needed_of_png(data)
-    elif not data.startswith(_STARTS):
-        raise UnreadableImageError(NOT_AN_IMAGE)
-    else:
-        for start, (end, last) in _ENDS.items():
-            # OpenCV fills the missing part of such a file with grey and says nothing.
-            if data.startswith(start) and end not in data[-last:]:
-                raise UnreadableImageError(TRUNCATED)
-        if data.startswith(_JPEG):
-            flag = cv2.IMREAD_GRAYSCALE
-            # There may be more than that in all: of a video or other pictures behind this one.
-            if data.count(b"\xff\xda") > _MOST_SCANS and _scans(data) > _MOST_SCANS:
-                raise UnreadableImageError(NOT_AN_IMAGE)
+    elif data.startswith(_STARTS):
+        _check_end(data)
+    elif _brand(data) not in _AVIF:
+        return _by_an_extra(bytes(data))
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:
@@ -101,10 +127,46 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         raise UnreadableImageError(reason) from None
     if pixels is None:
         raise UnreadableImageError(NOT_AN_IMAGE)
+    return to_grey(pixels)
+
+
+def _check_end(data: bytes | bytearray) -> None:
+    """Refuse a file without its end, and a JPEG of too many scans."""
+    for start, (end, last) in _ENDS.items():
+        # OpenCV fills the missing part of such a file with grey and says nothing.
+        if data.startswith(start) and end not in data[-last:]:
+            raise UnreadableImageError(TRUNCATED)
+    # There may be more than that in all: of a video or other pictures behind this one.
+    if (
+        data.startswith(_JPEG)
+        and data.count(b"\xff\xda") > _MOST_SCANS
+        and _scans(data) > _MOST_SCANS
+    ):
+        raise UnreadableImageError(NOT_AN_IMAGE)
+
+
+def to_grey(pixels: Pixels) -> NDArray[np.uint8]:
+    """Return pixels as OpenCV decodes them as grey of 8 bits, shape (height, width)."""
     return _grey(_eight_bits(pixels))
 
 
-def _needed_of_png(data: bytes) -> bytes:
+def _by_an_extra(data: bytes) -> NDArray[np.uint8]:
+    """Decode a HEIC image, or the first page of a PDF."""
+    try:
+        if data.startswith(PDF):
+            pixels = next(extras.pdf_pages(data, MAX_PIXELS))
+        elif _brand(data) in _HEIC:
+            pixels = extras.heic(data, MAX_PIXELS)
+        else:
+            raise UnreadableImageError(NOT_AN_IMAGE)
+    except extras.ExtraError as error:
+        raise UnreadableImageError(str(error)) from None
+    if pixels is None:
+        raise UnreadableImageError(TOO_LARGE)
+    return to_grey(pixels)
+
+
+def _needed_of_png(data: bytes | bytearray) -> bytes | bytearray:
     """Return a PNG file that is whole, without what would be inflated for nobody.
 
     Of one that is not whole OpenCV fills the missing part with grey and says nothing; and it
@@ -128,7 +190,7 @@ def _needed_of_png(data: bytes) -> bytes:
     return b"".join([_PNG, *parts, data[needed:]]) if parts else data
 
 
-def _scans(data: bytes) -> int:
+def _scans(data: bytes | bytearray) -> int:
     """Count the scans of a JPEG file."""
     count = 0
     place = 2

@@ -97,12 +97,13 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
     sheets : iterable of ndarray or str
         The images, or the reasons why there are none.
     count : int
-        How many there are.
+        Maximum number of images.
     """
     images = np.empty((count, SIDE, SIDE), np.uint8)
     reasons: dict[int, str] = {}
     candidates = Candidates(reader.ink)
     places = []
+    place = -1
     kept = list(sheets) if reader.keep_sheets else []
     for place, grey in enumerate(kept or sheets):
         if isinstance(grey, str):
@@ -114,7 +115,7 @@ def as_seen(sheets: Iterable[Sheet], count: int, reader: Reader) -> Seen:
         else:
             candidates.add(grey)
             places.append(place)
-    seen = _seen(images, reasons, reader, candidates, places)
+    seen = _seen(images[: place + 1], reasons, reader, candidates, places)
     return replace(seen, sheets=kept) if kept else seen
 
 
@@ -220,6 +221,22 @@ def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None)
         return data
     except OSError:
         raise UnreadableImageError(NOT_OPENED) from None
+    finally:
+        os.close(descriptor)
+
+
+def read_head(path: str | Path, size: int) -> bytes:
+    """Return the first bytes of a file, links followed; none if it is no file or unreadable."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        return b""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        return os.read(descriptor, size)
+    except OSError:
+        return b""
     finally:
         os.close(descriptor)
 

@@ -1,12 +1,26 @@
 """Files below a directory: all of them, or those that match a pattern."""
 
+import enum
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from fnmatch import translate
 from itertools import islice
 from typing import NamedTuple, Protocol
+
+from pipeline.inputs.kinds import suffix_of
+from pipeline.inputs.selection import (
+    EXCLUDED,
+    FOLDERS,
+    HIDDEN,
+    LINKS,
+    NO_SUFFIX,
+    NOT_LISTED,
+    ListingNotes,
+    Selection,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -17,6 +31,14 @@ _ANY_DEPTH = "**"
 
 # Entries of a directory that are sorted together; a larger directory comes in several sorted runs.
 _SORTED = 100_000
+
+
+class FileType(enum.Enum):
+    """The type of what a path leads to."""
+
+    DIRECTORY = enum.auto()
+    FILE = enum.auto()
+    NOT_FOUND = enum.auto()
 
 
 class Status(Protocol):
@@ -62,6 +84,9 @@ class DirEntry(Protocol):
 Scan = Callable[[str], Iterator[DirEntry]]
 """Yields the entries of a directory, in any order."""
 
+TakesContent = Callable[[str, Sequence[str]], Collection[str]]
+"""Returns which files are taken for their first bytes, given a directory and their names."""
+
 
 class ListedFile(NamedTuple):
     """A file that was found below a directory."""
@@ -71,7 +96,7 @@ class ListedFile(NamedTuple):
     change_stamp: bytes
     """Name, inode, size and times."""
     label: bool
-    """Whether its directory is a label: see `are_labels`."""
+    """Whether its directory is a label: see `why_no_labels`."""
 
 
 class Pattern:
@@ -85,7 +110,7 @@ class Pattern:
     """
 
     def __init__(self, text: str) -> None:
-        self._matches_all = text == _ANY_DEPTH
+        self.matches_all = text == _ANY_DEPTH
         self._parts = [
             (part == _ANY_DEPTH, part.startswith("."), re.compile(translate(part)))
             for part in text.split("/")
@@ -105,7 +130,7 @@ class Pattern:
 
     def matches_file(self, positions: Collection[int], name: str) -> bool:
         """Return whether a file's name matches the end of the pattern."""
-        if self._matches_all:
+        if self.matches_all:
             return not name.startswith(".")
         last = len(self._parts) - 1
         return last in positions and self._matches(last, name)
@@ -141,16 +166,34 @@ def split_pattern(text: str) -> tuple[str, str]:
     return "/".join(parts[:fixed]) or "/", "/".join(parts[fixed:])
 
 
+class Filters(NamedTuple):
+    """What decides on the files of a walk beside their suffixes, and what notes the others."""
+
+    selection: Selection
+    notes: ListingNotes
+    takes: TakesContent
+    """Tells which files with other suffixes are taken."""
+
+
 def walk(
-    scan: Scan, directory: str, pattern: Pattern, suffixes: Collection[str]
+    scan: Scan,
+    directory: str,
+    pattern: Pattern,
+    suffixes: Collection[str],
+    filters: Filters | None = None,
 ) -> Iterator[ListedFile]:
-    """Yield the matching files with one of these suffixes, each once.
+    """Yield the matching files with one of these suffixes, or whose content is taken, each once.
 
     The files of a directory come before those below it. Links to directories are followed if a
     part of the pattern other than ``**`` matches them.
     """
-    root = _Directory("", pattern.start(), is_label=False)
-    return _walk(scan, directory, root, pattern, suffixes)
+    filters = filters or Filters(Selection(), ListingNotes(), _no_content)
+    search = _Search(scan, directory, pattern, suffixes, filters)
+    return search.files(_Directory("", pattern.start(), is_label=False))
+
+
+def _no_content(_directory: str, _names: Sequence[str]) -> frozenset[str]:
+    return frozenset()
 
 
 class _Directory(NamedTuple):
@@ -162,39 +205,122 @@ class _Directory(NamedTuple):
     is_label: bool
 
 
-def _walk(
-    scan: Scan,
-    root: str,
-    directory: _Directory,
-    pattern: Pattern,
-    suffixes: Collection[str],
-) -> Iterator[ListedFile]:
-    prefix, positions, is_label = directory
-    below: dict[str, frozenset[int]] = {}
-    path = f"{root}/{prefix}".rstrip("/") or "/"
-    entries = _entries(scan, path) if prefix else scan(path)
-    while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A walk."""
+
+    scan: Scan
+    root: str
+    pattern: Pattern
+    suffixes: Collection[str]
+    filters: Filters
+
+    def files(self, directory: _Directory) -> Iterator[ListedFile]:
+        """Yield the files of a directory, then those below it."""
+        prefix = directory.prefix
+        below: dict[str, frozenset[int]] = {}
+        path = f"{self.root}/{prefix}".rstrip("/") or "/"
+        entries = self._entries(path) if prefix else self.scan(path)
+        while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
+            yield from self._files_of(chunk, path, directory, below)
+        labels = self._labels(below, path)
+        for name, inside in sorted(below.items()):
+            yield from self.files(_Directory(f"{prefix}{name}/", inside, name in labels))
+
+    def _files_of(
+        self,
+        chunk: list[DirEntry],
+        path: str,
+        directory: _Directory,
+        below: dict[str, frozenset[int]],
+    ) -> Iterator[ListedFile]:
+        """Yield the files among some entries, and add the directories to `below`."""
+        prefix, positions, is_label = directory
+        pattern, suffixes, left_out = self.pattern, self.suffixes, self.filters.notes.left_out
+        takes_all, matches_all = self.filters.selection.takes_all, pattern.matches_all
+        by_content: Collection[str] | None = None
         for entry in chunk:
             name = entry.name
             # Most entries are files, which need no further system call here.
             is_file = entry.is_file(follow_symlinks=False)
-            if not is_file and (inside := _positions_inside(entry, pattern, positions)):
-                below[name] = inside
-            elif (
-                suffix(name) in suffixes
-                and pattern.matches_file(positions, name)
-                and (is_file or not entry.is_dir(follow_symlinks=False))
-                and (status := _status(entry))
-            ):
-                file = prefix + name
+            if not is_file and self._is_directory(entry, directory, below):
+                continue
+            if name[0] == "." if matches_all else not pattern.matches_file(positions, name):
+                left_out[HIDDEN] += matches_all
+                continue
+            file = prefix + name
+            if suffix_of(name) not in suffixes:
+                if by_content is None:
+                    by_content = self._taken_by_content(chunk, path)
+                if name not in by_content:
+                    left_out[_kind(entry)] += 1
+                    continue
+            if (takes_all or self._selects(file)) and (status := _status(entry)):
                 yield ListedFile(file, change_stamp(file, status), is_label)
-    for name, inside in sorted(below.items()):
-        child = _Directory(f"{prefix}{name}/", inside, are_labels(below, path))
-        yield from _walk(scan, root, child, pattern, suffixes)
+
+    def _is_directory(
+        self, entry: DirEntry, directory: _Directory, below: dict[str, frozenset[int]]
+    ) -> bool:
+        """Return whether an entry is a directory; add it to `below` if it is to be walked."""
+        path = directory.prefix + entry.name
+        if inside := _positions_inside(entry, self.pattern, directory.positions):
+            if self.filters.selection.excludes(path):
+                self.filters.notes.left_out[EXCLUDED] += 1
+            else:
+                below[entry.name] = inside
+            return True
+        if not entry.is_dir(follow_symlinks=False):
+            return False
+        self.filters.notes.left_out[HIDDEN] += self.pattern.matches_all
+        return True
+
+    def _selects(self, file: str) -> bool:
+        """Return whether a file is selected, and count it if it is not."""
+        is_selected = self.filters.selection.takes(file)
+        self.filters.notes.left_out[EXCLUDED] += not is_selected
+        return is_selected
+
+    def _taken_by_content(self, chunk: list[DirEntry], path: str) -> Collection[str]:
+        """Return the files among some entries whose content is taken."""
+        names = [
+            entry.name
+            for entry in chunk
+            if suffix_of(entry.name) not in self.suffixes and not entry.name.startswith(".")
+        ]
+        return self.filters.takes(path, names)
+
+    def _entries(self, directory: str) -> Iterator[DirEntry]:
+        """Yield the entries of a directory below an input, whose loss does not stop a run."""
+        try:
+            yield from self.scan(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            # Its owner has removed it since the directory above was listed.
+            return
+        except PermissionError:
+            self.filters.notes.left_out[NOT_LISTED] += 1
+            _log.warning("%s: cannot be listed, and is left out. Check its permissions.", directory)
+
+    def _labels(self, names: Collection[str], parent: str) -> Collection[str]:
+        """Return which of some directories are labels, and note why others are not."""
+        digits = DIGITS.intersection(names)
+        if not digits or self.filters.selection.labels == FOLDERS:
+            return digits
+        reason = why_no_labels(names, parent)
+        if reason is None:
+            return digits
+        self.filters.notes.not_labels.setdefault(reason, []).append(parent)
+        return ()
 
 
-def are_labels(names: Iterable[str], parent: str) -> bool:
-    """Return whether directories are labels: they are all called 0 to 9, and no date.
+def _kind(entry: DirEntry) -> str:
+    """Return what is counted if an entry is left out."""
+    if entry.is_symlink() and entry.is_dir():
+        return LINKS
+    return suffix_of(entry.name) or NO_SUFFIX
+
+
+def why_no_labels(names: Iterable[str], parent: str) -> str | None:
+    """Return why directories are no labels; None if all are called 0 to 9, and are no date.
 
     Days and months may be called so too: ``2026/11/3``. Their parents are numbers.
 
@@ -205,19 +331,10 @@ def are_labels(names: Iterable[str], parent: str) -> bool:
     parent : str
         Path of the parent.
     """
-    is_date = parent.rstrip("/").rpartition("/")[2].isdecimal()
-    return not is_date and all(name in DIGITS or name.startswith(".") for name in names)
-
-
-def _entries(scan: Scan, directory: str) -> Iterator[DirEntry]:
-    """Yield the entries of a directory below an input, whose loss does not stop a run."""
-    try:
-        yield from scan(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        # Its owner has removed it since the directory above was listed.
-        return
-    except PermissionError:
-        _log.warning("%s: cannot be listed, and is left out. Check its permissions.", directory)
+    if parent.rstrip("/").rpartition("/")[2].isdecimal():
+        return "they may be days or months"
+    others = [name for name in names if name not in DIGITS and not name.startswith(".")]
+    return f"{min(others)!r} is beside them" if others else None
 
 
 def _status(entry: DirEntry) -> Status | None:
@@ -244,11 +361,6 @@ def _positions_inside(
 
 
 _NOWHERE: frozenset[int] = frozenset()
-
-
-def suffix(name: str) -> str:
-    """Return the suffix of a file's name in lower case, with its dot; empty if there is none."""
-    return name[name.rfind(".") :].lower() if "." in name else ""
 
 
 def change_stamp(name: str, status: Status) -> bytes:

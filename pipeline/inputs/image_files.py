@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
-from pipeline.images.reading import Reader, sheet
-from pipeline.inputs.labels import FILE_NAME, LabelLookup, LabelTable, read_label_table
-from pipeline.inputs.source import UNKNOWN, Batch, batch_of, path_text
+from pipeline.images.pages import Pages, sheet_or_pages
+from pipeline.images.reading import Reader
+from pipeline.inputs.labels import FILE_NAME, UNKNOWN, LabelLookup, LabelTable, read_label_table
+from pipeline.inputs.source import Batch, Row, batch_of, path_text
 from pipeline.inputs.stores import open_store
+from pipeline.progress import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +26,42 @@ class ImageFiles:
     label_table_sha256: str | None = None
     label_directories: bool = False
     """Whether the files are in directories whose names are labels."""
+    label_table: str = FILE_NAME
+    """Name of the label table, if there is one."""
 
     def key_of(self, path: str, keys: Sequence[str]) -> str | None:
-        """Return the file that a path is of; one of its digits if the file was split."""
+        """Return the file that a path is of: the file itself, a page, or a digit of either."""
         by_path = {path_text(self.prefix + key): key for key in keys}
-        return by_path.get(path) or by_path.get(path.rpartition("#")[0])
+        page, _, _ = path.rpartition("#")
+        file, _, _ = page.rpartition("#")
+        return by_path.get(path) or by_path.get(page) or by_path.get(file)
 
     def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
-        """Read files in order, `size` at a time."""
+        """Read files in order, `size` images at a time: a file has one for each page."""
+        rows = self._rows(keys, size)
+        while (batch := batch_of(rows, size, reader)).paths:
+            yield batch
+
+    def _rows(self, keys: Sequence[str], size: int) -> Iterator[Row]:
+        """Yield the pages of files, whose contents are fetched `size` files at a time."""
         store = open_store(self.store)
-        lookup = _label_lookup(self)
+        label_of = _label_lookup(self).label_of
         for start in range(0, len(keys), size):
             names = keys[start : start + size]
             contents = store.contents(self.directory, names, confined=self.confined)
-            labels = map(lookup.label_of, names)
-            yield batch_of(
-                [path_text(self.prefix + name) for name in names],
-                map(sheet, contents),
-                np.array([UNKNOWN if label is None else label for label in labels], np.int8),
-                reader,
-            )
+            for name, content in zip(names, counted(contents), strict=True):
+                path, label = path_text(self.prefix + name), label_of(name)
+                image = sheet_or_pages(content)
+                if not isinstance(image, Pages):
+                    yield Row(path, label, image)
+                    continue
+                for number, page in enumerate(image.sheets, 1):
+                    of_page = label_of(f"{name}#{number}")
+                    known = label if of_page == UNKNOWN else of_page
+                    yield Row(f"{path}#{number}", known, page, number == 1)
 
 
-def label_table(store: str, directory: str) -> tuple[LabelTable, str] | None:
+def label_table(store: str, directory: str, name: str = FILE_NAME) -> tuple[LabelTable, str] | None:
     """Return a directory's label table and its SHA-256; None if it has no label table.
 
     Raises
@@ -56,28 +69,26 @@ def label_table(store: str, directory: str) -> tuple[LabelTable, str] | None:
     InputError
         If the table is invalid; the message names the line.
     """
-    content = _table_content(store, directory)
+    path = f"{directory}/{name}"
+    content = _content(store, path)
     if content is None:
         return None
-    return _read(content, directory), hashlib.sha256(content).hexdigest()
+    return read_label_table(content, path), hashlib.sha256(content).hexdigest()
 
 
 # A process reads one shard after another, mostly of the same directory. A table that has changed
 # has another digest, which is part of the cache's key.
 @lru_cache(maxsize=1)
 def _label_lookup(files: ImageFiles) -> LabelLookup:
-    content = _table_content(files.store, files.directory) if files.label_table_sha256 else None
-    table = None if content is None else _read(content, files.directory).labels
+    path = f"{files.directory}/{files.label_table}"
+    content = _content(files.store, path) if files.label_table_sha256 else None
+    table = None if content is None else read_label_table(content, path).labels
     return LabelLookup(table, files.label_directories)
 
 
-def _table_content(store: str, directory: str) -> bytes | None:
+def _content(store: str, path: str) -> bytes | None:
     try:
-        with open_store(store).open(f"{directory}/{FILE_NAME}") as stream:
+        with open_store(store).open(path) as stream:
             return bytes(stream.read())
     except FileNotFoundError:
         return None
-
-
-def _read(content: bytes, directory: str) -> LabelTable:
-    return read_label_table(content, f"{directory}/{FILE_NAME}")

@@ -13,6 +13,9 @@ from pipeline.inputs.globbing import DIGITS
 
 FILE_NAME = "labels.csv"
 
+UNKNOWN = -1
+"""The label of an image whose label is unknown."""
+
 _PATH_COLUMNS = ("path", "filename")
 _LABEL_COLUMNS = ("label",)
 
@@ -42,12 +45,14 @@ class LabelLookup:
     directories: bool
     """Whether the names of directories are labels, if there is no table."""
 
-    def label_of(self, path: str) -> int | None:
-        """Return the label of an image; None if it is unknown."""
+    def label_of(self, path: str) -> int:
+        """Return the label of an image; `UNKNOWN` if it has none."""
         if self.table is not None:
-            return self.table.get(path_key(path))
+            return self.table.get(path_key(path), UNKNOWN)
+        if not self.directories:
+            return UNKNOWN
         parent = path.rpartition("/")[0].rpartition("/")[2]
-        return int(parent) if self.directories and parent in DIGITS else None
+        return int(parent) if parent in DIGITS else UNKNOWN
 
 
 class _Columns(NamedTuple):

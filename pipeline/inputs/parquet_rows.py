@@ -1,14 +1,16 @@
 """The rows of a Parquet file, on this machine or in an object store.
 
 The image column is called ``image``, or is the only one that can hold images: uint8 pixels (a
-tensor of two dimensions, or lists of 784), or image files as bytes, alone or in Hugging Face's
-``{bytes, path}``. Integers in a column ``label`` are labels.
+tensor of two dimensions, lists of 784, or 784 bytes), or image files as bytes, alone or in Hugging
+Face's ``{bytes, path}``. If there is none, 784 columns may be the pixels. Integers in a column
+``label`` are labels.
 
 Row groups are not divided: reading a row decodes all rows of its group that come before it.
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.images.decoding import is_image
 from pipeline.images.framing import SIDE
 from pipeline.images.reading import (
     MOST_BYTES,
@@ -27,11 +30,21 @@ from pipeline.images.reading import (
     TOO_BIG,
     Reader,
     Sheet,
-    pixels_as_seen,
     sheet,
 )
-from pipeline.inputs.source import UNKNOWN, Batch, WorkItem, batch_of, path_text, seen_as_batch
+from pipeline.inputs.labels import UNKNOWN
+from pipeline.inputs.pixel_columns import PIXELS, find_pixel_columns
+from pipeline.inputs.pixel_rows import digit_labels, pixel_batch, pixels_of
+from pipeline.inputs.source import (
+    Batch,
+    Row,
+    WorkItem,
+    batch_of,
+    path_text,
+    row_number,
+)
 from pipeline.inputs.stores import open_store
+from pipeline.progress import counted
 
 SUFFIX = ".parquet"
 
@@ -44,11 +57,9 @@ _LABEL = "label"
 # Bytes of rows that are read at a time, if the images are large files.
 _MAX_BATCH_BYTES = 64_000_000
 
-_PIXELS = SIDE * SIDE
-
 _EXPECTED = (
     "expected a column `image`, or a single column, of uint8 pixels (a tensor of two dimensions, "
-    f"lists of {_PIXELS}) or of image files (binary, or a struct with `bytes`)"
+    f"lists of {PIXELS}, {PIXELS} bytes) or of image files (binary, or a struct with `bytes`)"
 )
 
 
@@ -74,12 +85,9 @@ class ParquetRows:
         self, path: str, keys: Sequence[tuple[int, int, int]]
     ) -> tuple[int, int, int] | None:
         """Return the row group that a path is of."""
-        display = path_text(self.display) + "#"
-        # A digit of a split image has a number of its own behind that of the row.
-        number = path.removeprefix(display).partition("#")[0]
-        if not path.startswith(display) or not number.isdigit():
+        row = row_number(path, self.display)
+        if row is None:
             return None
-        row = int(number)
         return next((key for key in keys if key[1] <= row < key[1] + key[2]), None)
 
     def batches(
@@ -91,27 +99,27 @@ class ParquetRows:
         display = path_text(self.display)
         end = keys[-1][1] + keys[-1][2]
         with _opened(self) as file:
-            image = _image_column(file.schema_arrow, self.location)
-            data_type = file.schema_arrow.field(image).type
+            images = _image_columns(file.schema_arrow, self.location)
+            data_type = file.schema_arrow.field(images[0]).type
         # A short dictionary may stand for gigabytes of equal images, so it is not decoded.
-        with _opened(self, [image] if _is_binary(data_type) else []) as file:
-            schema = file.schema_arrow
-            label = _label_column(schema)
+        with _opened(self, images if _is_binary(data_type) else []) as file:
+            label = _label_column(file.schema_arrow)
             if _row_counts(file, groups) != [rows for _, _, rows in keys]:
                 raise InputError(f"{self.location}: has changed since the run began: run it again.")
             rows_at_a_time = min(
-                size, max(1, _MAX_BATCH_BYTES // _bytes_per_row(file, groups, image))
+                size, max(1, _MAX_BATCH_BYTES // _bytes_per_row(file, groups, images[0]))
             )
-            columns = [image, label] if label else [image]
-            for table in file.iter_batches(
+            columns = [*images, label] if label else images
+            tables = file.iter_batches(
                 rows_at_a_time, row_groups=groups, columns=columns, use_threads=False
-            ):
-                yield _batch(
-                    [f"{display}#{number}" for number in range(row, row + len(table))],
-                    table.column(image),
-                    _digit_labels(table.column(label)) if label else _unknown(len(table)),
-                    reader,
-                )
+            )
+            for table in _ahead(tables):
+                paths = [f"{display}#{number}" for number in range(row, row + len(table))]
+                labels = _digit_labels(table.column(label)) if label else _unknown(len(table))
+                if len(images) == 1:
+                    yield _batch(paths, table.column(images[0]), labels, reader)
+                else:
+                    yield pixel_batch(paths, *_of_columns(table, images), labels, reader)
                 row += len(table)
         if row != end:
             raise InputError(f"{self.location}: is damaged: expected {end} rows, got {row}.")
@@ -137,7 +145,7 @@ def work_items(
     with _opened(rows) as file:
         if leave_out_predictions and set(file.schema_arrow.names) >= _PREDICTION_COLUMNS:
             return
-        _image_column(file.schema_arrow, rows.location)
+        _image_columns(file.schema_arrow, rows.location)
         counts = _row_counts(file, range(file.metadata.num_row_groups))
     first = 0
     for group, count in enumerate(counts):
@@ -147,14 +155,23 @@ def work_items(
         first += count
 
 
+def _ahead(tables: Iterator[Any]) -> Iterator[Any]:
+    """Yield tables, and let a thread decode the next one meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, tables, None)
+        while (table := following.result()) is not None:
+            following = pool.submit(next, tables, None)
+            yield table
+
+
 def _row_counts(file: Any, groups: Sequence[int]) -> list[int]:
     """Return the number of rows of each row group, leaving out groups that do not exist."""
     metadata = file.metadata
     return [metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups]
 
 
-def _image_column(schema: Any, location: str) -> str:
-    """Return the name of the image column.
+def _image_columns(schema: Any, location: str) -> list[str]:
+    """Return the name of the image column, or of the columns of the pixels.
 
     Raises
     ------
@@ -167,7 +184,11 @@ def _image_column(schema: Any, location: str) -> str:
     elif _IMAGE in schema.names:
         candidates = [_IMAGE] if _IMAGE in candidates else []
     if len(candidates) == 1:
-        return candidates[0]
+        return candidates
+    if not candidates and (columns := find_pixel_columns(schema.names)):
+        pixels = [schema.names[index] for index in columns.pixels]
+        if all(_is_number(schema.field(name).type) for name in pixels):
+            return pixels
     if candidates:
         got = f"several: {', '.join(candidates)}. Call exactly one of them `image`."
     else:
@@ -180,7 +201,7 @@ def _can_hold_images(data_type: Any) -> bool:
         shape = data_type.shape
         return bool(data_type.value_type == pa.uint8() and len(shape) == 2 and 0 not in shape)
     if pa.types.is_fixed_size_list(data_type):
-        return bool(data_type.value_type == pa.uint8() and data_type.list_size == _PIXELS)
+        return bool(data_type.value_type == pa.uint8() and data_type.list_size == PIXELS)
     if pa.types.is_list(data_type) or pa.types.is_large_list(data_type):
         return bool(data_type.value_type == pa.uint8())
     if pa.types.is_struct(data_type):
@@ -194,6 +215,7 @@ def _is_binary(data_type: Any) -> bool:
         return _is_binary(data_type.value_type)
     return bool(
         pa.types.is_binary(data_type)
+        or pa.types.is_fixed_size_binary(data_type)
         or pa.types.is_large_binary(data_type)
         or pa.types.is_binary_view(data_type)
     )
@@ -204,23 +226,60 @@ def _batch(paths: list[str], column: Any, labels: NDArray[np.int8], reader: Read
     data_type = column.type
     if pa.types.is_struct(data_type):
         column = column.flatten()[data_type.get_field_index("bytes")]
-    if _is_binary(column.type):
-        return batch_of(paths, map(_sheet, column), labels, reader)
-    pixels, reasons = _pixels(column)
-    if pixels.shape[1:] == (SIDE, SIDE) and reader.split is None:
-        return seen_as_batch(paths, pixels_as_seen(pixels, reasons, reader), labels)
-    sheets = (reasons.get(index, image) for index, image in enumerate(pixels))
-    return batch_of(paths, sheets, labels, reader)
+    if not _is_binary(column.type):
+        return pixel_batch(paths, *_pixels(column), labels, reader)
+    if (pixels := _bytes_as_pixels(column)) is not None:
+        return pixel_batch(paths, *pixels, labels, reader)
+    return batch_of(
+        map(Row, paths, labels.tolist(), map(_sheet, counted(column))), len(paths), reader
+    )
 
 
 def _sheet(value: Any) -> Sheet:
-    """Return the pixels of an image file in a column."""
+    """Return the pixels of an image file in a column, or of 784 bytes."""
     if isinstance(value, pa.DictionaryScalar):
         value = value.value
     data = value.as_buffer() if value.is_valid else None
     if data is None:
         return NO_IMAGE
-    return TOO_BIG if data.size > MOST_BYTES else sheet(data.to_pybytes())
+    if data.size > MOST_BYTES:
+        return TOO_BIG
+    content = data.to_pybytes()
+    if data.size == PIXELS and not is_image(content):
+        return np.frombuffer(content, np.uint8).reshape(SIDE, SIDE)
+    return sheet(content)
+
+
+def _bytes_as_pixels(column: Any) -> tuple[NDArray[np.uint8], dict[int, str]] | None:
+    """Return a column's pixels if each row is 784 bytes and none is an image file; else None."""
+    data_type = column.type
+    if pa.types.is_dictionary(data_type) or pa.types.is_binary_view(data_type):
+        return None
+    if not pa.types.is_fixed_size_binary(data_type):
+        lengths = pc.binary_length(column)
+        if column.null_count or not pc.all(pc.equal(lengths, PIXELS)).as_py():
+            return None
+        column = column.cast(pa.binary(PIXELS))
+    if column.type.byte_width != PIXELS:
+        return None
+    # The values are one buffer; that of a missing row is in it too.
+    values = np.frombuffer(column.buffers()[1], np.uint8)
+    start = column.offset * PIXELS
+    pixels = values[start : start + len(column) * PIXELS].reshape(-1, SIDE, SIDE)
+    missing = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist()
+    # Few images have ink in their first corner; all files have.
+    if any(is_image(pixels[row].tobytes()) for row in np.flatnonzero(pixels[:, 0, 0]).tolist()):
+        return None
+    return pixels, dict.fromkeys(missing, NO_IMAGE)
+
+
+def _of_columns(table: Any, names: list[str]) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Return the pixels of columns, a column for each; those with a missing one are refused."""
+    columns = [table.column(name) for name in names]
+    if any(column.null_count for column in columns):
+        columns = [column.cast(pa.float32()) for column in columns]
+    values = np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1)
+    return pixels_of(values.reshape(-1, SIDE, SIDE))
 
 
 def _pixels(column: Any) -> tuple[NDArray[np.uint8], dict[int, str]]:
@@ -254,8 +313,11 @@ def _label_column(schema: Any) -> str | None:
     data_type = schema.field(_LABEL).type
     if pa.types.is_dictionary(data_type):
         data_type = data_type.value_type
-    is_number = pa.types.is_integer(data_type) or pa.types.is_floating(data_type)
-    return _LABEL if is_number else None
+    return _LABEL if _is_number(data_type) else None
+
+
+def _is_number(data_type: Any) -> bool:
+    return bool(pa.types.is_integer(data_type) or pa.types.is_floating(data_type))
 
 
 def _digit_labels(column: Any) -> NDArray[np.int8]:
@@ -265,8 +327,7 @@ def _digit_labels(column: Any) -> NDArray[np.int8]:
     """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    values = column.cast(pa.float64(), safe=False).fill_null(UNKNOWN).to_numpy()
-    return np.where(np.isin(values, range(10)), values, UNKNOWN).astype(np.int8)
+    return digit_labels(column.cast(pa.float64(), safe=False).fill_null(UNKNOWN).to_numpy())
 
 
 def _unknown(count: int) -> NDArray[np.int8]:

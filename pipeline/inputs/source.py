@@ -2,19 +2,16 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.images.reading import Reader, Seen, Sheet, as_seen, digits_as_seen
-from pipeline.progress import counted
-
-UNKNOWN = -1
-"""The label of an image whose label is unknown."""
-
+from pipeline.inputs.labels import UNKNOWN
 
 # What a byte that is not UTF-8 is shown as, and what a backslash before such a text is shown as.
 _ESCAPES = re.compile(r"\\(?=x(?:5c|[89a-f][0-9a-f]))")
@@ -29,6 +26,14 @@ def path_text(path: str) -> str:
     if "\\" in path:
         path = _ESCAPES.sub(r"\\x5c", path)
     return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+class UnusableError(Exception):
+    """A file is not what it seems to be, or too large; the text is the reason."""
+
+
+class NoImagesError(UnusableError):
+    """A file is what it seems to be, and holds no images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +51,80 @@ class Batch:
     notes: dict[int, str] = field(default_factory=dict)
     """What was removed from images or done to them, by their indices in `paths`."""
     images_read: int = 0
-    """Number of images that the batch was read from; fewer than paths if images are split."""
+    """Number of files and rows that the batch was read from; fewer than paths if images are split
+    or files have several pages."""
     sheets: Sequence[Sheet] = ()
     """The image of each path as it came, or the reason why there is none, if the reader keeps
     them."""
 
 
-def batch_of(
-    paths: Sequence[str], sheets: Iterable[Sheet], labels: NDArray[np.int8], reader: Reader
-) -> Batch:
-    """Return images as a batch; if the reader splits them, each digit has a path of its own.
+class Row(NamedTuple):
+    """An image that becomes a row."""
+
+    path: str
+    """The path that users know it by."""
+    label: int
+    """-1 if it is unknown."""
+    sheet: Sheet
+    """The image, or the reason why there is none."""
+    is_first: bool = True
+    """Whether it is the first of its file: other pages may follow."""
+
+
+def batch_of(rows: Iterator[Row], size: int, reader: Reader) -> Batch:
+    """Return the next images as a batch; if the reader splits them, each digit has its own path.
 
     Parameters
     ----------
-    paths : sequence of str
-    sheets : iterable of ndarray or str
-        The images, or the reasons why there are none.
-    labels : ndarray of int8, shape (len(paths),)
+    rows : iterator of Row
+        Each is decoded when it is asked for, and only the next `size` are.
+    size : int
     reader : Reader
     """
-    sheets = counted(sheets)
+    paths: list[str] = []
+    labels: list[int] = []
+    files = 0
+
+    def sheets() -> Iterator[Sheet]:
+        nonlocal files
+        for path, label, sheet, is_first in islice(rows, size):
+            paths.append(path)
+            labels.append(label)
+            files += is_first
+            yield sheet
+
     if reader.split is None:
-        return seen_as_batch(paths, as_seen(sheets, len(paths), reader), labels)
-    seen, numbers = digits_as_seen(sheets, reader)
+        seen = as_seen(sheets(), size, reader)
+        return seen_as_batch(paths, seen, np.array(labels, np.int8), files)
+    seen, numbers = digits_as_seen(sheets(), reader)
     split: list[str] = []
     for path, number in zip(paths, numbers, strict=True):
         split += [f"{path}#{index}" for index in range(1, number + 1)] or [path]
     # The label of a field is not that of each of its digits.
-    known = np.where(np.array(numbers) > 1, UNKNOWN, labels)
-    each = np.repeat(known, np.maximum(numbers, 1)).astype(np.int8)
-    return Batch(split, seen.images, seen.reasons, each, seen.notes, len(paths), seen.sheets)
+    counts = np.array(numbers, np.intp)
+    known = np.where(counts > 1, UNKNOWN, labels)
+    each = np.repeat(known, np.maximum(counts, 1)).astype(np.int8)
+    return Batch(split, seen.images, seen.reasons, each, seen.notes, files, seen.sheets)
 
 
-def seen_as_batch(paths: Sequence[str], seen: Seen, labels: NDArray[np.int8]) -> Batch:
-    """Return images that have been read as a batch."""
-    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, len(paths), seen.sheets)
+def seen_as_batch(paths: Sequence[str], seen: Seen, labels: NDArray[np.int8], files: int) -> Batch:
+    """Return images that have been read from some files as a batch."""
+    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, files, seen.sheets)
+
+
+def row_number(path: str, display: str) -> int | None:
+    """Return which row of a file ``file#row`` is, or ``file#row#digit``; None if it is of another.
+
+    Parameters
+    ----------
+    path : str
+        The path of an image in a batch.
+    display : str
+        The path or address that users know the file by.
+    """
+    file = path_text(display) + "#"
+    number = path.removeprefix(file).partition("#")[0]
+    return int(number) if path.startswith(file) and number.isdigit() else None
 
 
 class ImageSource(Protocol):

@@ -1,6 +1,5 @@
 """The stores of inputs: this machine, and the object stores that pyarrow.fs knows."""
 
-import enum
 import logging
 import os
 import string
@@ -17,22 +16,23 @@ from pyarrow import fs
 
 from pipeline.errors import InputError
 from pipeline.images.decoding import UnreadableImageError
-from pipeline.images.reading import LINK_OUT, MOST_BYTES, NOT_OPENED, TOO_BIG, read_bytes
-from pipeline.inputs.globbing import DirEntry, Status
+from pipeline.images.reading import (
+    LINK_OUT,
+    MOST_BYTES,
+    NOT_OPENED,
+    TOO_BIG,
+    read_bytes,
+    read_head,
+)
+from pipeline.inputs.archives import Archive
+from pipeline.inputs.globbing import DirEntry, FileType, Status
+from pipeline.inputs.kinds import HEAD, Kind
 from pipeline.stages import bounded_map
 
 _log = logging.getLogger(__name__)
 
 # Objects that are fetched at a time. Small objects too take some time to answer.
 _CONCURRENT = 32
-
-
-class FileType(enum.Enum):
-    """The type of what a path leads to."""
-
-    DIRECTORY = enum.auto()
-    FILE = enum.auto()
-    NOT_FOUND = enum.auto()
 
 
 class Store(Protocol):
@@ -54,6 +54,9 @@ class Store(Protocol):
 
         If `confined`, a file is refused if links lead out of the directory.
         """
+
+    def heads(self, directory: str, names: Sequence[str]) -> Iterator[bytes]:
+        """Yield the first bytes of each file; none of what cannot be read or is no file."""
 
     def open(self, path: str) -> Any:
         """Open a file as a pyarrow file."""
@@ -107,8 +110,34 @@ def locate(text: str) -> Location:
 
 
 def open_store(address: str) -> Store:
-    """Return the store with this address; an empty address is this machine."""
-    return _Objects(address) if address else _THIS_MACHINE
+    """Return the store with this address; an empty address is this machine.
+
+    Raises
+    ------
+    UnusableError
+        If it is an archive that cannot be read.
+    """
+    if not address:
+        return _THIS_MACHINE
+    if "\0" not in address:
+        return _Objects(address)
+    kind, store, path = address.split("\0")
+    status = open_store(store).status(path)
+    times = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return _open_archive(kind, store, path, times)
+
+
+def archive_address(kind: Kind, store: str, path: str) -> str:
+    """Return the address of an archive in a store."""
+    return f"{kind.name}\0{store}\0{path}"
+
+
+# A process reads one shard after another, mostly of the same archive. One that has changed has
+# other times.
+@lru_cache(maxsize=2)
+def _open_archive(kind: str, store: str, path: str, _times: tuple[int, ...]) -> Store:
+    outer = open_store(store)
+    return Archive(outer.open(path), Kind[kind], outer.status(path))
 
 
 class _ThisMachine:
@@ -140,6 +169,10 @@ class _ThisMachine:
                 yield read_bytes(f"{directory}/{name}", root)
             except UnreadableImageError as error:
                 yield error.reason
+
+    def heads(self, directory: str, names: Sequence[str]) -> Iterator[bytes]:
+        for name in names:
+            yield read_head(f"{directory}/{name}", HEAD)
 
     def open(self, path: str) -> Any:
         # As bytes, because a path need not be UTF-8.
@@ -199,6 +232,11 @@ class _Objects:
                 lambda path: pool.submit(self._content, path), paths, _CONCURRENT
             )
 
+    def heads(self, directory: str, names: Sequence[str]) -> Iterator[bytes]:
+        with ThreadPoolExecutor(_CONCURRENT) as pool:
+            paths = ((f"{directory}/{name}",) for name in names)
+            yield from bounded_map(lambda path: pool.submit(self._head, path), paths, _CONCURRENT)
+
     def open(self, path: str) -> Any:
         try:
             return self._fs.open_input_file(path)
@@ -218,6 +256,13 @@ class _Objects:
                 return NOT_OPENED
             # The run stops: a row with an error would stay, and the store may work again later.
             raise _unreachable(path, error) from None
+
+    def _head(self, path: str) -> bytes:
+        try:
+            with self._fs.open_input_stream(path, buffer_size=0) as stream:
+                return bytes(stream.read(HEAD))
+        except (OSError, pyarrow.ArrowException):
+            return b""
 
     def _information(self, path: str) -> Any:
         try:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.errors import InputError, InvalidParameterError, OutputError
-from pipeline.images.decoding import SUFFIXES
 from pipeline.images.ink import Polarity
-from pipeline.images.reading import Normalize
+from pipeline.images.reading import Normalize, read_head
+from pipeline.inputs.kinds import HEAD, Kind, kind_of_content, kind_of_name
 from pipeline.jobs import scoring
 from pipeline.monitoring.runs import recorded
 from pipeline.scoring.outcome import SUMMARY, Scoring
@@ -67,8 +67,9 @@ def score_inbox(
     """Move the image files of an inbox into a batch, and score them.
 
     Every file is scored exactly once, even if a run is killed and started again. A file with a
-    name that was scored before is a new file. Files without the suffix of an image stay in the
-    inbox, and so does everything whose name, or whose directory's name, begins with a dot.
+    name that was scored before is a new file. What is no image, by its suffix or its first bytes,
+    stays in the inbox, and so does everything whose name, or whose directory's name, begins with a
+    dot.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def score_inbox(
     )
     done = []
     # Of two runs with one outbox, the second waits, and takes the files that came meanwhile.
-    with files.locked(outbox):
+    with files.naming_full_disk(outbox), files.locked(outbox):
         files.remove_leftovers(outbox)
         if (outbox / _PENDING).exists():
             done += _finish(outbox, score)
@@ -262,8 +263,14 @@ def _image_files(
         with suppress(FileNotFoundError):
             if entry.is_dir(follow_symlinks=False):
                 yield from _image_files(Path(entry.path), f"{name}/", warn=warn)
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - many files
+            elif _is_image(entry):
                 yield name, _stamp(entry.stat(follow_symlinks=False))
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Return whether a file is an image, by its name or, if that does not tell, first bytes."""
+    kind = kind_of_name(entry.name)
+    return (kind or kind_of_content(entry.name, read_head(entry.path, HEAD))) is Kind.IMAGE
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

@@ -7,8 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 from pipeline.data import mnist
-from pipeline.data.labelled.listing import list_labelled
+from pipeline.data.labelled.listing import count_images as count_labelled
 from pipeline.data.preparation import DataReference, SplitReference
+from pipeline.inputs.selection import Labels, Selection
 from pipeline.jobs import scoring
 from pipeline.jobs.retraining import check_parameters
 from pipeline.models import CHAMPION, MODEL, open_registry
@@ -93,6 +94,9 @@ def plan_scoring(
     model: str | int | ModelVersion = f"{MODEL}@{CHAMPION}",
     options: Options | None = None,
     force: bool = False,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    labels: Labels = "auto",
     settings: Settings | None = None,
 ) -> ScoringPlan:
     """Return what `score` would do with the same arguments; nothing is written.
@@ -104,11 +108,22 @@ def plan_scoring(
     """
     settings = settings or load_settings()
     output = Path(output)
+    include, exclude = tuple(include), tuple(exclude)
     addresses, version = scoring.check(
-        inputs, output, model=model, min_confidence=None, formats=(), force=force, settings=settings
+        inputs,
+        output,
+        model=model,
+        min_confidence=None,
+        formats=(),
+        force=force,
+        include=include,
+        exclude=exclude,
+        labels=labels,
+        settings=settings,
     )
+    selection = Selection(include, exclude, labels)
     with tempfile.TemporaryDirectory() as directory:
-        listing = count_images(addresses, Path(directory))
+        listing = count_images(addresses, Path(directory), selection)
     done = scored_before(output, addresses, version, options or Options(), listing)
     return ScoringPlan(
         version=version,
@@ -126,6 +141,7 @@ def plan_retraining(
     min_accuracy: float | None = None,
     seed: int = 0,
     labelled: str | PathLike[str] | None = None,
+    labels: Labels = "auto",
     force: bool = False,
     settings: Settings | None = None,
 ) -> RetrainingPlan:
@@ -138,7 +154,7 @@ def plan_retraining(
     """
     settings = settings or load_settings()
     thresholds = check_parameters(settings, preset, seed, min_accuracy)
-    images = None if labelled is None else len(list_labelled(str(labelled)).items)
+    images = None if labelled is None else count_labelled(str(labelled), labels)
     splits = (
         SplitReference(settings.data / f"{split.name}.parquet", split)
         for split in mnist.MNIST.splits

@@ -1,6 +1,7 @@
 """Pruning: old versions → what no version needs any more."""
 
 import json
+import logging
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -8,11 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline import files
+from pipeline.data.labelled import packs
+from pipeline.data.labelled.storage import images_of
+from pipeline.errors import DamagedDataError
 from pipeline.models import MODEL, open_registry
 from pipeline.settings import Settings, load_settings
 from pipeline.training.unfinished import only_retraining
 from registry import DeletionResult
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ def prune(
     settings: Settings | None = None,
 ) -> Pruned:
     """Delete old versions, and the labelled images and runs that no version needs any more.
+
+    An image of which one set is left stays; one that no set names any more goes.
 
     Parameters
     ----------
@@ -83,11 +94,17 @@ def prune(
             # The newest set is what the next retraining finds.
             *unneeded_artifacts(_labelled_sets(settings), needed=sets, keep=1, before=before),
         ]
-        unneeded += _records_of(settings, {path for path in unneeded if path.is_file()})
+        gone = {path for path in unneeded if path.is_file()}
+        unneeded += _records_of(settings, gone)
+        images = packs.directory_of(settings.labelled)
+        needed = _needed_images(settings, gone)
+        if needed is not None:
+            unneeded += packs.unneeded(images, needed)
         size = sum(map(_size, unneeded))
         if not dry_run:
             for path in unneeded:
                 _remove(path)
+            packs.compact(images, needed or {})
     return Pruned(result, tuple(unneeded), size)
 
 
@@ -118,6 +135,20 @@ def _labelled_sets(settings: Settings) -> list[Artifact]:
         for path in _entries(settings.labelled)
         if path.suffix == ".parquet"
     ]
+
+
+def _needed_images(
+    settings: Settings, gone: Collection[Path]
+) -> dict[str, NDArray[np.uint32]] | None:
+    """Return the images that the sets name which stay, as ids by pack; None if one is damaged."""
+    if not packs.directory_of(settings.labelled).exists():
+        return None
+    stay = (each.path for each in _labelled_sets(settings) if each.path not in gone)
+    try:
+        return packs.needed_ids(map(images_of, stay))
+    except DamagedDataError as error:
+        _log.warning("%s No labelled image is removed, since it may name any.", error)
+        return None
 
 
 def _records_of(settings: Settings, sets: Collection[Path]) -> list[Path]:

@@ -15,6 +15,7 @@ from pipeline.data.labelled import MIN_USED, Collection, collect
 from pipeline.data.preparation import DataReference
 from pipeline.errors import InvalidParameterError
 from pipeline.gate.judging import judge
+from pipeline.inputs.selection import Labels
 from pipeline.jobs.ingestion import ingest
 from pipeline.monitoring.runs import recorded
 from pipeline.reporting.run_files import write_run_files
@@ -45,6 +46,7 @@ def retrain(
     min_accuracy: float | None = None,
     seed: int = 0,
     labelled: str | PathLike[str] | None = None,
+    labels: Labels = "auto",
     promote: bool = True,
     force: bool = False,
     run_id: str | None = None,
@@ -66,6 +68,8 @@ def retrain(
     labelled : str or PathLike, optional
         Labelled images that join MNIST: see `pipeline.data.labelled.collect`. ``"reviews"`` means
         the images that reviewers have decided on; a directory of that name is ``"./reviews"``.
+    labels : {"auto", "folders"}
+        ``folders``: directories ``0`` to ``9`` are labels even if others are beside them.
     promote : bool
         Whether ``mnist@champion`` moves to the new version.
     force : bool
@@ -93,7 +97,7 @@ def retrain(
     with only_retraining(settings):
         remove_abandoned(settings.unfinished)
         data = ingest(settings=settings)
-        collection = _collect(labelled, data, settings)
+        collection = _collect(labelled, labels, data, settings)
         user_images = collection.reference if collection else None
         lineage = lineage_of(data, user_images, preset, seed, thresholds)
         champion = find_champion(settings)
@@ -124,7 +128,10 @@ def retrain(
 
 
 def _collect(
-    labelled: str | PathLike[str] | None, data: DataReference, settings: Settings
+    labelled: str | PathLike[str] | None,
+    labels: Labels,
+    data: DataReference,
+    settings: Settings,
 ) -> Collection | None:
     """Collect the user's own images, if any were given, and require that most can be used."""
     if not labelled:
@@ -139,7 +146,7 @@ def _collect(
                 count,
             )
             return None
-    collection = collect(str(labelled), data, settings.labelled)
+    collection = collect(str(labelled), data, settings.labelled, labels)
     collection.require_use(str(labelled))
     return collection
 

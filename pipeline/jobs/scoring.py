@@ -15,6 +15,7 @@ from pipeline.errors import InvalidParameterError, OutputError
 from pipeline.images.ink import Polarity
 from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
+from pipeline.inputs.selection import Labels, Selection
 from pipeline.models import full_reference, open_registry
 from pipeline.monitoring.runs import recorded
 from pipeline.scoring.formats import FORMATS
@@ -49,6 +50,9 @@ def score(
     formats: str | Sequence[str] = (),
     force: bool = False,
     shadow: str | int | ModelVersion | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    labels: Labels = "auto",
     settings: Settings | None = None,
 ) -> Scoring:
     """Score images: of directories, files, patterns, Parquet files and object stores.
@@ -62,9 +66,11 @@ def score(
     inputs : str or PathLike, or several of them
         Each is a directory, a file, a pattern (``scans/2026-*/*.png``, also ``**``), or an
         address that pyarrow.fs knows (``s3://bucket/prefix``). Of a directory the image files are
-        scored, or the Parquet files if it has no image file. Predictions are compared with labels
-        if there are any: from a directory's ``labels.csv`` with the columns path and label, from
-        directories that are all named ``0`` to ``9``, or from a column ``label`` in Parquet.
+        scored, whatever their suffix, each page as a row of its own; or, if it has no image file,
+        its data sets: Parquet, ``.npy``, ``.npz``, IDX, CSV with a column for each pixel, and ZIP
+        and TAR archives of images. Predictions are compared with labels if there are any: from a
+        directory's ``labels.csv`` with the columns path and label, from directories that are all
+        named ``0`` to ``9``, or from the data set itself.
     output : str or PathLike
         A directory. It gets ``predictions/``, a Parquet data set, and ``summary.json``.
     model : str, int or ModelVersion
@@ -91,6 +97,11 @@ def score(
         Reference of a version, or an alias such as ``challenger``, whose predictions of the same
         images are compared. The output gets ``shadow/``, a Parquet data set of the images that the
         two versions predict differently. The rows of the version that scores stay the same.
+    include, exclude : iterable of str
+        Patterns of files in directories: if any are to be included, all others are left out. A
+        pattern without a slash is for the name alone; ``*`` matches slashes too.
+    labels : {"auto", "folders"}
+        ``folders``: directories ``0`` to ``9`` are labels even if others are beside them.
     settings : Settings, optional
         Those of the environment by default.
 
@@ -103,6 +114,8 @@ def score(
     OutputError
         If the output is not a directory, lies inside a Parquet data set that is scored, or has
         files that would be overwritten.
+    DiskFullError
+        If there is no space for the results.
     registry.NotFoundError
         If there is no such version.
     registry.BlobError
@@ -113,6 +126,8 @@ def score(
     options = Options(normalize, ink, split, reject, probabilities)
     formats = (formats,) if isinstance(formats, str) else tuple(formats)
     output = Path(output)
+    include, exclude = tuple(include), tuple(exclude)
+    selection = Selection(include, exclude, labels)
     addresses, version = check(
         inputs,
         output,
@@ -120,12 +135,15 @@ def score(
         min_confidence=min_confidence,
         formats=formats,
         force=force,
+        include=include,
+        exclude=exclude,
+        labels=labels,
         settings=settings,
     )
     other = _other_version(settings, shadow, version)
     # Of two runs with one output, the second waits, and finds everything done.
-    with files.locked(output):
-        listing = list_images(addresses, output, version, options)
+    with files.naming_full_disk(output), files.locked(output):
+        listing = list_images(addresses, output, version, options, selection)
         pending = unscored_shards(output, listing, other)
         resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
         progress = ScoringProgress(
@@ -154,6 +172,9 @@ def check(
     min_confidence: float | None,
     formats: Sequence[str],
     force: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    labels: Labels,
     settings: Settings,
 ) -> tuple[tuple[str, ...], ModelVersion]:
     """Check everything that can be refused, before anything is written; arguments as for `score`.
@@ -172,7 +193,7 @@ def check(
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = resolve(settings, model)
-    finding.check_inputs(addresses, output)
+    finding.check_inputs(addresses, output, Selection(include, exclude, labels))
     require_own(output, force=force)
     load_network(settings.blobs_url, version.sha256)
     return addresses, version

@@ -140,12 +140,16 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
     counts = scoring.counts
     lines = [rate_line(scoring)]
     if counts.accuracy is not None:
+        labels = ", ".join(scoring.label_sources) or "in the data"
         lines.append(
             f"{counts.correct:,} of {counted(counts.labelled, 'labelled image')} correct: "
-            f"accuracy {counts.accuracy:.4f}"
+            f"accuracy {counts.accuracy:.4f} (labels: {labels})"
         )
     lines += [f"{count} not scored: {reason}" for reason, count in error_rows(counts)]
     lines += _failed_lines(scoring)
+    if scoring.left_out:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in scoring.left_out.items())
+        lines.append(f"not taken for images: {kinds}")
     if counts.novel:
         verb = "does" if counts.novel == 1 else "do"
         lines.append(f"{counts.novel:,} {verb} not look like one digit: novelty below {NOVEL}")

@@ -19,8 +19,9 @@ from pipeline.errors import InputError
 from pipeline.images.framing import SIDE
 from pipeline.images.ink import Polarity
 from pipeline.images.reading import Reader, Sheet, as_seen
+from pipeline.inputs import shards
 from pipeline.inputs.source import ImageSource
-from pipeline.scoring import predictions, shards
+from pipeline.scoring import predictions
 from pipeline.scoring.answers import judge_of
 from pipeline.scoring.listing import RUN, SHARDS
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options

@@ -16,7 +16,8 @@ from nn import NeuralNetwork
 from pipeline.errors import InputError
 from pipeline.images.reading import Normalize, Reader
 from pipeline.images.sheets import is_one_image, sheet_of
-from pipeline.inputs.source import UNKNOWN, Batch, batch_of
+from pipeline.inputs.labels import UNKNOWN
+from pipeline.inputs.source import Batch, Row, batch_of
 from pipeline.models import CHAMPION, MODEL, full_reference, open_registry
 from pipeline.scoring.answers import Answers, answers_for, judge_of
 from pipeline.scoring.outcome import Options
@@ -216,9 +217,8 @@ class Classifier:
         each: list[Any] = [images]
         if not is_one_image(images):
             each = list(images)  # type: ignore[arg-type]  # a list, a tuple or an array
-        places = [str(index) for index in range(len(each))]
-        labels = np.full(len(each), UNKNOWN, np.int8)
-        batch = batch_of(places, map(sheet_of, each), labels, self.reader())
+        rows = (Row(str(index), UNKNOWN, sheet_of(image)) for index, image in enumerate(each))
+        batch = batch_of(rows, len(each), self.reader())
         return _predictions(batch, self.answers(batch))
 
 

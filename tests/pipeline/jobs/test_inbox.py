@@ -284,3 +284,13 @@ def test_a_file_that_changes_just_before_its_move_goes_back(
     (inbox / "2.png").write_bytes(whole)
     (done,) = score_inbox(inbox, outbox, settle=0)
     assert (done.counts.files, done.counts.errors) == (1, {})
+
+
+def test_images_are_recognized_by_content_as_in_a_scoring(champion, inbox, outbox):
+    image = png(np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8))
+    files = {"scan": image, "scan.dat": image, ".hidden": image, "a.txt": b"a", "README": b"a"}
+    for name, content in files.items():
+        (inbox / name).write_bytes(content)
+    (done,) = score_inbox(inbox, outbox, settle=0)
+    assert (done.counts.files, done.counts.errors) == (2, {})
+    assert sorted(path.name for path in inbox.iterdir()) == [".hidden", "README", "a.txt"]

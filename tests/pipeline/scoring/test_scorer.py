@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from nn import NeuralNetwork
 from pipeline import open_registry, score
 from pipeline.images.encoding import png
-from pipeline.scoring import shards
+from pipeline.inputs import shards
 from registry import Check, RunRecord
 
 IMAGES, _ = mnist_sample.arrays(SAMPLE.train)

@@ -6,19 +6,23 @@ of its work items: a worker needs nothing else to read the images.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
+from pipeline.inputs.array_rows import ArrayRows
+from pipeline.inputs.csv_rows import CsvRows
+from pipeline.inputs.data_sets import UnusableFiles
 from pipeline.inputs.image_files import ImageFiles
 from pipeline.inputs.parquet_rows import ParquetRows
+from pipeline.inputs.selection import Labels
 from pipeline.inputs.source import ImageSource, WorkItem
 
-_SOURCES: dict[str, type[ImageFiles | ParquetRows]] = {
-    source.__name__: source for source in (ImageFiles, ParquetRows)
+_SOURCES: dict[str, type[Any]] = {
+    source.__name__: source
+    for source in (ArrayRows, CsvRows, ImageFiles, ParquetRows, UnusableFiles)
 }
 
 
@@ -32,6 +36,12 @@ class Listing:
     """SHA-256 of the change stamps of all files, in order."""
     labels: str | None
     """SHA-256 of the digests of the label tables; None if there are none."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Number of files and directories that were not taken, by kind."""
+    label_sources: tuple[str, ...] = ()
+    """What was taken for labels."""
+    labels_from: Labels = "auto"
+    """Whether directories 0 to 9 are labels even if others are beside them."""
 
     @property
     def files(self) -> int:
@@ -44,7 +54,8 @@ class Listing:
             "files": self.files,
             "shards": len(self.sizes),
             "fingerprint": self.fingerprint,
-            "labels": self.labels,
+            "labels": [self.labels, *self.label_sources],
+            "labels_from": self.labels_from,
         }
 
 
@@ -64,8 +75,8 @@ def write(items: Iterable[WorkItem], directory: Path, size: int) -> Listing:
             parts.append([type(source).__name__, asdict(source), keys])
             if source.label_table_sha256:
                 label_tables[source.label_table_sha256] = None
-        with files.atomic_write(path(directory, len(sizes))) as temporary:
-            temporary.write_text(json.dumps(parts))
+        # The list is made anew by every run, so it need not survive a power failure.
+        path(directory, len(sizes)).write_text(json.dumps(parts))
         # Names have no NUL, and every stamp has the same number of NULs.
         fingerprint.update(b"\0".join([item.change_stamp for item in shard]) + b"\0")
         sizes.append(sum(item.images for item in shard))
