@@ -80,7 +80,7 @@ def deliver(settings: Settings, *, limit: float = PASS_LIMIT) -> list[Attempt]:
     except NoRegistryError:
         return []
     with registry:
-        registry.messages.remove_old(waiting=_WAITING, done=_DONE)
+        give_up_old(registry)
         if not registry.messages.waiting():
             return []
         endpoints = endpoints_of(settings.notify, registry.id)
@@ -98,6 +98,11 @@ def deliver(settings: Settings, *, limit: float = PASS_LIMIT) -> list[Attempt]:
             thread.join(max(deadline - time.monotonic(), 0))
         registry.messages.close_delivered([endpoint.id for endpoint in endpoints])
     return list(attempts)
+
+
+def give_up_old(registry: Registry) -> None:
+    """Give up messages that have waited for a week, and remove those of the month before."""
+    registry.messages.remove_old(waiting=_WAITING, done=_DONE)
 
 
 def deliver_quietly(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import PipelineError
 from pipeline.models import open_registry
-from pipeline.monitoring.delivery import Attempt, deliver, deliver_quietly
+from pipeline.monitoring.delivery import Attempt, deliver, deliver_quietly, give_up_old
 from pipeline.monitoring.runs import is_alive
 from pipeline.settings import MaxHours, Settings
 from registry import NoRegistryError, Registry, RegistryError
@@ -41,6 +41,8 @@ def report_silence(settings: Settings) -> None:
     except NoRegistryError:
         return
     with registry:
+        # Also if there is no receiver: messages would pile up.
+        give_up_old(registry)
         registry.job_runs.end_killed(is_alive)
         for field in MaxHours.model_fields:
             hours = getattr(settings.max_hours, field)

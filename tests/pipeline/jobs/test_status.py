@@ -198,3 +198,12 @@ def test_a_test_message_is_sent_from_the_command_line(digits, version, monkeypat
     ended = digits("notify", "send")
     assert ended.status == 1
     assert digits("notify", "send").status == 0
+
+
+def test_messages_without_a_receiver_do_not_pile_up(version, monkeypatch):
+    monkeypatch.setattr("pipeline.monitoring.delivery._WAITING", timedelta(0))
+    monkeypatch.setattr("pipeline.monitoring.delivery._DONE", timedelta(0))
+    for _ in range(2):
+        watch(load_settings())
+    with open_registry() as registry:
+        assert registry.messages.read() == []
