@@ -31,12 +31,13 @@ test-busy: $(VENV)/dev
 
 # The full torture tests, of which `make test` runs a sample. Registry: many writers, kill -9 at
 # every system call, full disks, flipped bits. Retraining, inbox and `digits serve`: kill -9. A
-# Prefect server that is away for ten minutes. Images: 50,000 damaged files. Takes more than an hour.
+# Prefect server that is away for ten minutes. Messages: kill -9 at every statement. Images: 50,000
+# damaged files. Takes more than an hour.
 # Without strace, PostgreSQL or root (to mount a small disk), parts are skipped.
 torture: $(VENV)/dev
 	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
 		tests/registry/torture tests/pipeline/torture tests/pipeline/jobs/test_inbox.py \
-		tests/pipeline/flows/test_leases.py
+		tests/pipeline/flows/test_leases.py tests/pipeline/monitoring/test_kills.py
 
 check: $(VENV)/dev docs
 	$(BIN)/ruff format --check .
@@ -82,6 +83,8 @@ bench-scoring: .venv-bench/made
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring.speed
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring.kinds
 	$(BENCH)/python -m benchmarks.scoring.parquet
+	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.scoring.estimates
+	$(BENCH)/python -m benchmarks.scoring.shadow
 
 # The time of a retraining beside its training, poisoned labels, and 24 nights of labelled images
 # that drift. Uses MNIST under DIGITS_HOME. Takes a quarter of an hour.

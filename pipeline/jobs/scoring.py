@@ -16,6 +16,7 @@ from pipeline.images.ink import Polarity
 from pipeline.images.reading import Normalize
 from pipeline.inputs import finding
 from pipeline.inputs.selection import Labels, Selection
+from pipeline.inputs.shards import Listing
 from pipeline.models import full_reference, open_registry
 from pipeline.monitoring.runs import recorded
 from pipeline.scoring.formats import FORMATS
@@ -144,24 +145,36 @@ def score(
     # Of two runs with one output, the second waits, and finds everything done.
     with files.naming_full_disk(output), files.locked(output):
         listing = list_images(addresses, output, version, options, selection)
-        pending = unscored_shards(output, listing, other)
-        resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
-        progress = ScoringProgress(
-            f"Score with {version.reference}", output / SHARDS, resumed, listing.files
-        )
-        progress.report()
-        calls = [(settings.blobs_url, version, output, shard, options, other) for shard in pending]
-        with progress.watching():
-            for count in map_stage(score_shard, calls):
-                progress.add(count)
-        (output / NUMBERS).unlink(missing_ok=True)
-        if options.split is not None:
-            write_numbers(output, len(listing.sizes))
+        resumed = _score_shards(settings.blobs_url, version, output, listing, options, other)
         scoring = summarize(
             version, output, listing, min_confidence, formats, resumed, started, other
         )
         record_batch(settings, scoring, addresses, output, listing, options)
         return scoring
+
+
+def _score_shards(
+    blobs_url: str,
+    version: ModelVersion,
+    output: Path,
+    listing: Listing,
+    options: Options,
+    shadow: ModelVersion | None,
+) -> int:
+    """Score the shards that are not scored yet; return the number of images that were."""
+    pending = unscored_shards(output, listing, shadow)
+    resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
+    activity = f"Score with {version.reference}"
+    progress = ScoringProgress(activity, output / SHARDS, resumed, listing.files)
+    progress.report()
+    calls = [(blobs_url, version, output, shard, options, shadow) for shard in pending]
+    with progress.watching():
+        for count in map_stage(score_shard, calls):
+            progress.add(count)
+    (output / NUMBERS).unlink(missing_ok=True)
+    if options.split is not None:
+        write_numbers(output, len(listing.sizes))
+    return resumed
 
 
 def check(
