@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 from pipeline.errors import InvalidParameterError, OutputError
@@ -146,14 +147,8 @@ def score(
         listing = list_images(addresses, output, version, options, selection)
         pending = unscored_shards(output, listing, other)
         resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
-        progress = ScoringProgress(
-            f"Score with {version.reference}", output / SHARDS, resumed, listing.files
-        )
-        progress.report()
         calls = [(settings.blobs_url, version, output, shard, options, other) for shard in pending]
-        with progress.watching():
-            for count in map_stage(score_shard, calls):
-                progress.add(count)
+        _score_shards(calls, f"Score with {version.reference}", output, resumed, listing.files)
         (output / NUMBERS).unlink(missing_ok=True)
         if options.split is not None:
             write_numbers(output, len(listing.sizes))
@@ -162,6 +157,17 @@ def score(
         )
         record_batch(settings, scoring, addresses, output, listing, options)
         return scoring
+
+
+def _score_shards(
+    calls: Sequence[tuple[Any, ...]], activity: str, output: Path, done: int, total: int
+) -> None:
+    """Score shards, and report how many images are done of all."""
+    progress = ScoringProgress(activity, output / SHARDS, done, total)
+    progress.report()
+    with progress.watching():
+        for count in map_stage(score_shard, calls):
+            progress.add(count)
 
 
 def check(
