@@ -94,11 +94,12 @@ def test() -> None:
     _show(send_test(load_settings()))
 
 
-@notify.command(epilog="Example: * * * * * digits notify send")
+@notify.command(epilog="Example: digits notify send")
 def send() -> None:
     """Send the messages that are due, and look for killed runs and overdue jobs.
 
-    `digits serve` and each job do so by themselves. Without `digits serve`, let cron run this.
+    `digits serve` and each job do so by themselves. Without `digits serve`, let cron run this
+    each minute.
     """
     from pipeline.monitoring.watching import watch
     from pipeline.settings import load_settings

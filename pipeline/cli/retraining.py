@@ -1,6 +1,6 @@
 """The commands that get data and train: ingest, retrain and reproduce."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from pipeline.cli.options import (
     Reference,
     Seed,
 )
+
+if TYPE_CHECKING:
+    from pipeline.training.outcome import Retraining
 
 app = typer.Typer()
 
@@ -60,8 +63,6 @@ def retrain(
 
     If the champion was made of the same inputs, configuration and code, nothing is trained.
     """
-    from pipeline.reporting.text import show, show_json
-
     parameters: dict[str, Any] = {
         "preset": preset,
         "min_accuracy": min_accuracy,
@@ -86,14 +87,21 @@ def retrain(
             _require_labelled(labelled, labels)
         outcome = running.run_flow("retrain", quiet=quiet or json, **parameters)
 
+    _conclude(outcome, json=json, quiet=quiet)
+
+
+def _conclude(outcome: "Retraining", *, json: bool, quiet: bool) -> None:
+    """Print the outcome, and end with status 3 if the gate refused the candidate."""
     from pipeline.training.outcome import Refused
 
     if json:
         from pipeline.reporting.job_json import retraining_json
+        from pipeline.reporting.text import show_json
 
         show_json(retraining_json(outcome))
     elif not quiet:
         from pipeline.reporting.tables import retraining_card
+        from pipeline.reporting.text import show
 
         show(retraining_card(outcome))
     if isinstance(outcome, Refused):

@@ -155,6 +155,11 @@ def score(
     }
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)
+    _conclude(scoring, json=json, quiet=quiet)
+
+
+def _conclude(scoring: "Scoring", *, json: bool, quiet: bool) -> None:
+    """Print the outcome, and end with status 1 if no image got a prediction."""
     if json:
         from pipeline.reporting.job_json import scoring_json
         from pipeline.reporting.text import show_json

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
@@ -78,16 +79,8 @@ def sample(
     rng = np.random.default_rng(seed)
     indices = np.sort(rng.permutation(candidates)[:count])
     names = {f"{index:05}.png": index for index in indices}
-    try:
-        present = {path.name for path in output.iterdir()} if output.exists() else set()
-    except NotADirectoryError:
-        raise OutputError(f"{output}: expected a directory, got a file.") from None
-    others = present - set(names) - {FILE_NAME}
-    if others and not force:
-        raise OutputError(
-            f"{output}: expected an empty directory, got one that holds {min(others)!r}. "
-            "Choose another, or write into it with --force."
-        )
+    if not force:
+        _require_room(output, names)
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(["path", "label"])
@@ -102,3 +95,21 @@ def sample(
     with files.atomic_write(output / FILE_NAME) as temporary:
         temporary.write_text(table.getvalue())
     return count
+
+
+def _require_room(output: Path, names: Collection[str]) -> None:
+    """Check that a directory holds nothing but an earlier sample of the same count and seed.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        present = {path.name for path in output.iterdir()} if output.exists() else set()
+    except NotADirectoryError:
+        raise OutputError(f"{output}: expected a directory, got a file.") from None
+    if others := present - set(names) - {FILE_NAME}:
+        raise OutputError(
+            f"{output}: expected an empty directory, got one that holds {min(others)!r}. "
+            "Choose another, or write into it with --force."
+        )

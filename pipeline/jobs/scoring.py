@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 from pipeline.errors import InvalidParameterError, OutputError
@@ -189,6 +190,7 @@ def check(
     exclude: tuple[str, ...],
     labels: Labels,
     settings: Settings,
+    shadow: str | int | ModelVersion | None = None,
 ) -> tuple[tuple[str, ...], ModelVersion]:
     """Check everything that can be refused, before anything is written; arguments as for `score`.
 
@@ -206,6 +208,8 @@ def check(
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: expected a directory, got a file.")
     version = resolve(settings, model)
+    if shadow is not None:
+        resolve_shadow(settings, shadow)
     finding.check_inputs(addresses, output, Selection(include, exclude, labels))
     require_own(output, force=force)
     load_network(settings.blobs_url, version.sha256)

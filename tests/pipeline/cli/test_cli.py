@@ -122,7 +122,7 @@ def test_debug_shows_the_traceback_anywhere_on_the_line(home, monkeypatch, argum
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_accepts_debug_as_its_last_option(digits, command):
-    ended = digits(command, "--help", "--debug")
+    ended = digits(*command.split(), "--help", "--debug")
     assert ended.status == 0
     assert f"Example: digits {command}" in ended.out
 
@@ -168,7 +168,6 @@ def test_wrong_usage_ends_with_status_2(digits, arguments):
 FLOATS = [
     (name, f"--{option.replace('_', '-')}")
     for name, command in COMMANDS.items()
-    if command.callback is not None  # a group of commands
     for option, kind in get_type_hints(command.callback).items()
     if kind in (float, float | None)
 ]
