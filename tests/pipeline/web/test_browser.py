@@ -70,11 +70,11 @@ def _open(page, address, path):
 def test_every_page_fits_and_is_accessible_in_both_themes(page, address, axe, problems):
     for path in PAGES:
         page.set_viewport_size({"width": WIDTHS[-1], "height": 900})
-        page.emulate_media(color_scheme="light")
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
         _open(page, address, path)
         assert _violations(axe, page) == [], path
         # The themes differ in nothing but their colours.
-        page.emulate_media(color_scheme="dark")
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         assert _violations(axe, page, "color-contrast") == [], path
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
