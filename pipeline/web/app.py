@@ -14,6 +14,7 @@ from pipeline.review.collection import ReviewQueues
 from pipeline.settings import Settings
 from pipeline.web import (
     api,
+    batch_images,
     batches,
     compare,
     mistakes,
@@ -63,6 +64,7 @@ def create_app(settings: Settings, access: Access | None = None) -> Starlette:
             *trying.routes,
             *batches.routes,
             *review.routes,
+            *batch_images.routes,
             *api.routes,
         ],
         middleware=[Middleware(Guard, site=site)],

@@ -5,10 +5,14 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 
+import mnist_sample
+import numpy as np
 import pytest
 
-from pipeline import open_registry
+from pipeline import open_registry, score
+from pipeline.data import parquet
 from pipeline.errors import OutputError
+from pipeline.images.encoding import png
 from pipeline.settings import load_settings
 from pipeline.web.rendering import ago
 from pipeline.web.static_site import MARK, write_site
@@ -186,3 +190,47 @@ def test_lists_of_a_site_have_as_many_pages_as_they_need(home, version, tmp_path
     names = {path.name for path in (tmp_path / "site").iterdir()}
     assert {"versions-mnist-after-4.html", "versions-mnist-after-2.html"} <= names
     assert {"batches-before-4.html", "batches-before-2.html"} <= names
+
+
+@pytest.fixture
+def scored(retrained, tmp_path, home):
+    """A scored batch of ten images of MNIST, a blank one, and a file that is no image."""
+    examples = parquet.read(load_settings().data / "test.parquet", mnist_sample.SAMPLE.test)
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for number in range(10):
+        (scans / f"{number}.png").write_bytes(png(examples.images[number]))
+    (scans / "blank.png").write_bytes(png(np.full((60, 60), 240, np.uint8)))
+    (scans / "<b>.png").write_bytes(b"no image")
+    return score(scans, tmp_path / "scores")
+
+
+def test_the_images_of_a_batch_are_shown_by_digit_and_by_confidence(pages, scored):
+    assert "/batches/1/images" in pages.get("/batches/1").text
+    for by in ("digit", "confidence"):
+        part = pages.get(f"/batches/1/images?by={by}").text
+        assert part.count('class="came"') == 10
+        assert "data:image/png;base64," in part
+    (digit, count) = next(
+        (digit, count) for digit, count in enumerate(scored.counts.digits.tolist()) if count
+    )
+    alone = pages.get(f"/batches/1/images?by=digit&only={digit}").text
+    assert alone.count('class="came"') == count
+    assert pages.get("/batches/1/images?only=nonsense").status_code == 404
+    assert pages.get("/batches/9/images").status_code == 404
+
+
+def test_each_image_without_a_prediction_has_its_reason_and_its_picture(pages, scored):
+    page = pages.get("/batches/1/failures").text
+    text = _text(page)
+    assert "blank image blank.png" in text
+    assert "not an image" in text
+    assert "<b>.png" not in page
+    assert page.count('class="came"') == 1
+
+
+def test_a_batch_whose_results_are_gone_says_so(pages, batches):
+    for part in ("images", "failures"):
+        answer = pages.get(f"/batches/1/{part}")
+        assert answer.status_code == 200
+        assert "/scores/monday" in answer.text
