@@ -21,6 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_COMMON,
         "sizes": (784, 256, 128, 10),
+        "learning_rate": 0.2,
         "epochs": 10,
         # In few epochs a network learns more from less distorted images.
         "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
@@ -28,6 +29,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "standard": {
         **_COMMON,
         "sizes": (784, 1024, 512, 10),
+        "learning_rate": 0.2,
         "epochs": 30,
         "distortion": Distortion(),
     },
