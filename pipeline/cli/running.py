@@ -69,7 +69,8 @@ def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> A
                 report("Start a Prefect server", 0, 0)
             from pipeline.flows import flows
 
-            return getattr(flows, name)(*args, **parameters)
+            # A retry of the whole flow may be due in minutes, and somebody waits here.
+            return getattr(flows, name).with_options(retries=0)(*args, **parameters)
 
         return call(run, *args, quiet=quiet, **parameters)
 

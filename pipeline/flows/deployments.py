@@ -57,8 +57,12 @@ _FINAL_EVENTS = {
         flows.REJECTED,
         flows.UNCHANGED,
         "Suspended",
+        "TimedOut",
     )
 }
+
+# Seconds; Docker allows ten for the runs and the server. A run that is killed is taken up again.
+_CANCEL_LIMIT = 3
 
 
 def serve(
@@ -125,8 +129,7 @@ def _set_up(runner: Runner, deployments: list[RunnerDeployment], *, own_server: 
     recovery.stop_other_schedules(TAG, served)
     recovery.drop_overdue_runs(served)
     if own_server:
-        recovery.end_lost_runs(served)
-        recovery.resume_interrupted_work(served)
+        recovery.take_up_interrupted_runs(served)
 
 
 class _Runner(Runner):
@@ -172,6 +175,28 @@ class _Runner(Runner):
             self._is_reachable = False
         else:
             self._is_reachable = True
+
+    async def cancel_all(self) -> None:
+        """Cancel the current runs, side by side; Prefect would take up to 30 seconds for each."""
+        manager = self._process_manager
+        manager.kill = partial(self._kill, manager.kill)  # type: ignore[method-assign]
+        await asyncio.gather(*map(self._cancel, manager.flow_run_ids()))
+
+    async def _cancel(self, run_id: UUID) -> None:
+        try:
+            run = await self._client.read_flow_run(run_id)
+            await self._cancellation_manager.cancel(run, state_msg=recovery.STOPPED)
+        except httpx.HTTPError as error:
+            _log.warning("The run %s was not marked as cancelled: %s.", run_id, error)
+
+    async def _kill(
+        self,
+        kill: Callable[..., Awaitable[None]],
+        run_id: UUID,
+        grace_seconds: float = _CANCEL_LIMIT,
+        **options: Any,
+    ) -> None:
+        await kill(run_id, grace_seconds=min(grace_seconds, _CANCEL_LIMIT), **options)
 
     def _stop_soon(self) -> None:
         loop = asyncio.get_running_loop()

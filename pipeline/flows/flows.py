@@ -9,11 +9,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
+from prefect.flows import FlowStateHook
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import AfterValidator, Field
@@ -22,7 +23,11 @@ from pipeline.data.preparation import DataReference
 from pipeline.flows.environment import require_task_runner
 from pipeline.flows.events import emit_outcome
 from pipeline.flows.leases import survive_lost_leases
+from pipeline.flows.names import rename_run
+from pipeline.flows.outages import server_at_the_end
 from pipeline.flows.progress_artifacts import ProgressArtifact
+from pipeline.flows.recovery import start_again_after_crash
+from pipeline.flows.retries import RETRIES, RETRY_DELAY, only_what_may_pass
 from pipeline.flows.stage_runner import TaskStageRunner
 from pipeline.flows.task_runners import configured_task_runner
 from pipeline.jobs import inbox as inbox_job
@@ -46,16 +51,36 @@ UNCHANGED = "Unchanged"
 """The state of a retraining that had nothing to do."""
 
 
-@flow
-def ingest() -> DataReference:
+class _Again(TypedDict):
+    """Options of all flows."""
+
+    retries: int
+    retry_delay_seconds: float
+    on_crashed: list[FlowStateHook[..., Any]]
+
+
+_HOUR = 3600
+
+# A run that hangs would keep its slot, and so keep out all later ones. The preset `best` takes an
+# hour on two cores.
+_LONGEST = 12 * _HOUR
+
+# A job goes on where an attempt that failed, crashed or took too long had come to.
+_again = _Again(
+    retries=RETRIES, retry_delay_seconds=RETRY_DELAY, on_crashed=[start_again_after_crash]
+)
+
+
+@flow(timeout_seconds=_HOUR, **_again)
+def ingest() -> State[DataReference]:
     """Download and verify MNIST, and convert it to Parquet."""
     with _stages_as_tasks():
         data = ingestion.ingest()
     create_markdown_artifact(markdown.ingestion_markdown(data), key="ingestion")
-    return data
+    return Completed(message="MNIST is verified", data=data)
 
 
-@flow
+@flow(flow_run_name="retrain {preset}", timeout_seconds=_LONGEST, **_again)
 def retrain(
     preset: Preset = "standard",
     min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
@@ -80,15 +105,18 @@ def retrain(
             run_id=flow_run.get_id(),
         )
     if isinstance(outcome, Unchanged):
+        rename_run(f"retrain {preset}: {outcome.message}")
         return Completed(name=UNCHANGED, message=outcome.message, data=outcome)
+    is_refused = isinstance(outcome, Refused)
+    rename_run(f"retrain {preset}: {'refused' if is_refused else outcome.message}")
     emit_outcome(outcome)
     report = markdown.retraining_markdown(outcome)
     create_markdown_artifact(report, key="retraining", description=outcome.message)
-    name = REJECTED if isinstance(outcome, Refused) else None
+    name = REJECTED if is_refused else None
     return Completed(name=name, message=outcome.message, data=outcome)
 
 
-@flow(task_runner=configured_task_runner())
+@flow(task_runner=configured_task_runner(), flow_run_name="score with {model}", **_again)
 def score(
     inputs: list[str],
     output: Path,
@@ -97,10 +125,10 @@ def score(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
     formats: Sequence[Format] = (),
     force: bool = False,  # noqa: FBT001, FBT002
-) -> Scoring:
+) -> State[Scoring]:
     """Score images with one version, into a Parquet data set: see `pipeline.jobs.scoring`."""
-    require_task_runner(load_settings())
     with _stages_as_tasks(), reporting_to(ProgressArtifact("scoring-progress")):
+        require_task_runner(load_settings())
         scored = scoring.score(
             inputs,
             output,
@@ -111,7 +139,9 @@ def score(
             **asdict(options or Options()),
         )
     create_markdown_artifact(markdown.scoring_markdown(scored), key="scoring")
-    return scored
+    message = f"{scored.counts.files:,} files scored"
+    rename_run(f"score {output.name}: {message} with {scored.version.reference}")
+    return Completed(message=message, data=scored)
 
 
 def _absolute(path: Path) -> Path:
@@ -122,7 +152,7 @@ def _absolute(path: Path) -> Path:
     return path
 
 
-@flow(task_runner=configured_task_runner())
+@flow(task_runner=configured_task_runner(), timeout_seconds=_LONGEST, **_again)
 def score_inbox(
     inbox: Annotated[Path, AfterValidator(_absolute)],
     outbox: Annotated[Path, AfterValidator(_absolute)],
@@ -132,8 +162,8 @@ def score_inbox(
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> State[list[Scoring]]:
     """Move the image files of an inbox into a batch, and score them."""
-    require_task_runner(load_settings())
     with _stages_as_tasks():
+        require_task_runner(load_settings())
         batches = inbox_job.score_inbox(
             inbox,
             outbox,
@@ -143,14 +173,21 @@ def score_inbox(
             **asdict(options or Options()),
         )
     for scored in batches:
-        create_markdown_artifact(markdown.scoring_markdown(scored), key="inbox")
-    count = sum(scored.counts.files for scored in batches)
-    return Completed(message=f"{count:,} files scored", data=batches)
+        # An inbox that gets an image every minute would fill the database with pictures.
+        has_changed = any(drift.is_far for drift in scored.drift)
+        report = markdown.scoring_markdown(scored, pictures=has_changed)
+        create_markdown_artifact(report, key="inbox")
+    message = f"{sum(scored.counts.files for scored in batches):,} files scored"
+    if batches:
+        last = batches[-1]
+        batch = last.path.parent.name
+        rename_run(f"score-inbox {batch}: {message} with {last.version.reference}")
+    return Completed(message=message, data=batches)
 
 
 @contextlib.contextmanager
 def _stages_as_tasks() -> Iterator[None]:
     # Prefect collects the records of this logger, at the logger's own level.
     logging.getLogger("pipeline").setLevel(logging.INFO)
-    with run_stages_with(TaskStageRunner()):
+    with server_at_the_end(), only_what_may_pass(), run_stages_with(TaskStageRunner()):
         yield

@@ -1,7 +1,8 @@
-"""What an earlier `digits serve` left behind: runs that it cannot end any more, and late ones."""
+"""Runs that were cut short, and what an earlier `digits serve` left behind."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -17,9 +18,10 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import Crashed
+from prefect.flows import Flow
+from prefect.states import AwaitingRetry, Crashed
 
 # The most runs that Prefect returns at once.
 _PAGE = 200
@@ -27,14 +29,20 @@ _PAGE = 200
 _UNFINISHED: list[StateType] = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 _BEGUN: list[StateType] = [each for each in StateType if each != StateType.SCHEDULED]
 
-# Prefect's message of a run that is cancelled because the runner stops.
-_STOPPED = "Runner is shutting down."
+STOPPED = "Runner is shutting down."
+"""Prefect's message of a run that is cancelled because the runner stops."""
 
 _KILLED = "The `digits serve` that started it was killed."
 
+# How often a run is started, so that one that always kills its machine does not do so for ever.
+_MOST_STARTS = 10
 
-def end_lost_runs(deployments: Iterable[UUID]) -> None:
-    """End the runs of these deployments that have not ended, which frees their slots.
+# After a crash; memory may be short.
+_PAUSE = timedelta(minutes=1)
+
+
+def take_up_interrupted_runs(deployments: Iterable[UUID]) -> None:
+    """Start the runs of these deployments again that an earlier `serve` could not end.
 
     Call it only if no other process can own a run of them: before anything runs, and if the Prefect
     server is this process's own. A run that was killed while it was pending has never sent a
@@ -42,25 +50,27 @@ def end_lost_runs(deployments: Iterable[UUID]) -> None:
     """
     with get_client(sync_client=True) as client:
         for deployment in deployments:
-            for run in _runs(client, deployment, _UNFINISHED):
+            lost = _runs(client, deployment, _UNFINISHED)
+            for run in lost:
+                # This frees its slot.
                 client.set_flow_run_state(run.id, Crashed(message=_KILLED), force=True)
-                for task in _tasks(client, run.id):
-                    client.set_task_run_state(task.id, Crashed(message=_KILLED), force=True)
-
-
-def resume_interrupted_work(deployments: Iterable[UUID]) -> None:
-    """Start a run now for each deployment whose last run was cut short by the end of `serve`.
-
-    The next scheduled run may be a day away.
-    """
-    with get_client(sync_client=True) as client:
-        for deployment in deployments:
-            waiting = _runs(client, deployment, [StateType.SCHEDULED])
-            if any(_is_due(run) for run in waiting):
-                continue
+            interrupted = {run.id: run for run in lost}
             last = next(iter(_runs(client, deployment, _BEGUN, limit=1)), None)
             if last is not None and _was_cut_short(last):
-                client.create_flow_run_from_deployment(deployment, parameters=last.parameters)
+                interrupted[last.id] = last
+            for run in interrupted.values():
+                _start_again(client, run)
+
+
+def start_again_after_crash(
+    flow: Flow[..., Any],  # noqa: ARG001 - Prefect passes these by name
+    flow_run: FlowRun,
+    state: State,  # noqa: ARG001
+) -> None:
+    """Start a run of a deployment again whose process crashed: a hook of Prefect for that state."""
+    if flow_run.deployment_id is not None:
+        with get_client(sync_client=True) as client:
+            _start_again(client, client.read_flow_run(flow_run.id), _PAUSE)
 
 
 def drop_overdue_runs(deployments: Iterable[UUID]) -> None:
@@ -97,11 +107,22 @@ def _overdue(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
     return [run for run in runs if run.auto_scheduled and _is_due(run)]
 
 
+def _start_again(client: SyncPrefectClient, run: FlowRun, pause: timedelta = timedelta(0)) -> None:
+    """Schedule a run that has ended once more, and end its tasks, which its process left."""
+    for task in _tasks(client, run.id):
+        client.set_task_run_state(task.id, Crashed(message="Its flow run ended."), force=True)
+    if run.run_count < _MOST_STARTS:
+        again: State[Any] = AwaitingRetry(
+            scheduled_time=datetime.now(UTC) + pause, message="It is taken up again."
+        )
+        client.set_flow_run_state(run.id, again)
+
+
 def _was_cut_short(run: FlowRun) -> bool:
     """Return whether a run crashed or was stopped with `serve`; not if a user cancelled it."""
     if run.state is None:
         return False
-    return run.state.type == StateType.CRASHED or run.state.message == _STOPPED
+    return run.state.type == StateType.CRASHED or run.state.message == STOPPED
 
 
 def _is_due(run: FlowRun) -> bool:

@@ -48,7 +48,7 @@ def retraining_markdown(outcome: Trained) -> str:
     return "\n".join(lines)
 
 
-def scoring_markdown(scoring: Scoring) -> str:
+def scoring_markdown(scoring: Scoring, *, pictures: bool = True) -> str:
     """Return the counts by digit, by confidence and by error, and the rate."""
     counts = scoring.counts
     lines = [
@@ -59,10 +59,22 @@ def scoring_markdown(scoring: Scoring) -> str:
         f"Predictions: `{scoring.path}`. Weights: SHA-256 `{scoring.version.sha256}`.",
         "",
         *_table(("digit", "images", "mean confidence"), digit_rows(counts)),
-        "",
-        "## Confidence",
-        _picture("Images by confidence", data_uri(confidence_picture(counts.histogram.tolist()))),
     ]
+    if pictures:
+        lines += _scoring_pictures(scoring)
+    if scoring.drift:
+        lines += ["", f"## Drift from the evaluation of `{scoring.version.reference}`"]
+        lines += _drift_table(scoring)
+    if counts.errors:
+        lines += ["", "## Not scored", *_table(("reason", "files"), error_rows(counts))]
+    return "\n".join(lines)
+
+
+def _scoring_pictures(scoring: Scoring) -> list[str]:
+    """Return the pictures of a scoring under their headings: 60 to 100 kB."""
+    counts = scoring.counts
+    confidence = data_uri(confidence_picture(counts.histogram.tolist()))
+    lines = ["", "## Confidence", _picture("Images by confidence", confidence)]
     if counts.accuracy is not None:
         matrix = data_uri(confusion_picture(counts.confusion.tolist()))
         lines += [
@@ -73,12 +85,7 @@ def scoring_markdown(scoring: Scoring) -> str:
     if scoring.least_certain:
         sheet = data_uri(low_confidence_picture(scoring.least_certain))
         lines += ["", "## Lowest confidence", _picture("Images with the lowest confidence", sheet)]
-    if scoring.drift:
-        lines += ["", f"## Drift from the evaluation of `{scoring.version.reference}`"]
-        lines += _drift_table(scoring)
-    if counts.errors:
-        lines += ["", "## Not scored", *_table(("reason", "files"), error_rows(counts))]
-    return "\n".join(lines)
+    return lines
 
 
 def _drift_table(scoring: Scoring) -> list[str]:

@@ -1,59 +1,71 @@
-"""What a `digits serve` that was killed leaves on the Prefect server."""
+"""Runs that were cut short, and what a `digits serve` that was killed leaves on the server."""
 
 import json
 import os
 
 import forked_commands
-import pytest
 
-# A run is in a given state, with its slot; then serve starts again. Prints the runs' states, the
-# latest first, the parameters of the latest, and how many slots are taken.
+# A run that was started so often, with a task, is in given states, with its slot; then serve starts
+# again, or the hook of a crash runs. Prints the states of run and task, and how many slots are taken.
 PROGRAM = """
 import json
+from datetime import UTC, datetime
+from prefect import task
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runner import Runner
 from prefect.schedules import Cron
-from prefect.states import Cancelled, Crashed, Pending, Running
+from prefect.states import Cancelled, Completed, Crashed, Pending, Running
 from pipeline.flows import flows, recovery
 from pipeline.flows.deployments import _deployment
 
 deployment = Runner().add_deployment(_deployment(flows.retrain, Cron("0 3 1 1 *"), {{}}))
-with get_client(sync_client=True) as client:
-    run = client.create_flow_run_from_deployment(deployment, parameters={{"seed": 7}})
-    for state in {states}:
-        client.set_flow_run_state(run.id, state)
-    recovery.end_lost_runs([deployment])
-    recovery.resume_interrupted_work([deployment])
-    runs = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC)
+
+def found_after(states, starts=1, hook=False):
+    run = client.create_flow_run_from_deployment(deployment)
+    for _ in range(starts):
+        for state in states:
+            client.set_flow_run_state(run.id, state, force=True)
+    training = client.create_task_run(task(recovery._is_due), run.id, "0", state=Running())
+    if hook:
+        recovery.start_again_after_crash(flow=flows.retrain, flow_run=run, state=states[-1])
+    else:
+        recovery.take_up_interrupted_runs([deployment])
+    run, training = client.read_flow_run(run.id), client.read_task_run(training.id)
     limit = client.read_deployment(deployment).global_concurrency_limit
-    found = [each for each in runs if each.deployment_id == deployment and not each.auto_scheduled]
-    print(json.dumps([[each.state.name for each in found], limit.active_slots]))
+    client.delete_flow_run(run.id)
+    is_due = run.state.is_scheduled() and run.next_scheduled_start_time <= datetime.now(UTC)
+    return run.state.name, is_due, training.state.name, limit.active_slots
+
+stopped = Cancelled(message="Runner is shutting down.")
+with get_client(sync_client=True) as client:
+    print(json.dumps([{cases}]))
 """
 
+AT_ONCE = ["AwaitingRetry", True, "Crashed", 0]
+LATER = ["AwaitingRetry", False, "Crashed", 0]
 
-@pytest.mark.parametrize(
-    ("states", "expected"),
-    [
-        ("[Pending()]", ["Scheduled", "Crashed"]),
-        ("[Pending(), Running()]", ["Scheduled", "Crashed"]),
-        ("[Pending(), Running(), Crashed()]", ["Scheduled", "Crashed"]),
-        (
-            "[Pending(), Running(), Cancelled(message='Runner is shutting down.')]",
-            ["Scheduled", "Cancelled"],
-        ),
-        # By a user, who does not want it.
-        ("[Pending(), Running(), Cancelled(message='by hand')]", ["Cancelled"]),
+CASES = {
+    "found_after([Pending()])": AT_ONCE,
+    "found_after([Pending(), Running()])": AT_ONCE,
+    "found_after([Pending(), Running(), Crashed()])": AT_ONCE,
+    "found_after([Pending(), Running(), stopped])": AT_ONCE,
+    # By a user, who does not want it.
+    "found_after([Pending(), Running(), Cancelled(message='by hand')])": [
+        *("Cancelled", False, "Running", 0)
     ],
-)
-def test_what_was_cut_short_is_ended_and_taken_up_at_once(
-    server, own_deployments, home, states, expected
-):
-    """Also a run that was killed while it was pending; its slot is free again."""
-    program = PROGRAM.format(states=states)
+    "found_after([Pending(), Running(), Completed()])": ["Completed", False, "Running", 0],
+    # Such as one that takes more memory than the machine has.
+    "found_after([Pending(), Running(), Crashed()], starts=10)": ["Crashed", False, "Crashed", 0],
+    "found_after([Pending(), Running(), Crashed()], hook=True)": LATER,
+}
+
+
+def test_a_run_that_was_cut_short_is_taken_up(server, own_deployments, home):
+    """Also one that was killed while it was pending; its tasks end, and its slot is free."""
+    program = PROGRAM.format(cases=", ".join(CASES))
     ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
     assert ended.status == 0, ended.err
-    assert json.loads(ended.out) == [expected, 0]
+    assert dict(zip(CASES, json.loads(ended.out), strict=True)) == CASES
 
 
 # A deployment that is due every second and that nobody serves, then what a new serve does with it.
@@ -92,29 +104,3 @@ def test_overdue_runs_become_one_and_what_is_not_served_is_not_scheduled(
     assert ended.status == 0, ended.err
     late, *left = json.loads(ended.out)
     assert (late <= 1, left) == (True, [True, 0, 0])
-
-
-# A run that is killed while its task runs.
-TASK = """
-from prefect import task
-from prefect.client.orchestration import get_client
-from prefect.runner import Runner
-from prefect.schedules import Cron
-from prefect.states import Pending, Running
-from pipeline.flows import flows, recovery
-from pipeline.flows.deployments import _deployment
-
-deployment = Runner().add_deployment(_deployment(flows.retrain, Cron("0 3 1 1 *"), {}))
-with get_client(sync_client=True) as client:
-    run = client.create_flow_run_from_deployment(deployment)
-    client.set_flow_run_state(run.id, Pending())
-    client.set_flow_run_state(run.id, Running())
-    training = client.create_task_run(task(recovery._is_due), run.id, "0", state=Running())
-    recovery.end_lost_runs([deployment])
-    print(client.read_task_run(training.id).state.name)
-"""
-
-
-def test_the_tasks_of_a_lost_run_end_with_it(server, own_deployments, home):
-    ended = forked_commands.python(TASK, {**os.environ, "PREFECT_API_URL": server})
-    assert (ended.status, ended.out) == (0, "Crashed\n"), ended.err
