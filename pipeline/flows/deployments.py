@@ -11,55 +11,21 @@ from typing import Any, Self, cast
 from uuid import UUID
 
 import httpx
-from prefect.automations import Automation
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
-    StateType,
 )
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events import EventTrigger, Posture
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.events import ResourceSpecification
 from prefect.flows import Flow
 from prefect.runner import Runner
 from prefect.schedules import Interval, Schedule
-from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from pipeline.errors import ServerError
 from pipeline.flows import flows, recovery
+from pipeline.flows.automations import TAG, apply_automations, heartbeat_frequency
 
 _log = logging.getLogger(__name__)
-
-TAG = "digits"
-"""Tag of the deployments of `digits serve`, and of their runs."""
-
-DEAD_RUNS = "digits: runs whose process died"
-"""Name of the automation that marks such runs as crashed."""
-
-_HEARTBEAT = "prefect.flow-run.heartbeat"
-
-# A run is taken for dead after this many heartbeats were missed.
-_MISSED_HEARTBEATS = 3
-
-# The events of all final states. Without those of our own states, a refusal would be marked as
-# crashed.
-_FINAL_EVENTS = {
-    f"prefect.flow-run.{name}"
-    for name in (
-        "Cancelled",
-        "Completed",
-        "Crashed",
-        "Failed",
-        "Paused",
-        flows.REJECTED,
-        flows.UNCHANGED,
-        "Suspended",
-        "TimedOut",
-    )
-}
 
 # Seconds; Docker allows ten for the runs and the server. A run that is killed is taken up again.
 _CANCEL_LIMIT = 3
@@ -123,13 +89,18 @@ def serve(
 
 def _set_up(runner: Runner, deployments: list[RunnerDeployment], *, own_server: bool) -> None:
     """Register the deployments, and put in order what an earlier `serve` left."""
-    mark_dead_runs()
+    if heartbeat_frequency() is not None:
+        apply_automations()
     # Outside an event loop this is the id itself, not an awaitable.
     served = [cast(UUID, runner.add_deployment(deployment)) for deployment in deployments]
     recovery.stop_other_schedules(TAG, served)
     recovery.drop_overdue_runs(served)
     if own_server:
         recovery.take_up_interrupted_runs(served)
+    for deployment, is_served in zip(deployments, served, strict=True):
+        # Files may have come while nobody served.
+        if deployment.flow_name == flows.score_inbox.name:
+            recovery.start_now(is_served)
 
 
 class _Runner(Runner):
@@ -206,41 +177,6 @@ class _Runner(Runner):
     async def _stop_once(self) -> None:
         if self.started:
             await self.astop()
-
-
-def mark_dead_runs() -> None:
-    """Create the automation that marks runs without a heartbeat as crashed, unless it exists.
-
-    If a whole machine is lost, nothing else ends the runs that it had.
-    """
-    seconds = get_current_settings().flows.heartbeat_frequency
-    with get_client(sync_client=True) as client:
-        # The user may have changed the automation, so an existing one is left as it is.
-        if seconds is None or client.read_automations_by_name(DEAD_RUNS):
-            return
-    limit = timedelta(seconds=_MISSED_HEARTBEATS * seconds)
-    Automation(
-        name=DEAD_RUNS,
-        description="Created by `digits serve`.",
-        trigger=EventTrigger(
-            after={_HEARTBEAT},
-            expect={_HEARTBEAT, *_FINAL_EVENTS},
-            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
-            match_related=ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}"}),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=limit,
-        ),
-        actions=[
-            ChangeFlowRunState(
-                name="Crashed",
-                state=StateType.CRASHED,
-                message=f"No heartbeat for {limit / timedelta(minutes=1):g} minutes.",
-                force=False,
-            )
-        ],
-    ).create()
 
 
 def _deployment(

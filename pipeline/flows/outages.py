@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import deployment
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ def _wait_for_server() -> None:
     if deployment.get_id() is None:
         return
     deadline = time.monotonic() + _LONGEST
-    with get_client(sync_client=True) as client:
+    # The loop below is the retry.
+    once = temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0})
+    with once, get_client(sync_client=True) as client:
         error = client.api_healthcheck()
         if error is not None:
             _log.warning("The Prefect server does not answer (%s); waiting for it.", error)

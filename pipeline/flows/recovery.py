@@ -34,8 +34,8 @@ STOPPED = "Runner is shutting down."
 
 _KILLED = "The `digits serve` that started it was killed."
 
-# How often a run is started, so that one that always kills its machine does not do so for ever.
-_MOST_STARTS = 10
+MOST_STARTS = 10
+"""How often a run is started, so that one that always kills its machine does not for ever."""
 
 # After a crash; memory may be short.
 _PAUSE = timedelta(minutes=1)
@@ -60,6 +60,13 @@ def take_up_interrupted_runs(deployments: Iterable[UUID]) -> None:
                 interrupted[last.id] = last
             for run in interrupted.values():
                 _start_again(client, run)
+
+
+def start_now(deployment: UUID) -> None:
+    """Start a run of a deployment, unless one is due: its schedule begins with a pause."""
+    with get_client(sync_client=True) as client:
+        if not any(map(_is_due, _runs(client, deployment, [StateType.SCHEDULED]))):
+            client.create_flow_run_from_deployment(deployment)
 
 
 def start_again_after_crash(
@@ -111,7 +118,7 @@ def _start_again(client: SyncPrefectClient, run: FlowRun, pause: timedelta = tim
     """Schedule a run that has ended once more, and end its tasks, which its process left."""
     for task in _tasks(client, run.id):
         client.set_task_run_state(task.id, Crashed(message="Its flow run ended."), force=True)
-    if run.run_count < _MOST_STARTS:
+    if run.run_count < MOST_STARTS:
         again: State[Any] = AwaitingRetry(
             scheduled_time=datetime.now(UTC) + pause, message="It is taken up again."
         )

@@ -19,9 +19,9 @@ def digits(arguments: list[str], environment: Mapping[str, str]) -> Ended:
     return _run(_digits, arguments, environment)
 
 
-def python(program: str, environment: Mapping[str, str]) -> Ended:
-    """Run a program in Python to its end."""
-    return _run(_python, program, environment)
+def python(program: str, environment: Mapping[str, str], limit: float = LIMIT) -> Ended:
+    """Run a program in Python to its end, which comes within so many seconds."""
+    return _run(_python, program, environment, limit)
 
 
 def prefect(arguments: list[str], environment: Mapping[str, str]) -> Ended:
@@ -29,13 +29,18 @@ def prefect(arguments: list[str], environment: Mapping[str, str]) -> Ended:
     return _run(_prefect, arguments, environment)
 
 
-def _run(work: Callable[..., None], given: object, environment: Mapping[str, str]) -> Ended:
+def _run(
+    work: Callable[..., None],
+    given: object,
+    environment: Mapping[str, str],
+    limit: float = LIMIT,
+) -> Ended:
     with tempfile.TemporaryDirectory() as directory:
         out, err = (Path(directory, name) for name in ("out", "err"))
         process = CONTEXT.Process(target=_enter, args=(work, given, dict(environment), out, err))
         process.start()
         try:
-            process.join(LIMIT)
+            process.join(limit)
             assert process.exitcode is not None, f"It did not end: {given}"
         finally:
             if process.exitcode is None:

@@ -34,12 +34,17 @@ def environment(environment_apart, server, tmp_path):
 
 
 @pytest.fixture
-def worker(environment, pytestconfig):
-    """A worker of a new work pool. Asked to end, it may take a minute: it is killed."""
+def work_pool(environment, server):
+    """A work pool for processes."""
     made = forked_commands.prefect(
-        ["work-pool", "create", "digits", "--type", "process"], environment
+        ["work-pool", "create", "digits", "--type", "process", "--overwrite"], environment
     )
     assert made.status == 0, made.err
+
+
+@pytest.fixture
+def worker(environment, work_pool, pytestconfig):
+    """A worker of the work pool. Asked to end, it may take a minute: it is killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "prefect", "worker", "start", "--pool", "digits"],
         cwd=pytestconfig.rootpath,
@@ -58,6 +63,16 @@ def test_no_deployment_fixes_what_a_setting_governs(pytestconfig):
     governed = Settings.model_fields.keys() | Thresholds.model_fields.keys()
     for deployment in deployments["deployments"]:
         assert not governed & deployment.get("parameters", {}).keys()
+
+
+def test_without_an_inbox_nothing_is_deployed(environment, work_pool, own_deployments, server):
+    """Prefect by itself would warn, and deploy a flow whose runs all fail."""
+    del environment["DIGITS_OUTBOX"]
+    deployed = forked_commands.prefect(["deploy", "--all"], environment)
+    assert deployed.status == 1
+    assert "Error: DIGITS_INBOX and DIGITS_OUTBOX must name directories" in deployed.err
+    assert "Traceback" not in deployed.out + deployed.err
+    assert post(f"{server}/deployments/filter", {}) == []
 
 
 def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(

@@ -337,24 +337,6 @@ def _automations(server):
     return [found for found in automations if found["name"] == "digits: runs whose process died"]
 
 
-def test_one_automation_marks_dead_runs_and_knows_our_final_states(server, home):
-    """It is created once, and a refusal counts as an end."""
-    program = (
-        "from pipeline.flows.deployments import mark_dead_runs; mark_dead_runs(); mark_dead_runs()"
-    )
-    ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
-    assert ended.status == 0, ended.err
-    (automation,) = _automations(server)
-    trigger = automation["trigger"]
-    assert trigger["posture"] == "Proactive"
-    assert trigger["within"] == 3 * 180
-    ends = {name.removeprefix("prefect.flow-run.") for name in trigger["expect"]}
-    assert ends > FINAL | {"Rejected", "Cancelled", "heartbeat"}
-    assert trigger["match_related"] == {"prefect.resource.id": "prefect.tag.digits"}
-    (action,) = automation["actions"]
-    assert (action["state"], action["message"]) == ("CRASHED", "No heartbeat for 9 minutes.")
-
-
 def test_an_empty_inbox_parameter_is_not_the_working_directory(home):
     program = "from pipeline.flows import flows; flows.score_inbox.validate_parameters({!r})"
     parameters = {"inbox": "", "outbox": "/outbox"}

@@ -5,8 +5,8 @@ import os
 
 import forked_commands
 
-# A run that was started so often, with a task, is in given states, with its slot; then serve starts
-# again, or the hook of a crash runs. Prints the states of run and task, and how many slots are taken.
+# A run that was started so often, with a task, is in given states, with its slot. Then serve starts
+# again, or the hook of a crash runs. Prints the states of run and task, and the taken slots.
 PROGRAM = """
 import json
 from datetime import UTC, datetime

@@ -27,7 +27,9 @@ def owner(home, tmp_path):
     """A process with a Prefect server of its own, the port, and the server's log."""
     port, log = free_port(), tmp_path / "logs" / "server.log"
     log.parent.mkdir()
+    # One more line, and the log is as large as it may become.
     log.write_text("the day before\n")
+    os.truncate(log, 10_000_000 - 10)
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(port), str(log)],
@@ -63,7 +65,9 @@ def test_a_server_is_started_again_if_it_ends_and_ends_with_its_owner(owner):
     assert err.splitlines() == [f"{message}; see {log}."]
     psutil.wait_procs([server], timeout=LIMIT)
     assert not server.is_running()
-    assert log.read_text().startswith("the day before\n")
+    # The log is kept, and a new one was begun.
+    assert log.with_name("server.log.1").read_text().startswith("the day before\n")
+    assert 0 < log.stat().st_size < 10_000_000
     # The port is free at once.
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port}/api/health", timeout=LIMIT)
