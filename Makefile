@@ -8,7 +8,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test test-busy torture check lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining clean
+.PHONY: run test test-busy torture check lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-year clean
 
 # The main job: retrain, then score a directory of images.
 run: $(VENV)/run
@@ -30,12 +30,13 @@ test-busy: $(VENV)/dev
 	@for _ in 1 2 3 4 5 6; do $(BIN)/python -c '$(BUSY)' & done; $(BIN)/python -m pytest
 
 # The full torture tests, of which `make test` runs a sample. Registry: many writers, kill -9 at
-# every system call, full disks, flipped bits. Retraining and inbox: kill -9. Images: 50,000 damaged
-# files. Takes half an hour. Without strace, PostgreSQL or root (to mount a small disk), parts are
-# skipped.
+# every system call, full disks, flipped bits. Retraining, inbox and `digits serve`: kill -9. A
+# Prefect server that is away for ten minutes. Images: 50,000 damaged files. Takes more than an hour.
+# Without strace, PostgreSQL or root (to mount a small disk), parts are skipped.
 torture: $(VENV)/dev
 	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
-		tests/registry/torture tests/pipeline/torture tests/pipeline/jobs/test_inbox.py
+		tests/registry/torture tests/pipeline/torture tests/pipeline/jobs/test_inbox.py \
+		tests/pipeline/flows/test_leases.py
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
@@ -77,6 +78,12 @@ bench-scoring: .venv-bench/made
 bench-retraining: $(VENV)/dev
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining.overhead
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining.nights
+
+# A year of nights and looks by the jobs on a clock that is set, then 10,000 looks and seven
+# retrainings through `digits serve`. Takes half an hour and half a day.
+bench-year: .venv-bench/made
+	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.operations.year
+	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.operations.served
 
 # The locks list all transitive dependencies, so pip resolves nothing.
 $(VENV)/run $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml

@@ -87,6 +87,7 @@ def served(start_digits, retrained, tmp_path):
     return Served(start_digits, tmp_path)
 
 
+@pytest.mark.timeout(4 * 3600)
 def test_everything_is_killed_at_any_moment_and_the_next_start_takes_it_up(
     served, torture, measured
 ):

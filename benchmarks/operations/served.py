@@ -1,0 +1,168 @@
+"""Looks and retrainings through `digits serve` and its Prefect server.
+
+A look begins as soon as the last one has ended; one in a hundred finds an image. The retrainings
+are spread evenly. Printed are the memory of `serve` and of its server over time, and what a look
+leaves in the database of the server, from which a month is extrapolated: the server keeps that long.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import mnist_sample
+import numpy as np
+import psutil
+import requests
+
+from benchmarks.operations.homes import sizes, use_sample
+from pipeline.flows.server import free_port
+from pipeline.images.encoding import png
+from pipeline.settings import load_settings
+
+LOOKS = 10_000
+RETRAININGS = 7
+FINDS = 100
+KEPT_LOOKS = 30 * 24 * 60  # a look a minute, for 30 days
+
+_WAIT = 600
+
+
+class Served:
+    """A `digits serve` that looks into an inbox as often as it can."""
+
+    def __init__(self, directory: Path) -> None:
+        self.inbox, self.outbox = directory / "inbox", directory / "outbox"
+        self.inbox.mkdir()
+        self.log = directory / "serve.log"
+        port = free_port()
+        self._api = f"http://127.0.0.1:{port}/api"
+        support = Path(mnist_sample.__file__).parent
+        paths = [str(support), str(support / "site"), os.environ.get("PYTHONPATH", "")]
+        command = [sys.executable, "-m", "pipeline", "serve", "--port", str(port), "--every", "1"]
+        command += ["--inbox", str(self.inbox), "--outbox", str(self.outbox), "--preset", "quick"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, stderr=log
+            )
+        self._wait_for(lambda: self.ask("GET", "deployments/name/score-inbox/scheduled"))
+
+    def ask(self, method: str, path: str, query: Any = None) -> Any:
+        """Return what the server answers; None if it does not."""
+        try:
+            answer = requests.request(method, f"{self._api}/{path}", json=query, timeout=60)
+        except requests.ConnectionError:
+            return None
+        return answer.json() if answer.ok else None
+
+    def ended(self) -> int:
+        """Return how many looks have ended, without those that another look kept out."""
+        query = {
+            "flows": {"name": {"any_": ["score-inbox"]}},
+            "flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}},
+        }
+        return int(self.ask("POST", "flow_runs/count", query) or 0)
+
+    def retrain(self, seed: int) -> None:
+        """Ask for a retraining that no other run does."""
+        found = self.ask("GET", "deployments/name/retrain/scheduled")
+        parameters = {**found["parameters"], "seed": seed}
+        self.ask("POST", f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+
+    def retrainings(self) -> int:
+        """Return how many retrainings have ended well."""
+        query = {
+            "flows": {"name": {"any_": ["retrain"]}},
+            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+        }
+        return int(self.ask("POST", "flow_runs/count", query) or 0)
+
+    def drop(self, number: int) -> None:
+        """Put an image into the inbox."""
+        temporary = self.inbox / f".{number}.png"
+        temporary.write_bytes(png(np.full((28, 28), 200, np.uint8)))
+        temporary.rename(self.inbox / f"{number}.png")
+
+    def memory(self) -> tuple[float, float]:
+        """Return the memory of `serve` and of its server, in MB."""
+        serve = psutil.Process(self.process.pid)
+        (server,) = (
+            child for child in serve.children() if "server_process" in " ".join(child.cmdline())
+        )
+        return serve.memory_info().rss / 1e6, server.memory_info().rss / 1e6
+
+    def stop(self) -> float:
+        """Ask `serve` to end, and return the seconds that it took."""
+        started = time.monotonic()
+        self.process.terminate()
+        self.process.wait(_WAIT)
+        return time.monotonic() - started
+
+    def _wait_for(self, look: Any) -> None:
+        deadline = time.monotonic() + _WAIT
+        while not look():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(1)
+
+    def live(self, looks: int, retrainings: int) -> None:
+        """Let so many looks and retrainings pass, and print the memory now and then."""
+        self.retrain(0)
+        self._wait_for(lambda: self.retrainings() == 1)
+        first = ended = self.ended()
+        asked = dropped = told = 0
+        while ended - first < looks:
+            assert self.process.poll() is None, self.log.read_text()
+            done = ended - first
+            if asked < retrainings and done >= asked * looks / retrainings:
+                asked += 1
+                self.retrain(asked)
+            if dropped <= done // FINDS:
+                self.drop(dropped)
+                dropped += 1
+            if done >= told * looks / 10:
+                told += 1
+                serve, server = self.memory()
+                print(f"{done:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB", flush=True)
+            time.sleep(1)
+            ended = self.ended()
+        self._wait_for(lambda: self.retrainings() == retrainings + 1)
+        serve, server = self.memory()
+        print(f"{looks:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB")
+        scored = {path.name for path in self.outbox.glob("2*/images/*.png")}
+        print(f"{len(scored):,} of {dropped:,} images scored or about to be")
+
+
+def main(looks: int, retrainings: int) -> None:
+    """Serve so many looks and retrainings, and print what they took and left."""
+    directory = Path(tempfile.mkdtemp(prefix="digits-served-"))
+    use_sample(directory / "home")
+    started = time.monotonic()
+    served = Served(directory)
+    try:
+        served.live(looks, retrainings)
+        took = time.monotonic() - started
+        print(f"{took:,.0f} s, {took / looks:.1f} s a look; SIGTERM took {served.stop():.1f} s")
+        for what, size in sizes(load_settings(), served.outbox).items():
+            print(f"{size / 1e6:>9,.1f} MB {what}")
+        database = sum(file.stat().st_size for file in (directory / "home/prefect").glob("*.db*"))
+        month = database / looks * KEPT_LOOKS / 1e6
+        print(f"{month:>9,.0f} MB of database for a look a minute, after a month and ever after")
+    finally:
+        if served.process.poll() is None:
+            served.process.terminate()
+            served.process.wait(_WAIT)
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--looks", type=int, default=LOOKS)
+    parser.add_argument("--retrainings", type=int, default=RETRAININGS)
+    options = parser.parse_args()
+    main(options.looks, options.retrainings)
