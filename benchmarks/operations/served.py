@@ -2,7 +2,7 @@
 
 A look begins as soon as the last one has ended; one in a hundred finds an image. The retrainings
 are spread evenly. Printed are the memory of `serve` and of its server over time, and what a look
-leaves in the database of the server, from which a month is extrapolated: the server keeps that long.
+leaves in the database of the server. From that a month is extrapolated: the server keeps that long.
 """
 
 import argparse
