@@ -2,16 +2,19 @@
 
 A look begins as soon as the last one has ended; one in a hundred finds an image. The retrainings
 are spread evenly. Printed are the memory of `serve` and of its server over time, and what a look
-leaves in the database of the server. From that a month is extrapolated: the server keeps that long.
+leaves in the database of the server. From that a month is extrapolated: runs are kept that long
+(events only for a week, so it is an upper bound).
 """
 
 import argparse
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +99,16 @@ class Served:
         )
         return serve.memory_info().rss / 1e6, server.memory_info().rss / 1e6
 
+    def database(self) -> int:
+        """Return the size of the server's database in bytes, with what is in its log only."""
+        path = Path(os.environ["DIGITS_HOME"]) / "prefect" / "prefect.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            (pages,), (size,) = (
+                connection.execute(f"PRAGMA {name}").fetchone()
+                for name in ("page_count", "page_size")
+            )
+        return int(pages) * int(size)
+
     def stop(self) -> float:
         """Ask `serve` to end, and return the seconds that it took."""
         started = time.monotonic()
@@ -115,6 +128,7 @@ class Served:
         self.retrain(0)
         self._wait_for(lambda: self.retrainings() == 1)
         first = ended = self.ended()
+        before = self.database()
         asked = dropped = told = 0
         while ended - first < looks:
             assert self.process.poll() is None, self.log.read_text()
@@ -134,6 +148,9 @@ class Served:
         self._wait_for(lambda: self.retrainings() == retrainings + 1)
         serve, server = self.memory()
         print(f"{looks:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB")
+        grown = (self.database() - before) / (self.ended() - first)
+        month = grown * KEPT_LOOKS / 1e6
+        print(f"{grown / 1e3:.1f} kB of database a look, {month:,.0f} MB for a look a minute")
         scored = {path.name for path in self.outbox.glob("2*/images/*.png")}
         print(f"{len(scored):,} of {dropped:,} images scored or about to be")
 
@@ -150,9 +167,6 @@ def main(looks: int, retrainings: int) -> None:
         print(f"{took:,.0f} s, {took / looks:.1f} s a look; SIGTERM took {served.stop():.1f} s")
         for what, size in sizes(load_settings(), served.outbox).items():
             print(f"{size / 1e6:>9,.1f} MB {what}")
-        database = sum(file.stat().st_size for file in (directory / "home/prefect").glob("*.db*"))
-        month = database / looks * KEPT_LOOKS / 1e6
-        print(f"{month:>9,.0f} MB of database for a look a minute, after a month and ever after")
     finally:
         if served.process.poll() is None:
             served.process.terminate()

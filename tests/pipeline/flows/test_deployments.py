@@ -1,5 +1,9 @@
 """prefect.yaml: the jobs on a work pool, with a worker process."""
 
+import ast
+import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -65,6 +69,51 @@ def test_no_deployment_fixes_what_a_setting_governs(pytestconfig):
         assert not governed & deployment.get("parameters", {}).keys()
 
 
+def test_a_pool_of_containers_has_the_same_deployments(pytestconfig):
+    """All but the pool, and the boxes, which are where the containers have them."""
+    places = ("prefect.yaml", "deploy/docker-pool.yaml")
+    plain, docker = (
+        yaml.safe_load((pytestconfig.rootpath / place).read_text())["deployments"]
+        for place in places
+    )
+    for deployment in (*plain, *docker):
+        del deployment["work_pool"]
+        deployment.pop("build", None)
+        deployment["parameters"] = sorted(deployment.get("parameters", {}))
+    assert plain == docker
+
+
+def test_a_server_of_a_team_is_set_up_as_our_own_is(pytestconfig, home):
+    """Leases on disk, and runs for a month."""
+    deploy = pytestconfig.rootpath / "deploy"
+    services = yaml.safe_load((deploy / "compose.pool.yaml").read_text())["services"]
+    unit = (deploy / "systemd" / "digits-prefect.service").read_text()
+    program = (
+        "import os; from pipeline.flows.environment import set_defaults;"
+        "from pipeline.settings import load_settings;"
+        "set_defaults(load_settings(), console_level='INFO'); print(dict(os.environ))"
+    )
+    ours = ast.literal_eval(forked_commands.python(program, os.environ).out)
+    names = {
+        name for name in ours if name.startswith("PREFECT_SERVER_") and "SERVICES_LATE" not in name
+    }
+    for name in names - {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"}:
+        assert services["server"]["environment"][name] == ours[name]
+        assert f"{name}={ours[name]}" in unit
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_the_units_of_systemd_are_valid(pytestconfig, tmp_path):
+    units = sorted((pytestconfig.rootpath / "deploy" / "systemd").glob("*.service"))
+    for unit in units:
+        # The programs are not installed there.
+        text = re.sub(r"/opt/digits/bin/\w+", sys.executable, unit.read_text())
+        (tmp_path / unit.name).write_text(text)
+    command = ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in units)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_without_an_inbox_nothing_is_deployed(environment, work_pool, own_deployments, server):
     """Prefect by itself would warn, and deploy a flow whose runs all fail."""
     del environment["DIGITS_OUTBOX"]
@@ -103,6 +152,11 @@ def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(
     assert (run["state_name"], run["state"]["message"]) == ("Completed", "1 files scored")
     assert run["created_by"]["type"] == "AUTOMATION"
     (batch,) = (tmp_path / "outbox").glob("2*")
+    assert run["name"] == f"score-inbox {batch.name}: 1 files scored with mnist/1"
+    # Too few images to say that something has changed.
+    (artifact,) = ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+    assert "# Scored 1 files with `mnist/1`" in artifact["data"]
+    assert "data:image" not in artifact["data"]
     (row,) = pq.read_table(batch / "predictions").to_pylist()
     assert (row["path"], row["model_version"]) == ("1.png", 1)
     assert (batch / "images" / "1.png").exists()

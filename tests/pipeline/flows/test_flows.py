@@ -72,6 +72,7 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
     run = _flow_run(ask, version.run_id)
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Completed")
     assert run["state"]["message"] == "mnist/1 promoted"
+    assert run["name"] == "retrain quick: mnist/1 promoted"
     assert run["parameters"]["preset"] == "quick"
     artifact = _artifact(ask, version.run_id)
     assert artifact["type"] == "markdown"
@@ -106,6 +107,7 @@ def test_a_refusal_is_the_completed_state_rejected(on_server, ask, server, home)
     run = _flow_run(ask, record.name)
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Rejected")
     assert "< 1.0000" in run["state"]["message"]
+    assert run["name"] == "retrain quick: refused"
     assert "**failed**" in _artifact(ask, record.name)["data"]
     event = _event(server, "digits.model.refused", record.name)
     assert event["payload"]["reason"] == run["state"]["message"]
@@ -169,6 +171,8 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     rows = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
     assert len(rows) == 31
     (artifact,) = ask("artifacts", key="scoring")
+    run = _flow_run(ask, artifact["flow_run_id"])
+    assert run["name"] == "score out: 31 files scored with mnist/1"
     assert "# Scored 31 files with `mnist/1`" in artifact["data"]
     assert "| not an image | 1 |" in artifact["data"]
     assert re.search(r"31 files in \d+\.\d s \([\d,]+ a second\)", artifact["data"])
