@@ -18,15 +18,15 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.flows import Flow
-from prefect.states import AwaitingRetry, Crashed
+from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 # The most runs that Prefect returns at once.
 _PAGE = 200
 
-_UNFINISHED: list[StateType] = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+_UNFINISHED: list[StateType] = [StateType.PENDING, StateType.RUNNING]
 _BEGUN: list[StateType] = [each for each in StateType if each != StateType.SCHEDULED]
 
 STOPPED = "Runner is shutting down."
@@ -54,6 +54,10 @@ def take_up_interrupted_runs(deployments: Iterable[UUID]) -> None:
             for run in lost:
                 # This frees its slot.
                 client.set_flow_run_state(run.id, Crashed(message=_KILLED), force=True)
+            for run in _runs(client, deployment, [StateType.CANCELLING]):
+                # A user does not want it any more.
+                client.set_flow_run_state(run.id, Cancelled(), force=True)
+                _end_tasks(client, run)
             interrupted = {run.id: run for run in lost}
             last = next(iter(_runs(client, deployment, _BEGUN, limit=1)), None)
             if last is not None and _was_cut_short(last):
@@ -116,13 +120,24 @@ def _overdue(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
 
 def _start_again(client: SyncPrefectClient, run: FlowRun, pause: timedelta = timedelta(0)) -> None:
     """Schedule a run that has ended once more, and end its tasks, which its process left."""
-    for task in _tasks(client, run.id):
-        client.set_task_run_state(task.id, Crashed(message="Its flow run ended."), force=True)
+    _end_tasks(client, run)
     if run.run_count < MOST_STARTS:
         again: State[Any] = AwaitingRetry(
             scheduled_time=datetime.now(UTC) + pause, message="It is taken up again."
         )
         client.set_flow_run_state(run.id, again)
+
+
+def _end_tasks(client: SyncPrefectClient, run: FlowRun) -> None:
+    """End the task runs of a flow run that has ended."""
+    tasks = client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])),
+        task_run_filter=TaskRunFilter(
+            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_UNFINISHED))
+        ),
+    )
+    for task in tasks:
+        client.set_task_run_state(task.id, Crashed(message="Its flow run ended."), force=True)
 
 
 def _was_cut_short(run: FlowRun) -> bool:
@@ -135,16 +150,6 @@ def _was_cut_short(run: FlowRun) -> bool:
 def _is_due(run: FlowRun) -> bool:
     due = run.next_scheduled_start_time
     return due is not None and due <= datetime.now(UTC)
-
-
-def _tasks(client: SyncPrefectClient, run: UUID) -> list[TaskRun]:
-    """Return the task runs of a flow run that have not ended."""
-    return client.read_task_runs(
-        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])),
-        task_run_filter=TaskRunFilter(
-            state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_UNFINISHED))
-        ),
-    )
 
 
 def _runs(

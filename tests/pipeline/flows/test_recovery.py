@@ -14,7 +14,7 @@ from prefect import task
 from prefect.client.orchestration import get_client
 from prefect.runner import Runner
 from prefect.schedules import Cron
-from prefect.states import Cancelled, Completed, Crashed, Pending, Running
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Pending, Running
 from pipeline.flows import flows, recovery
 from pipeline.flows.deployments import _deployment
 
@@ -50,6 +50,7 @@ CASES = {
     "found_after([Pending(), Running(), Crashed()])": AT_ONCE,
     "found_after([Pending(), Running(), stopped])": AT_ONCE,
     # By a user, who does not want it.
+    "found_after([Pending(), Running(), Cancelling()])": ["Cancelled", False, "Crashed", 0],
     "found_after([Pending(), Running(), Cancelled(message='by hand')])": [
         *("Cancelled", False, "Running", 0)
     ],

@@ -83,17 +83,19 @@ class Served:
 
 
 @pytest.fixture
-def served(start_digits, retrained, tmp_path):
+def in_full(torture):
+    if not torture:
+        pytest.skip("takes long; a part of `make torture`")
+
+
+@pytest.fixture
+def served(in_full, start_digits, retrained, tmp_path):
     return Served(start_digits, tmp_path)
 
 
 @pytest.mark.timeout(4 * 3600)
-def test_everything_is_killed_at_any_moment_and_the_next_start_takes_it_up(
-    served, torture, measured
-):
+def test_everything_is_killed_at_any_moment_and_the_next_start_takes_it_up(served, measured):
     """Each image is scored once, each retraining is one version, and no slot stays taken."""
-    if not torture:
-        pytest.skip("takes half an hour; a part of `make torture`")
     moments = random.Random(0)
     waited, cut = [], Counter()
     served.start()
