@@ -52,7 +52,7 @@ UNCHANGED = "Unchanged"
 
 
 class _Again(TypedDict):
-    """Options of all flows."""
+    """Options of a flow."""
 
     retries: int
     retry_delay_seconds: float
@@ -152,7 +152,12 @@ def _absolute(path: Path) -> Path:
     return path
 
 
-@flow(task_runner=configured_task_runner(), timeout_seconds=_LONGEST, **_again)
+# No retries: it would keep out the next looks meanwhile, which find the same files.
+@flow(
+    task_runner=configured_task_runner(),
+    timeout_seconds=_LONGEST,
+    on_crashed=[start_again_after_crash],
+)
 def score_inbox(
     inbox: Annotated[Path, AfterValidator(_absolute)],
     outbox: Annotated[Path, AfterValidator(_absolute)],
