@@ -5,7 +5,10 @@ import typer
 from pipeline.cli import running
 
 app = typer.Typer()
-automations = typer.Typer(help="Automations on the Prefect server of a work pool.")
+automations = typer.Typer(
+    help="Automations on the Prefect server of a work pool.",
+    epilog="Example: digits automations apply",
+)
 app.add_typer(automations, name="automations")
 
 
