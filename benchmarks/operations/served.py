@@ -37,7 +37,7 @@ _WAIT = 600
 
 
 class Served:
-    """A `digits serve` that looks into an inbox as often as it can."""
+    """A `digits serve` with an inbox."""
 
     def __init__(self, directory: Path) -> None:
         self.inbox, self.outbox = directory / "inbox", directory / "outbox"
@@ -47,11 +47,19 @@ class Served:
         self._api = f"http://127.0.0.1:{port}/api"
         support = Path(mnist_sample.__file__).parent
         paths = [str(support), str(support / "site"), os.environ.get("PYTHONPATH", "")]
-        command = [sys.executable, "-m", "pipeline", "serve", "--port", str(port), "--every", "1"]
+        # The looks are asked for, one after the other.
+        command = [sys.executable, "-m", "pipeline", "serve", "--port", str(port)]
+        command += ["--every", "86400"]
         command += ["--inbox", str(self.inbox), "--outbox", str(self.outbox), "--preset", "quick"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, stderr=log
+                command,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(paths),
+                    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+                },
+                stderr=log,
             )
         self._wait_for(lambda: self.ask("GET", "deployments/name/score-inbox/scheduled"))
 
@@ -63,27 +71,21 @@ class Served:
             return None
         return answer.json() if answer.ok else None
 
-    def ended(self) -> int:
-        """Return how many looks have ended, without those that another look kept out."""
+    def ended(self, flow: str) -> int:
+        """Return how many runs of a flow have ended well."""
         query = {
-            "flows": {"name": {"any_": ["score-inbox"]}},
-            "flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}},
-        }
-        return int(self.ask("POST", "flow_runs/count", query) or 0)
-
-    def retrain(self, seed: int) -> None:
-        """Ask for a retraining that no other run does."""
-        found = self.ask("GET", "deployments/name/retrain/scheduled")
-        parameters = {**found["parameters"], "seed": seed}
-        self.ask("POST", f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
-
-    def retrainings(self) -> int:
-        """Return how many retrainings have ended well."""
-        query = {
-            "flows": {"name": {"any_": ["retrain"]}},
+            "flows": {"name": {"any_": [flow]}},
             "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
         }
         return int(self.ask("POST", "flow_runs/count", query) or 0)
+
+    def run(self, flow: str, **parameters: Any) -> None:
+        """Run a flow to its end."""
+        before = self.ended(flow)
+        found = self.ask("GET", f"deployments/name/{flow}/scheduled")
+        query = {"parameters": {**found["parameters"], **parameters}}
+        self.ask("POST", f"deployments/{found['id']}/create_flow_run", query)
+        self._wait_for(lambda: self.ended(flow) > before)
 
     def drop(self, number: int) -> None:
         """Put an image into the inbox."""
@@ -125,34 +127,26 @@ class Served:
 
     def live(self, looks: int, retrainings: int) -> None:
         """Let so many looks and retrainings pass, and print the memory now and then."""
-        self.retrain(0)
-        self._wait_for(lambda: self.retrainings() == 1)
-        first = ended = self.ended()
+        # The look of the start finds no champion, and is over then.
+        self.run("retrain", seed=0)
+        self.run("score-inbox")
         before = self.database()
-        asked = dropped = told = 0
-        while ended - first < looks:
-            assert self.process.poll() is None, self.log.read_text()
-            done = ended - first
-            if asked < retrainings and done >= asked * looks / retrainings:
-                asked += 1
-                self.retrain(asked)
-            if dropped <= done // FINDS:
-                self.drop(dropped)
-                dropped += 1
-            if done >= told * looks / 10:
-                told += 1
-                serve, server = self.memory()
-                print(f"{done:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB", flush=True)
-            time.sleep(1)
-            ended = self.ended()
-        self._wait_for(lambda: self.retrainings() == retrainings + 1)
-        serve, server = self.memory()
-        print(f"{looks:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB")
-        grown = (self.database() - before) / (self.ended() - first)
+        for done in range(looks):
+            if done % max(1, looks // 10) == 0:
+                self._tell_memory(done)
+            if done * retrainings // looks != (done - 1) * retrainings // looks:
+                self.run("retrain", seed=done + 1)
+            if done % FINDS == 0:
+                self.drop(done)
+            self.run("score-inbox")
+        self._tell_memory(looks)
+        grown = (self.database() - before) / looks
         month = grown * KEPT_LOOKS / 1e6
         print(f"{grown / 1e3:.1f} kB of database a look, {month:,.0f} MB for a look a minute")
-        scored = {path.name for path in self.outbox.glob("2*/images/*.png")}
-        print(f"{len(scored):,} of {dropped:,} images scored or about to be")
+
+    def _tell_memory(self, looks: int) -> None:
+        serve, server = self.memory()
+        print(f"{looks:>7,} looks: serve {serve:.0f} MB, server {server:.0f} MB", flush=True)
 
 
 def main(looks: int, retrainings: int) -> None:
