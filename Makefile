@@ -93,7 +93,7 @@ bench-retraining: $(VENV)/dev
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.retraining.nights
 
 # A year of nights and looks by the jobs on a clock that is set, then 10,000 looks and seven
-# retrainings through `digits serve`. Takes half an hour and half a day.
+# retrainings through `digits serve`, which takes many hours.
 bench-year: .venv-bench/made
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.operations.year
 	PYTHONPATH=tests/support $(BENCH)/python -m benchmarks.operations.served

@@ -71,7 +71,7 @@ def scoring_markdown(scoring: Scoring, *, pictures: bool = True) -> str:
 
 
 def _scoring_pictures(scoring: Scoring) -> list[str]:
-    """Return the pictures of a scoring under their headings: 60 to 100 kB."""
+    """Return the pictures of a scoring under their headings."""
     counts = scoring.counts
     confidence = data_uri(confidence_picture(counts.histogram.tolist()))
     lines = ["", "## Confidence", _picture("Images by confidence", confidence)]
