@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from pipeline import files
 from pipeline.errors import InvalidParameterError, OutputError
