@@ -35,8 +35,8 @@ def opencv(directory: Path) -> Callable[[], None]:
 def digits(directory: Path, processes: str) -> Callable[[], None]:
     """Score as `digits score --direct` does, in one process or in several."""
     from pipeline import score
-    from pipeline.processes import worker_processes
     from pipeline.stages import run_stages_with
+    from pipeline.stages.processes import worker_processes
 
     def loop() -> None:
         with contextlib.ExitStack() as stack:

@@ -226,8 +226,8 @@ def _score_directly(
     from dataclasses import asdict
 
     from pipeline.jobs.scoring import score as job
-    from pipeline.processes import worker_processes
     from pipeline.stages import run_stages_with
+    from pipeline.stages.processes import worker_processes
 
     with worker_processes() as runner, run_stages_with(runner):
         return running.call(job, inputs, output, quiet=quiet, **asdict(options), **parameters)

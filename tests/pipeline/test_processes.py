@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import worker_calls
 
-from pipeline.processes import spawned_map, worker_processes
+from pipeline.stages.processes import spawned_map, worker_processes
 
 SUPPORT = Path(worker_calls.__file__).parent
 

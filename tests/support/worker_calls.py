@@ -146,7 +146,7 @@ def main(function, method, cores, calls):
     # By name, since spawned workers import the functions from there.
     import worker_calls
 
-    from pipeline import processes
+    from pipeline.stages import processes
 
     processes.available_cores = lambda: int(cores)
     name, *directory = function.split(":")

@@ -21,9 +21,9 @@ from pipeline.errors import DamagedDataError, InputError
 from pipeline.images.reading import NOT_OPENED
 from pipeline.inputs.labels import FILE_NAME
 from pipeline.inputs.selection import Labels
-from pipeline.processes import spawned_map
 from pipeline.progress import report
 from pipeline.stages import stage
+from pipeline.stages.processes import spawned_map
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from pipeline.inputs.globbing import EVERYTHING, Pattern, split_pattern, walk
 from pipeline.inputs.parquet_rows import ParquetRows
 from pipeline.inputs.source import path_text
 from pipeline.jobs.inbox import _complete_files
-from pipeline.processes import spawned_map
+from pipeline.stages.processes import spawned_map
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 
