@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import sent_images
 from drifting_images import drifted
 from numpy.typing import NDArray
 
 from pipeline.images.encoding import png
 from pipeline.review.rows import Rows
 from pipeline.review.scored_batch import ScoredBatch
+from pipeline.scoring import specimens
 
 REVIEWED = 0.05
 """The share of a batch that is reviewed."""
@@ -30,7 +30,7 @@ def write_scans(
     """
     directory.mkdir(parents=True)
     for number, image in enumerate(images):
-        sheet = sent_images.margin(drifted(image, share, rng), rng)
+        sheet = specimens.margin(drifted(image, share, rng), rng)
         (directory / f"{number:05}.png").write_bytes(png(sheet))
 
 

@@ -25,15 +25,13 @@ from pipeline.scoring import predictions
 from pipeline.scoring.answers import judge_of
 from pipeline.scoring.listing import RUN, SHARDS
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
+from pipeline.scoring.shadow import SHADOW
 
 NO_PREDICTION = -1
 """Instead of the prediction of a row that has none."""
 
 GONE = "no longer in its source"
 """Reason why there is no image."""
-
-# Directory of the output with the predictions that a shadow disagrees with.
-_SHADOW = "shadow"
 
 _COLUMNS = ["prediction", "confidence", "novelty"]
 
@@ -78,7 +76,7 @@ class ScoredBatch:
         seed = int(hashlib.sha256(run["fingerprint"].encode()).hexdigest()[:16], 16)
         self.draw = np.random.default_rng(seed).random(len(table))
         self.disagrees = np.zeros(len(table), bool)
-        for part in (directory / _SHADOW).glob("part-*.parquet"):
+        for part in (directory / SHADOW).glob("part-*.parquet"):
             paths = pq.read_table(part, columns=["path"])["path"].to_pylist()
             self.disagrees[list(self.rows_of(paths).values())] = True
 

@@ -124,7 +124,7 @@ def test_what_is_decided_goes_out_and_adds_nothing_when_it_comes_back(
 def test_what_is_no_export_is_refused(home, digits, tmp_path, content):
     (tmp_path / "export.json").write_text(content)
     ended = digits("reviews", "import", tmp_path / "export.json")
-    assert ended.status == 1
+    assert ended.status == 2
     assert "Expected tasks as Label Studio exports them" in ended.err
 
 

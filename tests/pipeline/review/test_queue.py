@@ -188,12 +188,12 @@ def test_a_batch_that_is_scored_again_keeps_its_decisions(
 
 @pytest.mark.parametrize("kind", ["parquet", "fields", "scans"])
 def test_every_kind_of_input_can_be_reviewed(kind, retrained, open_queue, tmp_path):
-    import sent_images
     from mnist_sample import SAMPLE
 
     from pipeline import ingest
     from pipeline.data import parquet
     from pipeline.images.encoding import png
+    from pipeline.scoring import specimens
 
     data = ingest()
     images = parquet.read(data.test.path, SAMPLE.test).images
@@ -206,9 +206,9 @@ def test_every_kind_of_input_can_be_reviewed(kind, retrained, open_queue, tmp_pa
         for number in range(2):
             if kind == "fields":
                 split = 0
-                pixels = sent_images.field(images[3 * number : 3 * number + 3], rng)
+                pixels = specimens.field(images[3 * number : 3 * number + 3], rng)
             else:
-                pixels = sent_images.tight_crop(images[number], rng)
+                pixels = specimens.tight_crop(images[number], rng)
             (inputs / f"{number}.png").write_bytes(png(pixels))
     score(inputs, tmp_path / "out", split=split)
     rows = rows_of(tmp_path / "out")
