@@ -17,8 +17,8 @@ from pipeline.metrics.significance import proportion_lower_bound
 # Minimum confidence of a confident prediction.
 _CONFIDENT = 0.9
 
-# Confidence level of the lower bound of a share.
-_CONFIDENCE_LEVEL = 0.99
+CONFIDENCE_LEVEL = 0.99
+"""Confidence level of the lower bound of a share."""
 
 
 def contradicted(
@@ -47,5 +47,5 @@ def contradicted(
     for digit in range(DIGITS):
         given = labels[is_confident & (digits == digit)]
         count = int(np.count_nonzero(given != digit))
-        shares.append(proportion_lower_bound(count, len(given), confidence=_CONFIDENCE_LEVEL))
+        shares.append(proportion_lower_bound(count, len(given), confidence=CONFIDENCE_LEVEL))
     return tuple(shares)

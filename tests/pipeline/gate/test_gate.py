@@ -10,7 +10,7 @@ from nn import NeuralNetwork
 from pipeline.data.splits import training_and_validation
 from pipeline.errors import SettingsError
 from pipeline.gate import judging
-from pipeline.gate.judging import judge
+from pipeline.gate.judging import judge, share_of_lost
 from pipeline.gate.panels import Panel, PanelEvaluation, PanelResult
 from pipeline.jobs.ingestion import ingest
 from pipeline.metrics.evaluation import evaluate
@@ -132,8 +132,15 @@ def test_digits_that_the_novelty_score_would_lose_are_counted(data, trained, tmp
         path = tmp_path / "candidate.safetensors"
         path.write_bytes(network.to_bytes())
         check = _check(_judged(data, path, LENIENT), "lost_digits")
-        assert (check.figure, check.threshold) == (lost, LENIENT.max_lost_digits)
+        assert check.figure == pytest.approx(lost, abs=0.15)
+        assert check.threshold == LENIENT.max_lost_digits
         assert check.passed == (lost == 0)
+
+
+def test_a_few_lost_digits_prove_nothing():
+    """Three of 43 reviewed images are no reason to refuse a candidate; 300 of 4,300 are one."""
+    assert share_of_lost(3, 43) < Thresholds().max_lost_digits < share_of_lost(300, 4300)
+    assert share_of_lost(0, 43) == 0
 
 
 def test_confused_labels_of_a_digit_show_in_its_calibration_error():
