@@ -11,13 +11,14 @@ from pipeline.images.reading import INK, NORMALIZE, Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
-from pipeline.scoring.shadow import ShadowScoring
 from pipeline.summaries import Summarized
 from registry import ModelVersion
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
+
+    from pipeline.scoring.shadow import ShadowScoring
 
 DATA_SET = "predictions"
 """Directory of the Parquet data set in the output."""
@@ -90,7 +91,7 @@ class Scoring(Summarized):
     """Wall time of this run."""
     tables: tuple[Path, ...] = ()
     """The predictions in other formats than Parquet."""
-    shadow: ShadowScoring | None = None
+    shadow: "ShadowScoring | None" = None
     """What another version said about the same images; None if none was asked."""
 
     @property

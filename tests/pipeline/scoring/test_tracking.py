@@ -2,11 +2,11 @@
 
 import threading
 
-import numpy as np
 import pytest
 
 from pipeline.images.reading import Reader
-from pipeline.inputs.source import batch_of
+from pipeline.inputs.labels import UNKNOWN
+from pipeline.inputs.source import Row, batch_of
 from pipeline.progress import counted, counting_to, reporting_to
 from pipeline.scoring import tracking
 from pipeline.scoring.tracking import ScoringProgress, track_shard
@@ -51,7 +51,7 @@ def test_a_shard_says_how_far_it_is(tmp_path):
 def test_the_images_of_a_batch_are_counted_one_by_one(tmp_path):
     counts = []
     with counting_to(counts.append):
-        batch_of(list("abc"), ["blank"] * 3, np.zeros(3, np.int8), Reader())
+        batch_of((Row(path, UNKNOWN, "blank") for path in "abc"), 3, Reader())
     assert counts == [1, 1, 1]
 
 
