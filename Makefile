@@ -106,6 +106,10 @@ bench-review: $(VENV)/dev
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.review.speed
 	PYTHONPATH=tests/support $(BIN)/python -m benchmarks.review.month
 
+# The pages and the static site of 10,000 versions and 1,000 batches. Takes a minute.
+bench-web: $(VENV)/dev
+	$(BIN)/python -m benchmarks.web.scale
+
 # The locks list all transitive dependencies, so pip resolves nothing.
 $(VENV)/run $(VENV)/dev: $(VENV)/%: requirements/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("digits needs Python 3.11 or later; set PYTHON=...")'

@@ -50,7 +50,7 @@ def test_the_list_has_every_version_and_every_refusal(pages, more_versions):
     text = _text(pages.get("/versions"))
     for number in (1, 2, 3):
         assert f"mnist/{number}" in text
-    assert "validation_accuracy 0.5000 < 0.9700" in text
+    assert "validation accuracy 0.5000, below 0.9700" in text
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_protected_alias_is_proposed_and_approved_by_somebody_else(
     alone = pages.post("/versions/mnist/2/approve", data={"csrf": csrf})
     assert alone.status_code == 409
     pages.app.state.site.close()
-    monkeypatch.setattr("pipeline.models._actor", lambda: "bob@elsewhere")
+    monkeypatch.setattr("pipeline.models.registries._actor", lambda: "bob@elsewhere")
     assert pages.post("/versions/mnist/2/approve", data={"csrf": csrf}).is_redirect
     with open_registry() as registry:
         assert registry.get("mnist@champion").number == 2
@@ -301,8 +301,8 @@ def test_ticks_are_round_and_within_the_scale():
     assert texts == {
         0.1: "04:30",
         1: "06:00",
-        10: "2026-11-04",
-        100: "2026-11-09",
+        10: "2026-11-05",
+        100: "2026-12",
         1_000: "2027-01",
         10_000: "2030",
     }
