@@ -26,7 +26,7 @@ def may_pass(error: Exception) -> bool:
     """Return whether the cause of a failure may pass by itself."""
     if isinstance(error, NoMirrorLeftError):
         return error.transient
-    # Such as a full disk, a file server or a database that is away, or too little memory.
+    # Such as a file server or a database that is away, or too little memory.
     if isinstance(error, OSError):
         return not isinstance(error, _LASTING)
     return isinstance(error, UnavailableError | WorkerError)

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from mnist_sample import SAMPLE
+from small_disk import fill, small_disk
 
 from pipeline import score
 from pipeline.data.preparation import download
@@ -17,23 +17,9 @@ from pipeline.images.encoding import png
 
 @pytest.fixture
 def disk(tmp_path):
-    """A small disk with a file that fills it; the tests remove the file."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    mount = shutil.which("mount")
-    if mount is None:
-        pytest.skip("mount is not installed")
-    command = [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a small disk may not be mounted here: {mounted.stderr.strip()}")
-    yield directory
-    subprocess.run(["umount", "--lazy", directory], check=True)
-
-
-def _fill(disk, free):
-    status = os.statvfs(disk)
-    (disk / "filler").write_bytes(bytes((status.f_bavail - free) * status.f_bsize))
+    """A small disk; the tests fill it with a file, and remove the file."""
+    with small_disk(tmp_path / "disk", "1m") as directory:
+        yield directory
 
 
 def _place_named(act):
@@ -60,7 +46,7 @@ def test_a_scoring_names_the_place_and_goes_on(version, images, disk, digits, mo
     monkeypatch.setattr("pipeline.scoring.listing._SHARD_SIZE", 10)
     outcomes = []
     for free in range(0, 40, 3):
-        _fill(disk, free)
+        fill(disk / "filler", free)
         outcomes.append(_place_named(lambda: score(images, disk / "out")))
         (disk / "filler").unlink()
     full = [place for place in outcomes if place is not None]
@@ -68,7 +54,7 @@ def test_a_scoring_names_the_place_and_goes_on(version, images, disk, digits, mo
     assert all(place.is_relative_to(disk / "out") for place in full)
     assert score(images, disk / "out").counts.files == 60
     shutil.rmtree(disk / "out")
-    _fill(disk, 1)
+    fill(disk / "filler", 1)
     ended = digits("score", images, "--output", disk / "out", "--direct")
     assert ended.status == 1
     assert ended.err.count("no space is left on the disk") == 1
@@ -89,14 +75,14 @@ def test_a_flow_needs_space_for_its_server_before_it_starts_one(version, images,
 
 def test_an_ingestion_does_not_blame_the_network(sources, disk):
     for free in (0, 1, 3):
-        _fill(disk, free)
+        fill(disk / "filler", free)
         with pytest.raises(DiskFullError, match=f"{disk}/data"):
             download(disk / "data", os.environ["DIGITS_MIRRORS"].split(","), SAMPLE)
         (disk / "filler").unlink()
 
 
 def test_space_is_tried_and_given_back(disk):
-    _fill(disk, 10)
+    fill(disk / "filler", 10)
     require_space(disk, 4 * 4096)
     require_space(disk / "new", 4 * 4096)
     with pytest.raises(DiskFullError):

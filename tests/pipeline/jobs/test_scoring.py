@@ -551,7 +551,7 @@ def test_another_version_or_another_way_is_scored_anew(champion, directory, tmp_
 def test_a_full_disk_leaves_whole_shards(champion, directory, tmp_path, small_shards, monkeypatch):
     with monkeypatch.context() as full:
         full.setattr("pipeline.scoring.predictions.pq.write_table", _no_space)
-        with pytest.raises(DiskFullError, match="no space is left"):
+        with pytest.raises(DiskFullError, match=f"{tmp_path}/out/predictions: no space is left"):
             score(directory, tmp_path / "out")
     assert list((tmp_path / "out" / "predictions").iterdir()) == []
     score(directory, tmp_path / "out")

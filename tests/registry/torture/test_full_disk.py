@@ -1,14 +1,12 @@
 """A full disk, at every page that is written."""
 
-import os
 import shutil
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from registry_actions import ACTIONS, check_after, prepare
 from registry_processes import Place
+from small_disk import fill, small_disk
 
 from registry import UnavailableError
 
@@ -21,33 +19,15 @@ _ENOUGH = 5
 @pytest.fixture
 def disk(tmp_path):
     """A small disk."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    mount = shutil.which("mount")
-    if mount is None:
-        pytest.skip("mount is not installed")
-    command = [mount, "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", directory]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a small disk may not be mounted here: {mounted.stderr.strip()}")
-    yield directory
-    if subprocess.run(["umount", directory], check=False).returncode:
-        subprocess.run(["umount", "--lazy", directory], check=True)
-        pytest.fail("a registry that was closed, or never opened, keeps files open")
-
-
-def _fill(filler: Path, free: int) -> None:
-    """Fill the disk except for a number of pages."""
-    status = os.statvfs(filler.parent)
-    with filler.open("wb") as output:
-        output.write(bytes(max(0, status.f_bavail - free) * status.f_bsize))
+    with small_disk(tmp_path / "disk", _SIZE) as directory:
+        yield directory
 
 
 def _try(action, place, filler, free, *, opened):
     """Do an action with a number of free pages; return its result or the message of its error."""
     registry = place.open() if opened else None
     try:
-        _fill(filler, free)
+        fill(filler, free)
         with registry or place.open() as registry:
             return action.act(registry), None
     except UnavailableError as error:
