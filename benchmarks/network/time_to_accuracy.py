@@ -90,7 +90,8 @@ def main() -> None:
         for racer, seconds in times.items():
             name = f"{100 * accuracy:.1f} %: {racer}"
             if seconds is None:
-                table.missing(name, "not reached")
+                highest = max(reached for _, reached in found[racer])
+                table.missing(name, f"not reached; the highest was {100 * highest:.2f} %")
                 continue
             table.row(name, [seconds], digits=1)
             ours = times[_OURS]
