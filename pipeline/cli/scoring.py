@@ -123,39 +123,36 @@ def score(
     image got a prediction.
     """
     if explain:
-        if len(inputs) > 1:
-            raise typer.BadParameter(f"--explain: expected one file, got {len(inputs)}.")
-        _explain(Path(inputs[0]), output, ink)
+        _explain(inputs, output, ink)
         return
 
     from pipeline.scoring.outcome import Options
 
     options = Options(normalize, ink, split, reject, probabilities)
-    selection: dict[str, Any] = {
-        "include": tuple(include or ()),
-        "exclude": tuple(exclude or ()),
-        "labels": labels,
-    }
+    patterns = {"include": tuple(include or ()), "exclude": tuple(exclude or ())}
+    common = {"model": model, "force": force, "labels": labels, **patterns}
     if dry_run:
-        from pipeline.cli.plans import show_plan
-        from pipeline.jobs.planning import plan_scoring
-
-        plan = plan_scoring(
-            *(inputs, output), model=model, options=options, force=force, **selection
-        )
-        show_plan(plan, json=json)
+        _show_plan(inputs, output, options, common, json=json)
         return
     parameters = {
-        "model": model,
+        **common,
         "min_confidence": min_confidence,
         "formats": formats or [],
-        "force": force,
         "shadow": shadow,
-        **selection,
     }
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)
     _conclude(scoring, json=json, quiet=quiet)
+
+
+def _show_plan(
+    inputs: list[str], output: Path, options: "Options", common: dict[str, Any], *, json: bool
+) -> None:
+    """Print what would be scored."""
+    from pipeline.cli.plans import show_plan
+    from pipeline.jobs.planning import plan_scoring
+
+    show_plan(plan_scoring(inputs, output, options=options, **common), json=json)
 
 
 def _conclude(scoring: "Scoring", *, json: bool, quiet: bool) -> None:
@@ -242,6 +239,7 @@ def _score_as_flow(
     quiet: bool,
 ) -> "Scoring":
     from pipeline.flows.environment import require_task_runner
+    from pipeline.inputs.selection import Selection
     from pipeline.jobs.scoring import check
     from pipeline.settings import load_settings
 
@@ -249,14 +247,19 @@ def _score_as_flow(
     # which Prefect would record.
     settings = load_settings()
     require_task_runner(settings)
-    check(inputs, output, settings=settings, **parameters)
+    checked = dict(parameters)
+    selection = Selection(*(checked.pop(name) for name in ("include", "exclude", "labels")))
+    check(inputs, output, selection, settings=settings, **checked)
     scoring: Scoring = running.run_flow(
         "score", inputs, output.absolute(), options=options, quiet=quiet, **parameters
     )
     return scoring
 
 
-def _explain(file: Path, output: Path, ink: PolarityName) -> None:
+def _explain(inputs: list[str], output: Path, ink: PolarityName) -> None:
+    if len(inputs) > 1:
+        raise typer.BadParameter(f"--explain: expected one file, got {len(inputs)}.")
+    file = Path(inputs[0])
     from pipeline.errors import InputError
     from pipeline.files import atomic_write
     from pipeline.images.decoding import UnreadableImageError

@@ -85,12 +85,8 @@ def serve(
     if labelled is not None and labelled != REVIEWS and "://" not in labelled:
         # A run of a deployment has its own working directory.
         labelled = str(Path(labelled).absolute())
-    parameters = {
-        "preset": preset,
-        "min_accuracy": min_accuracy,
-        "seed": seed,
-        "labelled": labelled,
-    }
+    training = {"min_accuracy": min_accuracy, "seed": seed, "labelled": labelled}
+    parameters = {"preset": preset, **training}
     boxes: dict[str, Any] | None = None
     if inbox and outbox:
         from pipeline.jobs.inbox import prepare_boxes

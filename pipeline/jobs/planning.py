@@ -108,20 +108,17 @@ def plan_scoring(
     """
     settings = settings or load_settings()
     output = Path(output)
-    include, exclude = tuple(include), tuple(exclude)
+    selection = Selection(tuple(include), tuple(exclude), labels)
     addresses, version = scoring.check(
         inputs,
         output,
+        selection,
         model=model,
         min_confidence=None,
         formats=(),
         force=force,
-        include=include,
-        exclude=exclude,
-        labels=labels,
         settings=settings,
     )
-    selection = Selection(include, exclude, labels)
     with tempfile.TemporaryDirectory() as directory:
         listing = count_images(addresses, Path(directory), selection)
     done = scored_before(output, addresses, version, options or Options(), listing)

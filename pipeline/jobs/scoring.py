@@ -127,18 +127,15 @@ def score(
     options = Options(normalize, ink, split, reject, probabilities)
     formats = (formats,) if isinstance(formats, str) else tuple(formats)
     output = Path(output)
-    include, exclude = tuple(include), tuple(exclude)
-    selection = Selection(include, exclude, labels)
+    selection = Selection(tuple(include), tuple(exclude), labels)
     addresses, version = check(
         inputs,
         output,
+        selection,
         model=model,
         min_confidence=min_confidence,
         formats=formats,
         force=force,
-        include=include,
-        exclude=exclude,
-        labels=labels,
         settings=settings,
     )
     other = _other_version(settings, shadow, version)
@@ -180,14 +177,12 @@ def _score_shards(
 def check(
     inputs: str | PathLike[str] | Iterable[str | PathLike[str]],
     output: Path,
+    selection: Selection,
     *,
     model: str | int | ModelVersion,
     min_confidence: float | None,
     formats: Sequence[str],
     force: bool,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    labels: Labels,
     settings: Settings,
     shadow: str | int | ModelVersion | None = None,
 ) -> tuple[tuple[str, ...], ModelVersion]:
@@ -209,7 +204,7 @@ def check(
     version = resolve(settings, model)
     if shadow is not None:
         resolve_shadow(settings, shadow)
-    finding.check_inputs(addresses, output, Selection(include, exclude, labels))
+    finding.check_inputs(addresses, output, selection)
     require_own(output, force=force)
     load_network(settings.blobs_url, version.sha256)
     return addresses, version
