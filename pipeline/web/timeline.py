@@ -107,17 +107,7 @@ def _draw(
         metric=metric,
         versions=_dots(figures, x, y),
         champion=_steps(moves, by_number, x, y, now),
-        moves=[
-            Mark(
-                x(event.at.timestamp()),
-                y(by_number[event.number]),
-                f"{event.name}/{event.number} since {moment(event.at)}: "
-                f"{show(by_number[event.number])}",
-                event.number,
-            )
-            for event in moves[-_MAX_MARKS:]
-            if event.number in by_number
-        ],
+        moves=_move_marks(moves[-_MAX_MARKS:], by_number, x, y, show),
         refusals=[
             Mark(
                 x(event.at.timestamp()),
@@ -130,6 +120,26 @@ def _draw(
         values=value_ticks(y, 5, percent=is_fraction),
         summary=_summary(metric, figures, moves, by_number, show, len(refusals)),
     )
+
+
+def _move_marks(
+    moves: Sequence[Event],
+    values: dict[int, float],
+    x: Scale,
+    y: Scale,
+    show: Callable[[float], str],
+) -> list[Mark]:
+    """Return a mark for each move of the champion to a version that has the metric."""
+    return [
+        Mark(
+            x(event.at.timestamp()),
+            y(values[event.number]),
+            f"{event.name}/{event.number} since {moment(event.at)}: {show(values[event.number])}",
+            event.number,
+        )
+        for event in moves
+        if event.number in values
+    ]
 
 
 def _dots(figures: Sequence[MetricValue], x: Scale, y: Scale) -> str:

@@ -19,6 +19,7 @@ from registry import (
     ModelVersion,
     NoRegistryError,
     NotFoundError,
+    Registry,
 )
 
 METRIC = "validation_accuracy"
@@ -111,28 +112,11 @@ def read_listing(site: Site, query: Mapping[str, str], *, limit: int = _PAGE) ->
         )
     except FilterError as error:
         problem = str(error)
-    metrics: Sequence[str] = ()
-    timeline = None
-    refused: Sequence[Event] = ()
-    metric = query.get("metric") or METRIC
-    if name in names:
-        newest = registry.versions(name, limit=1)
-        metrics = sorted(newest[0].metrics) if newest else ()
-        if metric not in metrics and "metric" not in query and metrics:
-            metric = metrics[0]
-        now = datetime.now(UTC)
-        # Nothing but an event changes these; the chart ends at the present hour.
-        head = registry.history(name, limit=1)[0].hash
-        refused = site.remember(
-            ("refused", name), head, lambda: registry.history(name, kind="refused", limit=1_000)
-        )
-        timeline = site.remember(
-            ("timeline", name, metric),
-            (head, f"{now:%Y-%m-%d %H}"),
-            lambda: read_timeline(registry, name, metric, refused, now),
-        )
-    elif "model" in query:
+    if name not in names and "model" in query:
         raise NotFoundError(f"model {name}")
+    metrics = _metrics(registry, name)
+    metric = query.get("metric") or (METRIC if METRIC in metrics else next(iter(metrics), METRIC))
+    refused, timeline = _over_time(site, name, metric) if name in names else ((), None)
     return Listing(
         name=name,
         names=names,
@@ -146,6 +130,29 @@ def read_listing(site: Site, query: Mapping[str, str], *, limit: int = _PAGE) ->
         refusals=[Refusal(event, event_reason(event)) for event in refused[:_MAX_REFUSALS]],
         timeline=timeline,
     )
+
+
+def _metrics(registry: Registry, name: str) -> list[str]:
+    """Return the names of the metrics that the newest version of a model has."""
+    newest = registry.versions(name, limit=1)
+    return sorted(newest[0].metrics) if newest else []
+
+
+def _over_time(site: Site, name: str, metric: str) -> tuple[Sequence[Event], Timeline | None]:
+    """Return the refused candidates of a model, newest first, and its chart."""
+    registry = site.registry
+    now = datetime.now(UTC)
+    # Nothing but an event changes these; the chart ends at the present hour.
+    head = registry.history(name, limit=1)[0].hash
+    refused = site.remember(
+        ("refused", name), head, lambda: registry.history(name, kind="refused", limit=1_000)
+    )
+    timeline = site.remember(
+        ("timeline", name, metric),
+        (head, f"{now:%Y-%m-%d %H}"),
+        lambda: read_timeline(registry, name, metric, refused, now),
+    )
+    return refused, timeline
 
 
 routes = [Route("/versions", list_page)]
