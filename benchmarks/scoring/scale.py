@@ -64,9 +64,23 @@ def prepare(directory: Path, count: int) -> tuple[Path, Path]:
 
 
 class Run:
-    """A scoring in processes of its own, whose memory is looked at."""
+    """A scoring in processes of its own, whose memory is looked at.
 
-    def __init__(self, arguments: Sequence[object], variables: dict[str, str]) -> None:
+    Parameters
+    ----------
+    arguments : sequence of object
+    variables : dict of str to str
+    cluster : sequence of Popen
+        Processes that work for it.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[object],
+        variables: dict[str, str],
+        cluster: Sequence[subprocess.Popen[bytes]] = (),
+    ) -> None:
+        self._cluster = cluster
         self.peaks: list[int] = []
         self.seconds = 0.0
         self._started = time.perf_counter()
@@ -106,6 +120,7 @@ class Run:
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(self._process.pid)
                 family = [process, *process.children(recursive=True)]
+                family += [psutil.Process(each.pid) for each in self._cluster]
                 self.peaks.append(sum(each.memory_info().rss for each in family))
             time.sleep(_INTERVAL)
 
@@ -141,7 +156,7 @@ def on_dask(files: Path, output: Path, home: Path, *, killed_at: int | None) -> 
     with prefect_server(free_port(), log) as api:
         if killed_at is not None:
             with cluster(api, home) as (address, processes):
-                run = Run(arguments, _variables(home, api, address))
+                run = Run(arguments, _variables(home, api, address), processes)
                 run.until_scored(output / "predictions", killed_at)
                 processes[1].send_signal(signal.SIGKILL)
                 run.until_scored(output / "predictions", 2 * killed_at)
@@ -149,8 +164,8 @@ def on_dask(files: Path, output: Path, home: Path, *, killed_at: int | None) -> 
                 processes[0].send_signal(signal.SIGKILL)
                 processes[2].send_signal(signal.SIGKILL)
                 run.kill()
-        with cluster(api, home) as (address, _):
-            run = Run(arguments, _variables(home, api, address))
+        with cluster(api, home) as (address, processes):
+            run = Run(arguments, _variables(home, api, address), processes)
             run.end()
     return run
 

@@ -54,8 +54,8 @@ _PREDICTION_COLUMNS = frozenset(("path", "prediction", "confidence", "error", "m
 _IMAGE = "image"
 _LABEL = "label"
 
-# Bytes of rows that are read at a time, if the images are large files.
-_MAX_BATCH_BYTES = 64_000_000
+# Bytes of rows that are read at a time, if the images are large files; two batches are in memory.
+_MAX_BATCH_BYTES = 32_000_000
 
 _EXPECTED = (
     "expected a column `image`, or a single column, of uint8 pixels (a tensor of two dimensions, "

@@ -830,7 +830,7 @@ def test_the_command_takes_many_inputs(digits, here):
     run = json.loads((here / "out" / "run.json").read_text())
     assert run["inputs"] == [f"{here}/a", f"{here}/b.parquet", f"{here}/a/*.png"]
     ended = digits("score", "a", "c", "--output", "out", "--direct")
-    assert ended.status == 1
+    assert ended.status == 2
     assert "Error: c: expected image files" in ended.err
     assert len(_rows(here / "out")) == 11
     ended = digits("score", "a/1.png", "a/1.png", "--explain", "--output", "out")

@@ -3,10 +3,10 @@
 import threading
 
 import pytest
+from PIL import Image
 
 from pipeline.images.reading import Reader
-from pipeline.inputs.labels import UNKNOWN
-from pipeline.inputs.source import Row, batch_of
+from pipeline.inputs.image_files import ImageFiles
 from pipeline.progress import counted, counting_to, reporting_to
 from pipeline.scoring import tracking
 from pipeline.scoring.tracking import ScoringProgress, track_shard
@@ -48,11 +48,18 @@ def test_a_shard_says_how_far_it_is(tmp_path):
     assert reports[-1][3].endswith(" a second")
 
 
-def test_the_images_of_a_batch_are_counted_one_by_one(tmp_path):
+def test_the_files_of_a_batch_are_counted_one_by_one(tmp_path):
+    """Those with several pages too."""
+    first, *others = [Image.new("L", (28, 28)) for _ in range(3)]
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    for name in "bc":
+        (tmp_path / name).write_text("no image")
     counts = []
     with counting_to(counts.append):
-        batch_of((Row(path, UNKNOWN, "blank") for path in "abc"), 3, Reader())
+        files = ImageFiles("", str(tmp_path), "", confined=True)
+        (batch,) = files.batches(["a.tif", "b", "c"], 10, Reader())
     assert counts == [1, 1, 1]
+    assert (len(batch.paths), batch.images_read) == (5, 3)
 
 
 def test_progress_is_reported_while_a_shard_is_scored(tmp_path):
