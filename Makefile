@@ -8,7 +8,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test test-busy torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-review bench-year clean
+.PHONY: run test test-long test-busy torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-review bench-year clean
 
 # The main job: retrain, then score a directory of images.
 run: $(VENV)/run
@@ -22,6 +22,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
+
+# The tests that take longest: the main job on all of MNIST, servers and clusters that are lost.
+test-long: $(VENV)/dev
+	$(BIN)/python -m pytest --long
 
 # The tests beside six busy processes. Each of them ends when this shell ends, however it ends.
 BUSY := import os; parent = os.getppid(); any(os.getppid() != parent for _ in iter(int, 1))

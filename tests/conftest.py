@@ -28,11 +28,23 @@ _PREFECT = "tests/pipeline/flows/"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make torture` ask for all of it."""
     parser.addoption("--torture", action="store_true", help="the torture, in full")
+    parser.addoption("--long", action="store_true", help="the long tests, and no others")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests of Prefect: they take longest, and wait much."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the tests of Prefect: they take longest, and wait much.
+
+    The long tests are left to `make test-long`, unless a test is named or the torture is wanted.
+    """
     items.sort(key=lambda item: _group_of(item.nodeid) == _PREFECT, reverse=True)
+    names_a_test = any("::" in argument for argument in config.args)
+    if config.getoption("--torture") or names_a_test:
+        return
+    wants_long = config.getoption("--long")
+    chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wants_long]
+    left_out = [item for item in items if (item.get_closest_marker("long") is None) == wants_long]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = chosen
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -7,8 +7,10 @@ finished stage, and produces the same bytes.
 """
 
 import logging
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 from pipeline.data.labelled import MIN_USED, Collection, collect
@@ -33,16 +35,24 @@ from pipeline.training.unfinished import begin_run, only_retraining, remove_aban
 
 _log = logging.getLogger(__name__)
 
+_PRESET = "standard"
+
 
 def _recorded_outcome(outcome: Retraining) -> tuple[str, str]:
     name = "completed" if isinstance(outcome, Registered) else outcome.outcome
     return name, outcome.message
 
 
-@recorded("retrain", _recorded_outcome, create=True)
+def _check(settings: Settings, given: Mapping[str, Any]) -> None:
+    check_parameters(
+        settings, given.get("preset", _PRESET), given.get("seed", 0), given.get("min_accuracy")
+    )
+
+
+@recorded("retrain", _recorded_outcome, create=True, check=_check)
 def retrain(
     *,
-    preset: str = "standard",
+    preset: str = _PRESET,
     min_accuracy: float | None = None,
     seed: int = 0,
     labelled: str | PathLike[str] | None = None,

@@ -9,10 +9,10 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pipeline.errors import BusyError
 from pipeline.models import open_registry
@@ -44,7 +44,11 @@ def running_as(run_id: str | None) -> Iterator[None]:
 
 
 def recorded(
-    job: str, outcome_of: Callable[[_T], tuple[str, str]], *, create: bool = False
+    job: str,
+    outcome_of: Callable[[_T], tuple[str, str]],
+    *,
+    create: bool = False,
+    check: Callable[[Settings, Mapping[str, Any]], object] | None = None,
 ) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
     """Record the runs of a job, and deliver messages after each.
 
@@ -56,6 +60,9 @@ def recorded(
         Returns the outcome of a run and a line about it, from what the job returned.
     create : bool, optional
         Create the registry if there is none; by default such a run is not recorded.
+    check : callable, optional
+        Called with the settings and the keyword arguments before anything is recorded. A call that
+        it refuses is no run.
     """
 
     def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -65,6 +72,8 @@ def recorded(
                 return function(*args, **kwargs)
             given = kwargs.get("settings")
             settings = given if isinstance(given, Settings) else load_settings()
+            if check is not None:
+                check(settings, kwargs)
             token = _is_inside.set(True)
             begun = _begin(settings, job, create=create)
             try:

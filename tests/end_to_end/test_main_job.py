@@ -49,6 +49,7 @@ def _champion(environment):
     return json.loads(_digits(environment, "show", "@champion", "--json").stdout)
 
 
+@pytest.mark.long
 def test_from_nothing_to_a_champion_that_scores_a_directory(environment, tmp_path):
     retrained = _digits(environment, "retrain", "--preset", "quick")
     assert retrained.returncode == 0, retrained.stderr

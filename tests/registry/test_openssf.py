@@ -14,7 +14,10 @@ pytest.importorskip("model_signing", reason="the extra signing is not installed"
 
 _MODEL_SIGNING = Path(sys.executable).with_name("model_signing")
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
+    pytest.mark.skipif(not _MODEL_SIGNING.exists(), reason="the extra signing is not installed"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ def automations(server, home):
     return ours
 
 
+@pytest.mark.long
 def test_they_are_created_once_and_know_our_final_states(automations):
     """A refusal counts as an end."""
     assert set(automations) == {DEAD_RUNS, LOST_MACHINES}

@@ -50,6 +50,7 @@ def _is_healthy(port):
         return False
 
 
+@pytest.mark.long
 def test_a_server_is_started_again_if_it_ends_and_ends_with_its_owner(owner):
     """Both are killed; the server says so in one line, and its log is kept."""
     process, port, log = owner

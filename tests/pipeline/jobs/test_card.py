@@ -4,6 +4,15 @@ import pytest
 import yaml
 
 from pipeline import open_registry
+from pipeline.scoring.specimens import tight_crop
+
+pytestmark = pytest.mark.usefixtures("one_kind")
+
+
+@pytest.fixture
+def one_kind(monkeypatch):
+    """One kind of images, which is enough to see its row."""
+    monkeypatch.setattr("pipeline.jobs.card.KINDS", {"tight_crop": tight_crop})
 
 
 def test_a_card_says_what_was_measured_and_registered(digits, retrained, tmp_path):

@@ -30,6 +30,7 @@ def own(sources, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.long
 def test_every_night_ends_by_itself_and_history_says_why(own, digits, tmp_path):
     def night():
         ended = digits(

@@ -280,7 +280,7 @@ def test_labels_that_are_of_no_use_stop_a_retraining(retrained, digits, tmp_path
     for number in range(used, given):
         (own / str(number % 10) / f"{number}.png").write_bytes(b"no image")
     ended = digits(*COMMAND, "--labelled", own)
-    assert ended.status == 1
+    assert ended.status == 2
     assert f"Error: {own}: expected at least 10 labelled images" in ended.err
     assert f"got {used} of {given}" in ended.err
     assert used == given or f"(left out: {given - used} not an image)" in ended.err
@@ -298,7 +298,7 @@ def test_labels_that_name_no_file_count_as_left_out(retrained, digits, tmp_path)
     table = "".join(f"{name},{number % 10}\n" for number, name in enumerate(names))
     (own / "labels.csv").write_text("path,label\n" + table)
     ended = digits(*COMMAND, "--labelled", own)
-    assert ended.status == 1
+    assert ended.status == 2
     assert "got 12 of 30 (left out: 18 cannot be opened)" in ended.err
 
 
@@ -313,7 +313,7 @@ def test_the_terminal_says_every_time_what_own_images_were_used(retrained, digit
     for ended in (first, again):
         assert ended.status == 0
         line = next(line for line in ended.out.splitlines() if "own images" in line)
-        assert "held out, 1 duplicate files; left out: 1 not an image" in line
+        assert "held out, 1 duplicate file; left out: 1 not an image" in line
 
 
 @pytest.mark.parametrize("when_busy", ["wait", "leave"])

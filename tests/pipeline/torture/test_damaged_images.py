@@ -66,6 +66,8 @@ def test_every_damaged_file_has_a_row(tmp_path, torture):
             path.write_bytes(damaged_images.damaged(kind, number))
     done = score(directory, tmp_path / "out")
     rows = pq.read_table(done.path).to_pylist()
-    assert [row["path"] for row in rows] == sorted(path.name for path in directory.iterdir())
+    # An image file that is damaged may still have several pages.
+    files = [row["path"].partition("#")[0] for row in rows]
+    assert list(dict.fromkeys(files)) == sorted(path.name for path in directory.iterdir())
     assert {row["error"] for row in rows} <= {None, *damaged_images.REASONS}
     assert all((row["error"] is None) != (row["prediction"] is None) for row in rows)

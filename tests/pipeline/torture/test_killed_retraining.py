@@ -39,6 +39,7 @@ def case(request, tmp_path, home, digits_apart, brief):
     return (*COMMAND, "--labelled", str(tmp_path / "own")), before
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_and_run_again(
     case, home, start_digits, digits_apart, brief, torture, measured, request
 ):

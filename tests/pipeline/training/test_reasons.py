@@ -3,9 +3,11 @@
 import hashlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data.labelled import storage
+from pipeline.data.labelled import packs, storage
 from pipeline.training.reasons import what_changed
 from registry import Registry, RunRecord
 
@@ -21,13 +23,29 @@ def registered(tmp_path):
 def stored(tmp_path):
     """Store images, given as a number and its label; return their digest."""
 
+    kept = set()
+    directory = packs.directory_of(tmp_path)
+
     def store(*images):
         rows = []
         for number, label in images:
             pixels = np.full(784, number, np.uint8).tobytes()
-            sha256 = hashlib.sha256(pixels).hexdigest()
-            rows.append(storage.LabelledRow(sha256, pixels, label, f"{number}.png"))
-        return storage.write(tmp_path, sorted(rows, key=lambda row: row.sha256)).sha256
+            rows.append((hashlib.sha256(pixels).digest(), pixels, label, f"{number}.png"))
+        rows.sort()
+        new = [row for row in rows if row[0] not in kept]
+        kept.update(row[0] for row in new)
+        part = tmp_path / "part.parquet"
+        columns = {
+            "digest": pa.array([row[0] for row in new], pa.binary(32)),
+            "image": pa.array([row[1] for row in new], pa.binary(784)),
+        }
+        pq.write_table(pa.table(columns), part)
+        paths = pa.array([row[3] for row in new])
+        packs.add(directory, [part], np.arange(len(new)), paths)
+        digests = np.array([row[0] for row in rows], "S32")
+        labels = np.array([row[2] for row in rows], np.uint8)
+        names = pa.array([row[3] for row in rows])
+        return storage.write(tmp_path, packs.index(directory), digests, labels, names).sha256
 
     return store
 

@@ -67,6 +67,7 @@ def _open(page, address, path):
     expect(page.locator("[aria-busy]")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_every_page_fits_and_is_accessible_in_both_themes(page, address, axe, problems):
     for path in PAGES:
         page.set_viewport_size({"width": WIDTHS[-1], "height": 900})

@@ -80,6 +80,7 @@ def test_a_review_by_keyboard(scored, serve_pages, page):
     expect(page.locator("#decided")).to_have_text("13")
 
 
+@pytest.mark.long
 def test_two_reviewers_at_once_share_the_images(scored, serve_pages, browser):
     _, labels = scored
     address = serve_pages()
