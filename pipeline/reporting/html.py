@@ -1,12 +1,10 @@
 """The report of a retraining, as one HTML file without external resources."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
 from pipeline.reporting.pictures import retraining_pictures
 from pipeline.reporting.rows import check_rows, flat_params, metric_rows
-from pipeline.reporting.text import moment
+from pipeline.reporting.templating import environment
 from pipeline.training.outcome import Registered, Trained
 
 _Rows = list[tuple[str, object]]
@@ -16,7 +14,7 @@ def retraining_html(outcome: Trained) -> str:
     """Return a page with the outcome, the gate, metrics and pictures, parameters and inputs."""
     candidate, verdict = outcome.candidate, outcome.verdict
     version = outcome.version if isinstance(outcome, Registered) else None
-    template = _environment().get_template("retraining.html.j2")
+    template = environment(autoescape=True).get_template("retraining.html.j2")
     return template.render(
         outcome=outcome.outcome,
         version=version,
@@ -33,23 +31,6 @@ def retraining_html(outcome: Trained) -> str:
             ("Environment", list(version.environment.items()) if version else []),
         ],
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipeline.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "moment": moment,
-        "fixed": "{:.4f}".format,
-        "thousands": "{:,}".format,
-    }
-    return environment
 
 
 def _about(outcome: Trained) -> _Rows:

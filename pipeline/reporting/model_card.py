@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from pipeline.metrics.evaluation import Evaluation
 from pipeline.reporting.rows import flat_params
-from pipeline.reporting.text import moment
+from pipeline.reporting.templating import environment
 from registry import Event, ModelVersion
 
 # The role of the user's own images among the inputs of a version.
@@ -32,18 +31,16 @@ class ModelCard:
 def card_markdown(card: ModelCard) -> str:
     """Return a model card as Markdown, after a block of metadata."""
     version = card.version
-    return (
-        _environment(autoescape=False)
-        .get_template("model_card.md.j2")
-        .render(
-            version=version,
-            registration=card.registration,
-            evaluation=card.evaluation,
-            kinds=card.kinds,
-            images_of_a_kind=card.images_of_a_kind,
-            params=list(flat_params(version.params)),
-            has_own_images=any(role.startswith(_LABELLED) for role in version.inputs),
-        )
+    templates = environment(autoescape=False)
+    templates.filters["cell"] = _cell
+    return templates.get_template("model_card.md.j2").render(
+        version=version,
+        registration=card.registration,
+        evaluation=card.evaluation,
+        kinds=card.kinds,
+        images_of_a_kind=card.images_of_a_kind,
+        params=list(flat_params(version.params)),
+        has_own_images=any(role.startswith(_LABELLED) for role in version.inputs),
     )
 
 
@@ -52,26 +49,8 @@ def card_html(card: ModelCard) -> str:
     _, _, text = card_markdown(card).removeprefix("---\n").partition("\n---\n")
     # Raw HTML is shown as text, whoever wrote the description.
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    page = _environment(autoescape=True).get_template("model_card.html.j2")
+    page = environment(autoescape=True).get_template("model_card.html.j2")
     return page.render(title=card.version.reference, body=body)
-
-
-def _environment(*, autoescape: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipeline.reporting"),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "moment": moment,
-        "thousands": "{:,}".format,
-        "percent": "{:.2%}".format,
-        "cell": _cell,
-    }
-    return environment
 
 
 def _cell(value: object) -> str:
