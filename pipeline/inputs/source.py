@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pipeline.images.reading import Reader, Seen, Sheet, as_seen, digits_as_seen
 from pipeline.inputs.labels import UNKNOWN
-from pipeline.progress import counted
 
 # What a byte that is not UTF-8 is shown as, and what a backslash before such a text is shown as.
 _ESCAPES = re.compile(r"\\(?=x(?:5c|[89a-f][0-9a-f]))")
@@ -88,7 +87,7 @@ def batch_of(rows: Iterator[Row], size: int, reader: Reader) -> Batch:
 
     def sheets() -> Iterator[Sheet]:
         nonlocal files
-        for path, label, sheet, is_first in counted(islice(rows, size)):
+        for path, label, sheet, is_first in islice(rows, size):
             paths.append(path)
             labels.append(label)
             files += is_first
