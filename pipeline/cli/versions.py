@@ -10,7 +10,8 @@ import typer
 from pipeline.cli import running
 from pipeline.cli.failures import FAILED
 from pipeline.cli.moments import parse_moment
-from pipeline.cli.options import Json, Model, Reference
+from pipeline.cli.options import Force, Json, Model, Reference
+from pipeline.cli.overwriting import require_file
 
 if TYPE_CHECKING:
     from registry import Registry
@@ -267,6 +268,7 @@ def card(
             "--output", "-o", metavar="FILE", help="A file .md or .html; the terminal by default."
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write the model card of a version, with figures that are measured now."""
     from pipeline import files
@@ -275,6 +277,8 @@ def card(
 
     if output is not None and output.suffix not in {".md", ".html"}:
         raise typer.BadParameter("--output: expected a file that ends in .md or .html.")
+    if output is not None:
+        require_file(output, force=force)
     measured = running.call(model_card, reference)
     is_page = output is not None and output.suffix == ".html"
     text = card_html(measured) if is_page else card_markdown(measured)

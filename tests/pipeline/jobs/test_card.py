@@ -47,5 +47,14 @@ def test_a_card_is_a_page_in_which_no_text_is_markup(digits, retrained, tmp_path
     assert "<table>" in page
 
 
+def test_a_file_that_is_there_is_overwritten_only_by_force(digits, retrained, tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text("mine")
+    assert digits("card", "1", "-o", file).status == 2
+    assert file.read_text() == "mine"
+    assert digits("card", "1", "-o", file, "--force").status == 0
+    assert "# mnist/1" in file.read_text()
+
+
 def test_another_suffix_is_wrong_usage(digits, version, tmp_path):
     assert digits("card", "1", "-o", tmp_path / "card.txt").status == 2
