@@ -1,7 +1,7 @@
 """Messages about what happened, for people: an outbox.
 
-A message is written in the transaction of what it tells, so there is no committed event without
-its message, and no message of an event that was not committed. Delivery comes later, from any
+A message is written in the same transaction as the event that it reports: both are committed, or
+neither is. Delivery comes later, from any
 process. Before an attempt, a process takes the message for a while; if it is killed, another one
 takes it after that. So each message reaches each endpoint at least once, and twice only if a
 process was killed between sending and noting it. Both copies have the same id.
@@ -29,9 +29,7 @@ REFUSED = "model.refused"
 PROPOSED = "model.proposed"
 JOB_FAILED = "job.failed"
 JOB_CRASHED = "job.crashed"
-JOB_OVERDUE = "job.overdue"
 BATCH_DRIFTED = "batch.drifted"
-REGISTRY_DAMAGED = "registry.damaged"
 
 _messages = schema.messages.c
 _deliveries = schema.deliveries.c

@@ -30,7 +30,7 @@ def use_sample(home: Path) -> None:
 
 
 def sizes(settings: Settings, outbox: Path) -> dict[str, int]:
-    """Return the sizes of what a home and an outbox have, in bytes, by what it is.
+    """Return the bytes that each part of a home and an outbox takes, by the name of the part.
 
     Weights and images stand by themselves: their size depends on the user.
     """

@@ -70,7 +70,7 @@ _HOUR = 3600
 # hour on two cores.
 _LONGEST = 12 * _HOUR
 
-# A job goes on where an attempt that failed, crashed or took too long had come to.
+# A retry resumes the job: it keeps what the attempt before it finished.
 _again = _Again(
     retries=RETRIES, retry_delay_seconds=RETRY_DELAY, on_crashed=[start_again_after_crash]
 )

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 
 def rename_run(name: str) -> None:
-    """Give the current flow run a name; if that fails, the old one stays."""
+    """Rename the current flow run. If the request fails, the run keeps its old name."""
     run_id = flow_run.get_id()
     if run_id is not None:
         with contextlib.suppress(httpx.HTTPError), get_client(sync_client=True) as client:

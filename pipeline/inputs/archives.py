@@ -171,7 +171,7 @@ class Archive:
         return pyarrow.BufferReader(content)
 
     def file_type(self, path: str) -> FileType:
-        """Return the type of what a path leads to."""
+        """Return whether a path is a file, a directory, or missing."""
         if path.strip("/") in self._directories:
             return FileType.DIRECTORY
         try:

@@ -34,7 +34,7 @@ _SORTED = 100_000
 
 
 class FileType(enum.Enum):
-    """The type of what a path leads to."""
+    """What a path is."""
 
     DIRECTORY = enum.auto()
     FILE = enum.auto()

@@ -39,7 +39,7 @@ class Store(Protocol):
     """Directories and files. If the store as a whole fails, its methods raise InputError."""
 
     def file_type(self, path: str) -> FileType:
-        """Return the type of what a path leads to."""
+        """Return whether a path is a file, a directory, or missing; links are followed."""
 
     def scan(self, directory: str) -> Iterator[DirEntry]:
         """Yield the entries of a directory."""
