@@ -5,11 +5,15 @@ moves the alias, in the same transaction. A move makes all other proposals for t
 caller holds the lock of the model.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from registry import aliases, events, protection, schema
 from registry.errors import ApprovalError, InvalidArgumentError, NotFoundError
+from registry.events import Entry
 from registry.records import CHAMPION, ModelVersion, Proposal
 from registry.references import Reference
 from registry.replay import Replay
@@ -78,17 +82,10 @@ def propose(
     aliases.require_ready(version, alias, needs_gate=alias == CHAMPION and not force)
     replay = _replay(connection, model_id, alias)
     if (alias, version.number) not in replay.proposals:
-        entry = events.append(
-            connection,
-            model_id,
-            events.PROPOSED,
-            {"forced": force, **({"reason": reason} if reason else {})},
-            at=now(),
-            actor=actor,
-            number=version.number,
-            alias=alias,
+        body = {"forced": force}
+        replay.proposals[alias, version.number] = _append(
+            connection, model_id, events.PROPOSED, version, alias, body, reason, actor
         )
-        replay.proposals[alias, version.number] = entry
     return _proposal(replay, version.name, alias, version.number, needed)
 
 
@@ -131,15 +128,8 @@ def approve(
         raise ApprovalError(f"{by} approved {version.reference} already; somebody else is needed.")
     force = events.parse_body(proposal.body).get("forced") is True
     aliases.require_ready(version, alias, needs_gate=alias == CHAMPION and not force)
-    entry = events.append(
-        connection,
-        model_id,
-        events.APPROVED,
-        {"by": by, **({"reason": reason} if reason else {})},
-        at=now(),
-        actor=actor,
-        number=version.number,
-        alias=alias,
+    entry = _append(
+        connection, model_id, events.APPROVED, version, alias, {"by": by}, reason, actor
     )
     replay.approvals[alias, version.number] = [*earlier, entry]
     protection.insert_approval(
@@ -148,6 +138,29 @@ def approve(
     if len(earlier) + 1 >= needed:
         aliases.move_approved(connection, model_id, version, alias, actor=actor)
     return _proposal(replay, version.name, alias, version.number, needed)
+
+
+def _append(
+    connection: Connection,
+    model_id: int,
+    kind: str,
+    version: ModelVersion,
+    alias: str,
+    body: Mapping[str, Any],
+    reason: str | None,
+    actor: str,
+) -> Entry:
+    """Append an event about a version that is to get a protected alias."""
+    return events.append(
+        connection,
+        model_id,
+        kind,
+        {**body, "reason": reason} if reason else body,
+        at=now(),
+        actor=actor,
+        number=version.number,
+        alias=alias,
+    )
 
 
 def read_proposals(connection: Connection, model_id: int, name: str) -> list[Proposal]:

@@ -46,8 +46,6 @@ from pipeline.inputs.source import (
 from pipeline.inputs.stores import open_store
 from pipeline.progress import counted
 
-SUFFIX = ".parquet"
-
 # Columns of every file of predictions that this or an earlier release has written.
 _PREDICTION_COLUMNS = frozenset(("path", "prediction", "confidence", "error", "model_sha256"))
 

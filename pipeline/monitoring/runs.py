@@ -96,17 +96,6 @@ def recorded(
     return decorate
 
 
-def end_killed_runs(settings: Settings) -> list[JobRun]:
-    """Record the crash of the runs on this host whose process is gone; return them.
-
-    Raises
-    ------
-    registry.RegistryError
-    """
-    with open_registry(settings, create=False) as registry:
-        return registry.job_runs.end_killed(is_alive)
-
-
 def this_process() -> str:
     """Return what identifies this process on this host, also after its number is used again."""
     return _identity(os.getpid()) or str(os.getpid())

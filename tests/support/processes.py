@@ -3,7 +3,7 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import psutil
@@ -43,22 +43,6 @@ def kill_with_children(pid: int) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(children, timeout=LIMIT)
-
-
-def run_to_end(command: Sequence[str], environment: Mapping[str, str]) -> Ended:
-    """Run a command to its end; it leaves no process behind, even if it hangs."""
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        out, err = process.communicate(timeout=LIMIT)
-    finally:
-        stop(process)
-    return Ended(process.returncode, out, err)
 
 
 def stop(process: "subprocess.Popen[str]") -> None:
