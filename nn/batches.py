@@ -19,7 +19,7 @@ from nn.style import Styler
 _CHUNK = 512
 
 # Number of examples that one process prepares at a time.
-_PIECE = 64
+_PIECE = 128
 
 
 class Chunk(NamedTuple):

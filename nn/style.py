@@ -7,6 +7,7 @@ these of MNIST's digits. They are drawn on them, with strokes as wide as the dig
 
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -67,6 +68,19 @@ class Styler:
         self._shape = shape
         y, x = np.indices(shape, np.float32)
         self._y, self._x = y.ravel(), x.ravel()
+        # A digit gets at most one stroke of each group.
+        self._groups = (
+            _Group(
+                {
+                    0: (style.slash, _slash),
+                    1: (style.upstroke, _upstroke),
+                    4: (style.closed, _closing),
+                    6: (style.angular, _top),
+                    7: (style.bar, _bar),
+                }
+            ),
+            _Group({1: (style.foot, _foot)}),
+        )
 
     def __call__(self, images: Array, labels: np.ndarray, rng: np.random.Generator) -> None:
         """Vary each image independently, in place.
@@ -78,44 +92,36 @@ class Styler:
         labels : ndarray of int, shape (m,)
             The digits: they decide what can be drawn.
         """
-        style = self._style
         # As many numbers for every image, whatever its digit.
         draws = rng.random((len(images), _DRAWS), np.float32)
-        if style.thickness:
+        if self._style.thickness:
             self._change_thickness(images, draws[:, 0])
-        for digit, column, probability, stroke in (
-            (1, 1, style.upstroke, _upstroke),
-            (1, 2, style.foot, _foot),
-            (7, 1, style.bar, _bar),
-            (0, 1, style.slash, _slash),
-            (4, 1, style.closed, _closing),
-            (6, 1, style.angular, _top),
-        ):
-            chosen = np.flatnonzero((labels == digit) & (draws[:, column] < probability))
+        for column, group in enumerate(self._groups, start=1):
+            chosen = group.choose(labels, draws[:, column])
+            ink = images[chosen].reshape(-1, *self._shape)
+            inked = (ink > _INK).any(axis=(1, 2))
+            chosen = chosen[inked]
             if len(chosen):
-                ink = images[chosen].reshape(-1, *self._shape)
-                inked = (ink > _INK).any(axis=(1, 2))
-                chosen, ink = chosen[inked], ink[inked]
-                self._draw(images, chosen, stroke(_measured(ink), draws[chosen, 3:]))
+                lines = group.lines(_measured(ink[inked]), labels[chosen], draws[chosen, 3:])
+                self._draw(images, chosen, lines)
 
     def _change_thickness(self, images: Array, draws: Array) -> None:
         """Move pixels towards the brightest, or the darkest, of their neighbours."""
+        height, width = self._shape
         change = (2 * draws - 1) * np.float32(self._style.thickness)
         for is_chosen, extreme in ((change > 0, np.maximum), (change < 0, np.minimum)):
             chosen = np.flatnonzero(is_chosen)
-            padded = np.pad(images[chosen].reshape(-1, *self._shape), ((0, 0), (1, 1), (1, 1)))
-            changed = padded[:, 1:-1, 1:-1].copy()
-            for neighbours in (
-                padded[:, :-2, 1:-1],
-                padded[:, 2:, 1:-1],
-                padded[:, 1:-1, :-2],
-                padded[:, 1:-1, 2:],
-            ):
-                extreme(changed, neighbours, out=changed)
-            changed -= padded[:, 1:-1, 1:-1]
+            padded = np.zeros((len(chosen), height + 2, width + 2), np.float32)
+            inner = padded[:, 1:-1, 1:-1]
+            inner[...] = images[chosen].reshape(-1, height, width)
+            changed = extreme(padded[:, :-2, 1:-1], padded[:, 2:, 1:-1])
+            extreme(changed, padded[:, 1:-1, :-2], out=changed)
+            extreme(changed, padded[:, 1:-1, 2:], out=changed)
+            extreme(changed, inner, out=changed)
+            changed -= inner
             changed *= np.abs(change[chosen])[:, np.newaxis, np.newaxis]
-            images[chosen] += changed.reshape(-1, images.shape[1])
-        np.clip(images, 0, 1, out=images)
+            changed += inner
+            images[chosen] = changed.reshape(-1, images.shape[1])
 
     def _draw(self, images: Array, chosen: NDArray[np.intp], lines: _Lines) -> None:
         """Draw a straight stroke on each of the chosen images."""
@@ -125,9 +131,48 @@ class Styler:
         y, x = self._y - top, self._x - left
         along = (y * down + x * right) / np.maximum(down**2 + right**2, np.float32(1e-6))
         np.clip(along, 0, 1, out=along)
-        distance = np.hypot(y - along * down, x - along * right)
-        ink = np.clip(half_width[:, np.newaxis] + np.float32(0.5) - distance, 0, 1)
-        images[chosen] = np.maximum(images[chosen], ink)
+        y -= along * down
+        x -= along * right
+        y *= y
+        x *= x
+        y += x
+        ink = np.subtract(half_width[:, np.newaxis] + np.float32(0.5), np.sqrt(y, out=y), out=y)
+        np.clip(ink, 0, 1, out=ink)
+        images[chosen] = np.maximum(images[chosen], ink, out=ink)
+
+
+class _Group:
+    """Strokes of which a digit gets one at most.
+
+    Parameters
+    ----------
+    strokes : mapping of int to tuple
+        For each digit that has one: its probability, and what computes it.
+    """
+
+    def __init__(
+        self, strokes: Mapping[int, tuple[float, Callable[[_Measured, Array], _Lines]]]
+    ) -> None:
+        self._strokes = {digit: stroke for digit, (_, stroke) in strokes.items()}
+        # The last is that of all other labels.
+        self._probabilities = np.zeros(11, np.float32)
+        for digit, (probability, _) in strokes.items():
+            self._probabilities[digit] = probability
+
+    def choose(self, labels: np.ndarray, draws: Array) -> NDArray[np.intp]:
+        """Return the rows that get a stroke, ordered by their digits."""
+        chosen = np.flatnonzero(draws < self._probabilities[np.minimum(labels, 10)])
+        return chosen[np.argsort(labels[chosen], kind="stable")]
+
+    def lines(self, digits: _Measured, labels: np.ndarray, draws: Array) -> _Lines:
+        """Return the strokes of digits that are ordered by their labels."""
+        starts = np.searchsorted(labels, (*self._strokes, 10))
+        lines = [
+            stroke(digits.rows(slice(start, stop)), draws[start:stop])
+            for stroke, start, stop in zip(self._strokes.values(), starts, starts[1:], strict=False)
+            if stop > start
+        ]
+        return _Lines(*map(np.concatenate, zip(*lines, strict=True)))
 
 
 class _Lines(NamedTuple):
@@ -148,10 +193,16 @@ class _Measured(NamedTuple):
     """Which pixels are ink, shape ``(m, h, w)``."""
     centres: Array
     """Mean column of the ink of each row, shape ``(m, h)``."""
-    box: tuple[Array, Array, Array, Array]
-    """First and last row, first and last column."""
+    box: Array
+    """First and last row, first and last column, shape ``(4, m)``."""
     half_width: Array
     """Of its strokes."""
+
+    def rows(self, rows: slice) -> _Measured:
+        """Return the measures of some of the digits."""
+        return _Measured(
+            self.inside[rows], self.centres[rows], self.box[:, rows], self.half_width[rows]
+        )
 
     def centre_at(self, row: Array) -> Array:
         """Return the mean column of the ink of one row of each digit."""
@@ -163,7 +214,8 @@ class _Measured(NamedTuple):
     @property
     def height(self) -> Array:
         """Of its box."""
-        return self.box[1] - self.box[0] + 1
+        height: Array = self.box[1] - self.box[0] + 1
+        return height
 
 
 def _measured(ink: Array) -> _Measured:
@@ -177,7 +229,7 @@ def _measured(ink: Array) -> _Measured:
     steps = sum(np.abs(np.diff(ink, axis=axis)).sum(axis=(1, 2)) for axis in (1, 2))
     half_width = of_rows.sum(axis=1) * np.float32(4 / np.pi) / np.maximum(steps, 1)
     half_width = np.clip(half_width, _THINNEST, _THICKEST)
-    box = (*_extent(inside, across=2), *_extent(inside, across=1))
+    box = np.stack([*_extent(inside, across=2), *_extent(inside, across=1)])
     return _Measured(inside, centres, box, half_width)
 
 

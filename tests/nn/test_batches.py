@@ -75,15 +75,15 @@ def test_each_pass_deforms_each_image_in_its_own_way():
 
 def test_what_one_process_draws_is_nothing_to_another():
     """Each piece of a chunk has a generator of its own, so it may be prepared anywhere."""
-    x = np.random.default_rng(0).integers(0, 256, (150, 64), np.uint8)
-    batches = _batches(x, np.zeros(150, int), distorter=Distorter(Distortion(), (8, 8)))
+    x = np.random.default_rng(0).integers(0, 256, (300, 64), np.uint8)
+    batches = _batches(x, np.zeros(300, int), distorter=Distorter(Distortion(), (8, 8)))
 
     def images(*seeds):
-        (chunk,) = batches(np.arange(150), [np.random.default_rng(seed) for seed in seeds])
+        (chunk,) = batches(np.arange(300), [np.random.default_rng(seed) for seed in seeds])
         return chunk.x.copy()
 
     usual, other = images(1, 2, 3), images(1, 7, 3)
     changed = (usual != other).any(axis=1).nonzero()[0]
-    assert 0 < len(changed) < 150
+    assert 0 < len(changed) < 300
     assert (changed == np.arange(changed[0], changed[-1] + 1)).all()
     assert batches.generators == 3
