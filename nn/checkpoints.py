@@ -137,4 +137,6 @@ def _vectors(training: Training) -> dict[str, np.ndarray]:
     vectors = {"parameters": training.parameters.vector}
     # The name of an earlier release; so its checkpoints can still be resumed.
     vectors |= {f"memory.{index}": v for index, v in enumerate(training.optimizer.state)}
+    if training.hyperparameters.skipping:
+        vectors["losses"] = training.selection.losses
     return vectors

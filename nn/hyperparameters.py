@@ -41,6 +41,7 @@ class Hyperparameters:
     l2: float = 0.0
     dropout: float = 0.0
     label_smoothing: float = 0.0
+    skipping: float = 0.0
     distortion: Distortion | None = None
     style: Style | None = None
     seed: int | None = None
@@ -61,6 +62,7 @@ class Hyperparameters:
         self.l2 = validation.nonnegative("l2", self.l2)
         self.dropout = validation.below("dropout", self.dropout, 1)
         self.label_smoothing = validation.below("label_smoothing", self.label_smoothing, 1)
+        self.skipping = validation.below("skipping", self.skipping, 1)
         if not isinstance(self.distortion, Distortion | None):
             raise InvalidParameterError("distortion", "a Distortion or None", self.distortion)
         if not isinstance(self.style, Style | None):

@@ -76,6 +76,9 @@ class NeuralNetwork(Hyperparameters):
         Fraction of the hidden neurons that each step leaves out, in [0, 1).
     label_smoothing : float
         Fraction of every target that is spread evenly over all classes, in [0, 1).
+    skipping : float
+        Fraction of the learnt images that an epoch leaves out, in [0, 1); `nn.selection` says
+        which are learnt. The history has the loss and the accuracy of the others.
     distortion : Distortion, optional
         Deforms every image anew for every epoch.
     style : Style, optional

@@ -5,7 +5,7 @@ import math
 SCHEDULES = ("constant", "cosine")
 
 
-def learning_rate(peak: float, schedule: str, step: int, steps: int, warmup: int) -> float:
+def learning_rate(peak: float, schedule: str, step: float, steps: int, warmup: int) -> float:
     """Return the learning rate of a step, counted from 0.
 
     It rises linearly for `warmup` steps (Goyal et al. 2017, arXiv:1706.02677, section 2.2), and

@@ -76,6 +76,9 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         Fraction of the hidden neurons that each step leaves out, in [0, 1).
     label_smoothing : float
         Fraction of every target that is spread evenly over all classes, in [0, 1).
+    skipping : float
+        Fraction of the learnt samples that an epoch leaves out, in [0, 1); `nn.selection` says
+        which are learnt. ``loss_curve_`` has the loss of the others.
     distortion : Distortion, optional
         Deforms every image anew for every epoch. The features must be the pixels of square
         images, row by row, with 0 for the background.
@@ -137,6 +140,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         l2: float = 0.0,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
+        skipping: float = 0.0,
         distortion: Distortion | None = None,
         style: Style | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -156,6 +160,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.l2 = l2
         self.dropout = dropout
         self.label_smoothing = label_smoothing
+        self.skipping = skipping
         self.distortion = distortion
         self.style = style
         self.random_state = random_state

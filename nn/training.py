@@ -19,6 +19,7 @@ from nn.optimizers import OPTIMIZERS, blocks
 from nn.parallel.workers import Workers
 from nn.parameters import Parameters, count, joined
 from nn.schedules import learning_rate
+from nn.selection import Selection
 from nn.style import Styler
 
 
@@ -47,6 +48,7 @@ class Training:
         Number of completed epochs.
     parameters : Parameters
     optimizer : Optimizer
+    selection : Selection
     """
 
     def __init__(
@@ -74,6 +76,13 @@ class Training:
             styler=None if style is None else Styler(style, image_shape),
             workers=workers,
         )
+        self.selection = Selection(
+            len(x),
+            epochs=hyperparameters.epochs,
+            batch_size=hyperparameters.batch_size,
+            skipping=hyperparameters.skipping,
+            zeros=workers.zeros,
+        )
         self.epoch = 0
         length = count(hyperparameters.sizes)
         self.parameters = Parameters(hyperparameters.sizes, workers.zeros(length))
@@ -93,8 +102,12 @@ class Training:
         """Number of batches in an epoch, a short last one included."""
         return math.ceil(self._count / self.hyperparameters.batch_size)
 
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0 at the start of the training."""
+    def learning_rate(self, step: float) -> float:
+        """Return the learning rate of a step, counted from 0 at the start of the training.
+
+        An epoch that skips examples takes fewer steps, which are as far apart in the schedule as
+        they must be for it to end with the epoch.
+        """
         params, per_epoch = self.hyperparameters, self.steps_per_epoch
         return learning_rate(
             params.learning_rate,
@@ -111,49 +124,57 @@ class Training:
     def run_epoch(self) -> tuple[float, float]:
         """Take one step for every batch; return the mean loss and the accuracy before the steps.
 
+        They are those of the examples that the epoch trains on.
+
         Raises
         ------
         DivergedError
             If the loss is no longer a finite number.
         """
-        self._workers.broadcast(str(self.epoch))
         first_step = self.epoch * self.steps_per_epoch
         self.epoch += 1
         preparing = self._batches.generators
         # The generators of the processes come last: the others do not depend on their number.
         shuffling, *generators = self._generators(1 + preparing + self._workers.size)
-        order = shuffling.permutation(self._count)
+        if self._workers.rank == 0:
+            self.selection.choose(self.epoch, shuffling)
+        self._workers.broadcast(str(self.epoch - 1))
+        examples = self.selection.examples
         size = self.hyperparameters.batch_size
-        batch = 0
+        apart = self.steps_per_epoch / math.ceil(len(examples) / size)
+        done = 0
         total_loss = 0.0
         correct = 0
-        for chunk in self._batches(order, generators[:preparing]):
+        for chunk in self._batches(examples, generators[:preparing]):
             z = self._logits[:, : len(chunk.x)]
             for start in range(0, len(chunk.x), size):
                 rows = slice(start, start + size)
                 x, targets = chunk.x[rows], chunk.targets[:, rows]
-                step = first_step + batch + start // size
+                step = first_step + (done + start) // size * apart
                 self._step(step, x, targets, z[:, rows], generators[preparing:])
             losses = self._objective.losses(z, chunk.targets)
             finite = np.isfinite(losses)
             if not finite.all():
-                batch += int(finite.argmin()) // size
-                raise DivergedError(self.epoch, batch + 1, self.learning_rate(first_step + batch))
-            batch += math.ceil(len(chunk.x) / size)
+                batch = (done + int(finite.argmin())) // size
+                raise DivergedError(
+                    self.epoch, batch + 1, self.learning_rate(first_step + batch * apart)
+                )
+            self.selection.losses[examples[done : done + len(losses)]] = losses
+            done += len(losses)
             total_loss += float(losses.sum(dtype=np.float64))
             correct += int(np.count_nonzero(z.argmax(axis=0) == chunk.labels))
-        return total_loss / self._count, correct / self._count
+        return total_loss / done, correct / done
 
     def _step(
         self,
-        step: int,
+        step: float,
         x: Array,
         targets: Array,
         z: Array,
         generators: list[np.random.Generator],
     ) -> None:
         backpropagation, shares = self._plans[len(x)]
-        self.optimizer.start_step(step + 1, self.learning_rate(step))
+        self.optimizer.start_step(round(step) + 1, self.learning_rate(step))
 
         def backpropagate_deltas(piece: int) -> None:
             backpropagation.backpropagate_deltas(piece, x, targets, z, generators[piece])

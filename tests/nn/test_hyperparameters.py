@@ -43,6 +43,7 @@ OUTSIDE = {
     "l2": [-0.1, *NOT_NUMBERS],
     "dropout": [-0.1, 1, 1.5, *NOT_NUMBERS],
     "label_smoothing": [-0.1, 1, *NOT_NUMBERS],
+    "skipping": [-0.1, 1, *NOT_NUMBERS],
     "distortion": [True, "strong", {"rotation": 1}, 0],
     "style": [True, "european", {"bar": 1}, 0],
     "seed": [-1, *NOT_WHOLE],
@@ -157,6 +158,7 @@ HYPERPARAMETERS = st.fixed_dictionaries(
         "l2": st.floats(0, 100),
         "dropout": st.floats(0, 1, exclude_max=True),
         "label_smoothing": st.floats(0, 1, exclude_max=True),
+        "skipping": st.floats(0, 1, exclude_max=True),
         "distortion": st.none()
         | st.builds(Distortion, rotation=st.floats(0, 90) | st.just(np.float32(2)))
         | st.builds(Distortion, shift=st.integers(0, 9) | st.just(np.int64(3))),

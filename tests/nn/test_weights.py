@@ -38,6 +38,7 @@ DATA = FITTED.to_bytes()
             "warmup_epochs": 0.5,
             "dropout": 0.1,
             "label_smoothing": 0.1,
+            "skipping": 0.5,
         },
     ],
 )

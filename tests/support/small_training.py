@@ -42,6 +42,7 @@ RANDOM = {
     "l2": 0.1,
     "dropout": 0.3,
     "label_smoothing": 0.1,
+    "skipping": 0.3,
     "distortion": Distortion(),
     "style": Style(),
 }
