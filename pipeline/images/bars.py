@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images.levels import uint8
-
-Mask = NDArray[np.uint8]
+from pipeline.images.components import Mask, connected
+from pipeline.images.levels import quantile, uint8
 
 # Of the image's side: how long a bar is at least, how thick at most, and how near to the edge it
 # ends if it ends there.
@@ -77,7 +76,7 @@ def find(mask: Mask) -> list[Bar]:
     if not long.any():
         return []
     joined = cv2.dilate(long, np.ones((3, 1 + 2 * max(1, searched // 4)), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    count, labels, stats, _ = connected(uint8(joined))
     found = []
     for number in range(1, count):
         left, top, across, down, _ = stats[number].tolist()
@@ -118,7 +117,7 @@ def _bar(part: Mask, box: tuple[slice, slice], shape: tuple[int, ...]) -> Bar | 
     columns = np.flatnonzero(part.any(axis=0))
     if len(columns) < _LONG * width:
         return None
-    thickness = int(np.percentile(part.sum(axis=0)[columns], 20))
+    thickness = int(quantile(part.sum(axis=0)[columns], 0.2))
     if thickness > max(2, _THICK * height):
         return None
     straight = _straight(part, columns, thickness)
@@ -144,7 +143,7 @@ def _straight(part: Mask, columns: NDArray[np.intp], thickness: int) -> tuple[Ma
     x -= x_mean
     slope = float(x @ (y - y_mean)) / max(1.0, float(x @ x))
     away = np.abs(y - y_mean - slope * x)
-    if abs(slope) > _LEAN or float(np.percentile(away, 90)) > 1 + 0.3 * thickness:
+    if abs(slope) > _LEAN or quantile(away, 0.9) > 1 + 0.3 * thickness:
         return None
     line = y_mean + slope * (np.arange(part.shape[1]) - x_mean)
     rows = np.arange(part.shape[0])[:, np.newaxis]

@@ -50,9 +50,10 @@ class Candidates:
 
     def add(self, sheet: Grey) -> None:
         """Read one more image in the likeliest way."""
-        first = first_reading(sheet, self._polarity)
         # Of a batch of large images only what is worked on stays in memory.
-        self._sheets.append(smaller(sheet))
+        grey = smaller(sheet)
+        first = first_reading(sheet, self._polarity, grey)
+        self._sheets.append(grey)
         self._ways.append([_without_steps(first)])
 
     def best(self, judge: Judge | None) -> list[Reading]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.images import lines, strokes
+from pipeline.images.components import connected
 from pipeline.images.evidence import Judge
 from pipeline.images.ink import Polarity, ink_on_paper, masks_of
 from pipeline.images.levels import Grey, uint8
@@ -113,7 +114,7 @@ def _ink(sheet: Grey, polarity: Polarity) -> Grey:
 def _parts(ink: Grey) -> list[_Piece]:
     """Return the connected parts of the ink, without dust."""
     inked = (ink > 0).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(inked, connectivity=8)
+    count, labels, stats, _ = connected(inked)
     tallest = int(stats[1:, cv2.CC_STAT_HEIGHT].max()) if count > 1 else 0
     found = []
     for number in range(1, count):

@@ -9,13 +9,11 @@ from itertools import chain
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.images import bars
 from pipeline.images.bars import Bar
+from pipeline.images.components import Mask, connected
 from pipeline.images.levels import uint8
-
-Mask = NDArray[np.uint8]
 
 # An image with fewer pixels along its shorter edge has strokes as thin as lines.
 _SMALLEST = 20
@@ -160,7 +158,7 @@ def _extent_of_digit(rest: Mask) -> tuple[Extent, Extent] | None:
 
     What is at the edges beside a digit is the walls of a comb, or neighbours.
     """
-    _, _, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
+    _, _, stats, _ = connected(rest)
     left, top, across, down = stats[1:, : cv2.CC_STAT_AREA].T
     right, bottom = left + across, top + down
     extent = np.maximum(across, down)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.uint8]
+from pipeline.images.components import Mask, connected
 
 SEVERAL = "several digits"
 """What is noted if parts lie beside each other that are digits themselves."""
@@ -88,7 +88,7 @@ def select(possible: Mask, certain: Mask, scale: float) -> Parts | None:
     Parts or None
         None if there is no ink.
     """
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(possible, connectivity=8)
+    count, labels, stats, centres = connected(possible)
     keep = np.bincount(labels[certain > 0], minlength=count) > 0
     keep[0] = False  # the paper
     if not keep.any():

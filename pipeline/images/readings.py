@@ -102,7 +102,7 @@ class _View:
         return float(max(self.sheet.shape) / max(self.grey.shape))
 
 
-def first_reading(sheet: Grey, polarity: Polarity = "auto") -> Reading:
+def first_reading(sheet: Grey, polarity: Polarity = "auto", grey: Grey | None = None) -> Reading:
     """Read an image in the likeliest way.
 
     Parameters
@@ -110,8 +110,11 @@ def first_reading(sheet: Grey, polarity: Polarity = "auto") -> Reading:
     sheet : ndarray of uint8, shape (height, width)
     polarity : {"auto", "dark", "light"}
         Whether the ink is darker or lighter than the paper.
+    grey : ndarray of uint8, optional
+        The sheet made `smaller`, if the caller needs that too.
     """
-    grey = smaller(sheet)
+    if grey is None:
+        grey = smaller(sheet)
     if max(grey.shape) < _TINY:
         ways = _stretched(grey, polarity)
         return min(ways, key=lambda way: way.doubt) if ways else Reading(None, polarity != "light")

@@ -8,6 +8,7 @@ brightened and thin ones thickened before the digit is scaled into 20×20, as MN
 import cv2
 import numpy as np
 
+from pipeline.images import levels
 from pipeline.images.levels import Grey, uint8
 
 INK_SIDE = 20
@@ -45,7 +46,7 @@ def brightened(ink: Grey, mask: Grey) -> Grey:
         1 at the digit's pixels; at least one.
     """
     own = cv2.multiply(ink, cv2.dilate(mask, np.ones((3, 3), np.uint8)))
-    level = max(1, int(np.percentile(own[mask > 0], 75)))
+    level = max(1, levels.percentile(levels.histogram(uint8(own), mask), 0.75))
     # A stroke's edge is halfway between the paper and the ink nearby.
     reach = max(3, max(own.shape) // 8) | 1
     local = cv2.blur(cv2.dilate(own, np.ones((reach, reach), np.uint8)), (reach, reach))
@@ -65,9 +66,10 @@ def scaled(cropped: Grey) -> tuple[Grey, str | None]:
     cropped, note = _as_wide(cropped)
     scale = INK_SIDE / max(cropped.shape)
     small = _resized(cropped, scale, cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    inked = small[small > _INK]
-    if inked.size:
-        level = float(np.percentile(inked, 80))
+    counts = levels.histogram(small)
+    counts[: _INK + 1] = 0
+    if counts.any():
+        level = levels.percentile(counts, 0.8)
         if level < _BRIGHT:
             small = uint8(cv2.convertScaleAbs(small, alpha=255 / max(level, _DARKEST)))
     return small, note
