@@ -22,15 +22,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_COMMON,
         "sizes": (784, 256, 128, 10),
         "learning_rate": 0.2,
-        "epochs": 10,
+        "epochs": 20,
+        "skipping": 0.7,
         # In few epochs a network learns more from less distorted images.
         "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
     },
     "standard": {
         **_COMMON,
-        "sizes": (784, 1024, 512, 10),
+        "sizes": (784, 1536, 768, 10),
         "learning_rate": 0.2,
-        "epochs": 30,
+        "epochs": 42,
+        "skipping": 0.7,
         "distortion": Distortion(),
     },
     "best": {
