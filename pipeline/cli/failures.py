@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 
 # What can be an alias, if an @ precedes it.
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]*")
@@ -56,17 +55,6 @@ def message(error: Exception) -> str:
         return f"{os.fsdecode(error.filename)}: {error.strerror}."
     hint = _hint(error)
     return f"{error}\n{hint}" if hint else str(error)
-
-
-def show(text: str) -> None:
-    """Print a message on standard error; on a terminal, its lines are broken between words."""
-    if not sys.stderr.isatty():
-        print(text, file=sys.stderr)  # noqa: T201 - it is as it is
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True).print(Text(text, overflow="ignore"), crop=False)
 
 
 def as_json(error: Exception) -> dict[str, object]:

@@ -284,7 +284,7 @@ def test_gc_removes_weights_without_a_version(digits, versions):
     assert kept.out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
     assert "Kept 1 blobs that no version of this registry ever had; --yes" in kept.err
     dry = digits("gc", "--hours", "0", "--dry-run", "--yes").out
-    assert dry == "Would remove 1 blobs and 0 temporary files, 9 bytes.\n"
+    assert dry == "Would remove 1 blob and 0 temporary files, 9 bytes.\n"
     assert json.loads(digits("gc", "--hours", "0", "--yes", "--json").out)["blobs"] == 1
     assert digits("verify").status == 0
 
