@@ -98,7 +98,7 @@ def _hint(error: Exception) -> str | None:
         registry.BlobError: "`digits verify` lists all weights that are missing or damaged.",
         registry.DamagedHistoryError: "`digits verify` lists what was edited or lost.",
         registry.ArchiveError: "`digits export` writes the files that can be imported.",
-        registry.NewerRegistryError: "`pip install --upgrade digits-pipeline` upgrades digits.",
+        registry.NewerRegistryError: "Upgrade digits to the release that opened it last.",
         registry.UnsupportedError: (
             "DIGITS_REGISTRY_URL names the database, and DIGITS_BLOBS_URL the blob store."
         ),

@@ -122,14 +122,14 @@ def gc(
     else:
         verb = "Would remove" if dry_run else "Removed"
         say(
-            f"{verb} {counted(result.blobs, 'blob')} and "
+            f"{verb} {counted(result.blobs, 'file')} of weights and "
             f"{counted(result.temporary_files, 'temporary file')}, "
             f"{counted(result.size, 'byte')}."
         )
     if result.unknown:
         say(
-            f"Kept {counted(result.unknown, 'blob')} that no version of this registry ever had; "
-            "--yes removes them.",
+            f"Kept {counted(result.unknown, 'file')} of weights that no version of this registry "
+            "ever had; --yes removes such files.",
             err=True,
         )
 
@@ -141,8 +141,8 @@ def _is_confirmed(count: int) -> bool:
     from pipeline.summaries import counted
 
     return typer.confirm(
-        f"The store also has {counted(count, 'blob')} of no version that this registry ever had. "
-        "If its database was restored from a backup, that can be the only copy. Remove?",
+        f"The store also has {counted(count, 'file')} of weights that no version of this registry "
+        "ever had. If its database was restored from a backup, that can be the only copy. Remove?",
         err=True,
     )
 

@@ -266,6 +266,11 @@ def test_reviews_are_no_directory_that_has_to_be_there(digits, retrained, monkey
         (("score", "/nowhere", "--format", "csv"), 2),
         (("score", "."), 2),
         (("score", ".", "--model", "9"), 4),
+        (("score", ".", "--shadow", "nobody"), 4),
+        (("score", ".", "--format", "doc"), 2),
+        (("score", ".", "--min-confidence", "2"), 2),
+        (("retrain", "--preset", "huge"), 2),
+        (("retrain", "--min-accuracy", "2"), 2),
         (("retrain", "--labelled", "/nowhere"), 2),
         (("serve", "--cron", "every day"), 2),
     ],
@@ -279,3 +284,16 @@ def test_wrong_input_ends_before_a_server_is_started(
     assert ended.status == status
     assert "Starting" not in ended.err
     assert ended.out == ""
+
+
+def test_a_missing_champion_is_not_found_before_a_server_is_started(digits, home, monkeypatch):
+    """Exit status 4, with a registry and without one."""
+    monkeypatch.setattr(running, "run_flow", lambda *_, **__: pytest.fail("a flow began"))
+    ended = digits("score", ".")
+    assert (ended.status, ended.out) == (4, "")
+    assert "There is no registry at" in ended.err
+    with open_registry() as registry:
+        registry.register("mnist", b"no champion", RunRecord())
+    ended = digits("score", ".")
+    assert (ended.status, ended.out) == (4, "")
+    assert "There is no mnist@champion in the registry." in ended.err
