@@ -8,7 +8,7 @@ BENCH := .venv-bench/bin
 BENCH_MLFLOW := .venv-bench-mlflow/bin
 UV := 0.13.9
 
-.PHONY: run test test-long test-busy torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-review bench-year clean
+.PHONY: run test test-long test-busy test-packages torture check docs docs-pictures lock bench bench-nn bench-nn-best bench-registry bench-scoring bench-retraining bench-review bench-year clean
 
 # The main job: retrain, then score a directory of images.
 run: $(VENV)/run
@@ -32,6 +32,14 @@ BUSY := import os; parent = os.getppid(); any(os.getppid() != parent for _ in it
 
 test-busy: $(VENV)/dev
 	@for _ in 1 2 3 4 5 6; do $(BIN)/python -c '$(BUSY)' & done; $(BIN)/python -m pytest
+
+# Source distribution and wheel, and the main job from the wheel in empty environments, without the
+# locks: the newest and the lowest versions that pyproject.toml allows, on each of these Pythons.
+# Needs a package index, and three minutes for each.
+PYTHONS := $(PYTHON)
+
+test-packages: $(VENV)/dev
+	.ci/packages $(BIN) $(UV) $(PYTHONS)
 
 # The full torture tests, of which `make test` runs a sample. Registry: many writers, kill -9 at
 # every system call, full disks, flipped bits. Retraining, inbox and `digits serve`: kill -9. A

@@ -1,4 +1,4 @@
-"""Outcomes as a notebook shows them: three lines of text, or a small table."""
+"""Outcomes in a few words: as a notebook shows them, and numbers with their nouns."""
 
 from html import escape
 from textwrap import shorten
@@ -27,3 +27,8 @@ class Summarized:
             for name, value in self.summary().items()
         )
         return f"<table><caption>{type(self).__name__}</caption>{rows}</table>"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: ``1 image``, ``1,000 images``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

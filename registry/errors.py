@@ -254,9 +254,11 @@ class SharedStoreError(ConflictError):
 
     def __init__(self, others: tuple[str, ...], location: str) -> None:
         files = ", ".join(f"registries/{other}" for other in others)
+        is_one = len(others) == 1
+        who = "Another registry uses" if is_one else f"{len(others)} other registries use"
         super().__init__(
-            f"{len(others)} other registries use the blob store {location}, so this one cannot "
-            f"tell which weights are theirs. Nothing was removed. The store names them: {files}. "
+            f"{who} the blob store {location}, so this one cannot tell which weights are theirs. "
+            f"Nothing was removed. The store names them: {files}. "
             "Remove the file of a registry that is gone for good, and try again."
         )
         self.others = others

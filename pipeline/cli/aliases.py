@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.messages import say
 from pipeline.cli.options import Alias, Json, Model, Reference
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def unalias(
     if json:
         show_json({"alias": f"{model}@{alias}", "version": None, "from": version})
     else:
-        typer.echo(f"{model}@{alias} is removed (before: {version}).")
+        say(f"{model}@{alias} is removed (before: {version}).")
 
 
 @app.command(epilog="Example: digits archive 3")
@@ -118,7 +119,7 @@ def archive(
     if json:
         show_json(version_json(version))
     else:
-        typer.echo(f"{version.reference} is {version.state} now.")
+        say(f"{version.reference} is {version.state} now.")
 
 
 def _number(reference: str, model: str) -> int:
@@ -138,4 +139,4 @@ def _show_move(move: "Event", *, json: bool) -> None:
         show_json(content)
         return
     before = f" (before: {content['from']})" if content["from"] else ""
-    typer.echo(f"{content['alias']} is {content['version']} now{before}.")
+    say(f"{content['alias']} is {content['version']} now{before}.")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.messages import say
 from pipeline.cli.options import Json, Reference
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def describe(
     if json:
         show_json(model_json(model))
     else:
-        typer.echo(f"{model.name}: {model.description or 'no description'}")
+        say(f"{model.name}: {model.description or 'no description'}")
 
 
 def _show(version: "ModelVersion", *, json: bool) -> None:
@@ -84,6 +85,6 @@ def _show(version: "ModelVersion", *, json: bool) -> None:
     if json:
         show_json(version_json(version))
         return
-    typer.echo(f"{version.reference}, tags: {tags_text(version.tags)}")
+    say(f"{version.reference}, tags: {tags_text(version.tags)}")
     if version.description:
-        typer.echo(plain(version.description))
+        say(plain(version.description))

@@ -26,6 +26,7 @@ from pipeline.cli import (
     serving,
     versions,
 )
+from pipeline.cli.messages import say
 
 _DEBUG = "--debug"
 
@@ -96,7 +97,7 @@ def main() -> None:
     except Exception as error:
         if debug or not failures.is_expected(error):
             raise
-        failures.show(f"Error: {failures.message(error)}")
+        say(f"Error: {failures.message(error)}", err=True)
         if "--json" in arguments:
             typer.echo(json.dumps(failures.as_json(error), indent=2))
         sys.exit(failures.exit_status(error))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.messages import say
 from pipeline.cli.options import Alias, Json, Model, Reason, Reference
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def protect(
     if json:
         show_json({"alias": f"{model}@{alias}", "approvals": approvals})
     else:
-        typer.echo(f"{model}@{alias} needs {_approvals(approvals)} by others from now on.")
+        say(f"{model}@{alias} needs {_approvals(approvals)} by others from now on.")
 
 
 @app.command(epilog="Example: digits unprotect champion")
@@ -48,7 +49,7 @@ def unprotect(*, alias: _ProtectedAlias, model: _ModelOption = "mnist", json: Js
     if json:
         show_json({"alias": f"{model}@{alias}", "approvals": 0})
     else:
-        typer.echo(f"{model}@{alias} is not protected any more.")
+        say(f"{model}@{alias} is not protected any more.")
 
 
 @app.command(epilog="Example: digits propose 7 --reason 'better on the scans of June'")
@@ -115,10 +116,10 @@ def _show(proposal: "Proposal", *, json: bool) -> None:
         return
     alias = f"{proposal.version.partition('/')[0]}@{proposal.alias}"
     if proposal.is_approved:
-        typer.echo(f"{alias} is {proposal.version} now.")
+        say(f"{alias} is {proposal.version} now.")
     else:
         missing = proposal.approvals_needed - len(proposal.approved_by)
-        typer.echo(
+        say(
             f"{proposal.version} is proposed for {alias}; approvals missing: {missing}. "
             f"Somebody else runs `digits approve {proposal.version}`."
         )

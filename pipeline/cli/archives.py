@@ -5,14 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
+from pipeline.cli.combinations import refuse_without_effect
+from pipeline.cli.messages import say
 from pipeline.cli.options import Force, Json, Reference
 from pipeline.cli.overwriting import require_export, require_file
 
 app = typer.Typer()
 
+_STANDARD_STREAM = "-"
+
 
 @app.command(name="export", epilog="Example: digits export 7 mnist-7.tar")
 def export_(
+    context: typer.Context,
     *,
     selection: Annotated[
         str,
@@ -36,22 +41,26 @@ def export_(
     from pipeline.models import full_reference, open_registry
     from pipeline.reporting.text import show_json
 
+    if str(file) == _STANDARD_STREAM:
+        if format_ != "digits":
+            raise typer.BadParameter(f"FILE: expected a file for --format {format_}, got -.")
+        refuse_without_effect(context, "with FILE -, which prints the export", {"json", "force"})
     if format_ != "digits":
         require_file(file, force=force)
         _export_network(full_reference(selection), file, format_, json=json)
         return
     require_export(file, force=force)
     with open_registry(create=False) as registry:
-        target = Path("/dev/stdout") if str(file) == "-" else file
+        target = Path("/dev/stdout") if str(file) == _STANDARD_STREAM else file
         references = registry.export(full_reference(selection), target)
-    if str(file) == "-":
-        typer.echo(f"{', '.join(references)}.", err=True)
+    if str(file) == _STANDARD_STREAM:
+        say(f"{', '.join(references)}.", err=True)
     elif json:
         show_json({"versions": list(references), "file": str(file)})
     elif not file.is_file():
-        typer.echo(f"{', '.join(references)} in {file}.")
+        say(f"{', '.join(references)} in {file}.")
     else:
-        typer.echo(f"{', '.join(references)} in {file} ({file.stat().st_size:,} bytes).")
+        say(f"{', '.join(references)} in {file} ({file.stat().st_size:,} bytes).")
 
 
 def _export_network(
@@ -74,7 +83,7 @@ def _export_network(
     if json:
         show_json({"versions": [version.reference], "file": str(file)})
     else:
-        typer.echo(f"{version.reference} in {file}, without normalization.")
+        say(f"{version.reference} in {file}, without normalization.")
 
 
 @app.command(name="import", epilog="Example: digits import mnist-7.tar")
@@ -112,15 +121,15 @@ def import_(
     if name is not None:
         raise typer.BadParameter("--name goes with --from mlflow.")
     with open_registry() as registry:
-        result = registry.import_("/dev/stdin" if file == "-" else file)
+        result = registry.import_("/dev/stdin" if file == _STANDARD_STREAM else file)
     if json:
         show_json(asdict(result))
     else:
-        typer.echo(f"Added: {', '.join(result.added) or 'nothing'}.")
+        say(f"Added: {', '.join(result.added) or 'nothing'}.")
         if result.present:
-            typer.echo(f"Already present, and equal: {', '.join(result.present)}.")
+            say(f"Already present, and equal: {', '.join(result.present)}.")
         if result.deleted:
-            typer.echo(f"Deleted here, and not added again: {', '.join(result.deleted)}.")
+            say(f"Deleted here, and not added again: {', '.join(result.deleted)}.")
 
 
 def _import_from_mlflow(address: str, name: str | None, *, json: bool) -> None:
@@ -138,11 +147,11 @@ def _import_from_mlflow(address: str, name: str | None, *, json: bool) -> None:
     if json:
         show_json(asdict(result))
         return
-    typer.echo(f"Added: {', '.join(result.added) or 'nothing'}.")
+    say(f"Added: {', '.join(result.added) or 'nothing'}.")
     if result.present:
-        typer.echo(f"Already present: {', '.join(result.present)}.")
+        say(f"Already present: {', '.join(result.present)}.")
     if result.aliases:
-        typer.echo(f"Set: {', '.join(result.aliases)}.")
+        say(f"Set: {', '.join(result.aliases)}.")
 
 
 @app.command(
@@ -188,7 +197,7 @@ def copy(
         show_json(version_json(version))
     else:
         where = f" in {to}" if to else ""
-        typer.echo(f"{version.reference}{where}, SHA-256 {version.sha256}.")
+        say(f"{version.reference}{where}, SHA-256 {version.sha256}.")
 
 
 @app.command(epilog="Example: digits download @champion weights.safetensors --sign key.pem")
@@ -225,4 +234,4 @@ def download(
         show_json(version_json(version))
     else:
         signed = "" if sign is None else f"; signature in {file}.sig"
-        typer.echo(f"{version.reference} in {file} ({version.size:,} bytes){signed}.")
+        say(f"{version.reference} in {file} ({version.size:,} bytes){signed}.")

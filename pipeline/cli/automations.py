@@ -3,6 +3,7 @@
 import typer
 
 from pipeline.cli import running
+from pipeline.cli.messages import say
 
 app = typer.Typer()
 automations = typer.Typer(
@@ -34,4 +35,4 @@ def apply() -> None:
     from pipeline.flows.automations import apply_automations
 
     new = apply_automations()
-    typer.echo("\n".join(f"Created: {name}" for name in new) or "All exist already.")
+    say("\n".join(f"Created: {name}" for name in new) or "All exist already.")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 
 # What can be an alias, if an @ precedes it.
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]*")
@@ -58,17 +57,6 @@ def message(error: Exception) -> str:
     return f"{error}\n{hint}" if hint else str(error)
 
 
-def show(text: str) -> None:
-    """Print a message on standard error; on a terminal, its lines are broken between words."""
-    if not sys.stderr.isatty():
-        print(text, file=sys.stderr)  # noqa: T201 - it is as it is
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True).print(Text(text, overflow="ignore"), crop=False)
-
-
 def as_json(error: Exception) -> dict[str, object]:
     """Return an expected error as values that JSON can hold."""
     return {
@@ -110,7 +98,7 @@ def _hint(error: Exception) -> str | None:
         registry.BlobError: "`digits verify` lists all weights that are missing or damaged.",
         registry.DamagedHistoryError: "`digits verify` lists what was edited or lost.",
         registry.ArchiveError: "`digits export` writes the files that can be imported.",
-        registry.NewerRegistryError: "`pip install --upgrade digits-pipeline` upgrades digits.",
+        registry.NewerRegistryError: "Upgrade digits to the release that opened it last.",
         registry.UnsupportedError: (
             "DIGITS_REGISTRY_URL names the database, and DIGITS_BLOBS_URL the blob store."
         ),

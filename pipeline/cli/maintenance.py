@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.failures import FAILED
+from pipeline.cli.messages import say
 from pipeline.cli.options import Force, Json
 from pipeline.cli.overwriting import require_backup
 
@@ -103,6 +104,7 @@ def gc(
 
     from pipeline.models import open_registry
     from pipeline.reporting.text import show_json
+    from pipeline.summaries import counted
 
     with open_registry(create=False) as registry:
         grace = timedelta(hours=hours)
@@ -119,14 +121,15 @@ def gc(
         show_json(asdict(result))
     else:
         verb = "Would remove" if dry_run else "Removed"
-        typer.echo(
-            f"{verb} {result.blobs:,} blobs and {result.temporary_files:,} temporary files, "
-            f"{result.size:,} bytes."
+        say(
+            f"{verb} {counted(result.blobs, 'file')} of weights and "
+            f"{counted(result.temporary_files, 'temporary file')}, "
+            f"{counted(result.size, 'byte')}."
         )
     if result.unknown:
-        typer.echo(
-            f"Kept {result.unknown:,} blobs that no version of this registry ever had; --yes "
-            "removes them.",
+        say(
+            f"Kept {counted(result.unknown, 'file')} of weights that no version of this registry "
+            "ever had; --yes removes such files.",
             err=True,
         )
 
@@ -135,9 +138,11 @@ def _is_confirmed(count: int) -> bool:
     """Ask, if somebody is there to answer, whether unknown blobs are to be removed."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
+    from pipeline.summaries import counted
+
     return typer.confirm(
-        f"{count:,} more blobs belong to no version that this registry ever had. If its database "
-        "was restored from a backup, they can be the only copy. Remove them?",
+        f"The store also has {counted(count, 'file')} of weights that no version of this registry "
+        "ever had. If its database was restored from a backup, that can be the only copy. Remove?",
         err=True,
     )
 
@@ -164,4 +169,4 @@ def backup(
     if json:
         show_json({"file": str(file), "size": size})
     else:
-        typer.echo(f"The database is in {file} ({size:,} bytes), without the weights.")
+        say(f"The database is in {file} ({size:,} bytes), without the weights.")

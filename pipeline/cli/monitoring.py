@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.failures import FAILED
+from pipeline.cli.messages import say
 from pipeline.cli.moments import parse_moment
 from pipeline.cli.options import Json
 
@@ -110,6 +111,6 @@ def send() -> None:
 def _show(attempts: "list[Attempt]") -> None:
     for attempt in attempts:
         result = "sent" if attempt.error is None else f"not sent: {attempt.error}"
-        typer.echo(f"{attempt.message} to {attempt.endpoint}: {result}.")
+        say(f"{attempt.message} to {attempt.endpoint}: {result}.")
     if any(attempt.error is not None for attempt in attempts):
         raise typer.Exit(FAILED)

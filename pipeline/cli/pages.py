@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.combinations import refuse_without_effect
+from pipeline.cli.messages import say
+
 app = typer.Typer()
 
 
 @app.command(epilog="Example: digits ui")
 def ui(
+    context: typer.Context,
     *,
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than loopback need DIGITS_UI_TOKEN.")
@@ -31,6 +35,8 @@ def ui(
     ] = False,
 ) -> None:
     """Serve the pages: versions, batches, review. Runs until it is stopped."""
+    if certificate is None:
+        refuse_without_effect(context, "without --certificate", {"key"})
     from pipeline.settings import load_settings
     from pipeline.web.server import Listening, serve
 
@@ -38,8 +44,8 @@ def ui(
 
     def announce() -> None:
         if listening.warning:
-            typer.echo(f"Warning: {listening.warning}", err=True)
-        typer.echo(f"The pages are at {listening.address} until you press Ctrl-C.", err=True)
+            say(f"Warning: {listening.warning}", err=True)
+        say(f"The pages are at {listening.address} until you press Ctrl-C.", err=True)
 
     serve(listening, load_settings(), read_only=read_only, on_start=announce)
 
@@ -57,7 +63,8 @@ def site(
 ) -> None:
     """Write the pages as files that a browser opens without a server."""
     from pipeline.settings import load_settings
+    from pipeline.summaries import counted
     from pipeline.web.static_site import write_site
 
     number = write_site(load_settings(), output)
-    typer.echo(f"{number:,} pages are in {output}; the first is {output / 'index.html'}.")
+    say(f"{counted(number, 'page')} in {output}; the first is {output / 'index.html'}.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.combinations import refuse_without_effect
 from pipeline.cli.failures import FAILED
 from pipeline.cli.options import Ink, Json, Normalize, Reject, ScoringModel
 
@@ -21,6 +22,7 @@ _BATCH = 256
 
 @app.command(epilog="Example: digits predict five.png")
 def predict(
+    context: typer.Context,
     *,
     files: Annotated[
         list[str], typer.Argument(metavar="FILE", help="Image files; - for standard input.")
@@ -39,6 +41,8 @@ def predict(
     from pipeline.reporting.predictions import prediction_lines, predictions_json
     from pipeline.scoring.classifier import Classifier
 
+    if normalize == "never":
+        refuse_without_effect(context, "with --normalize never", {"ink"})
     classifier = Classifier.load(model, normalize=normalize, ink=ink, reject=reject)
     read: list[Prediction] = []
     for start in range(0, len(files), _BATCH):

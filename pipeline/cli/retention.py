@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.messages import say
 from pipeline.cli.options import Json, Model, Reason, Reference
 
 app = typer.Typer()
@@ -38,7 +39,7 @@ def delete(*, reference: Reference, reason: Reason = None, json: Json = False) -
     if json:
         show_json(asdict(result))
     else:
-        typer.echo(f"Deleted {result.versions[0]}; its weights had {result.size:,} bytes.")
+        say(f"Deleted {result.versions[0]}; its weights had {result.size:,} bytes.")
 
 
 @app.command(epilog="Example: digits prune --keep 30 --older-than 90d --dry-run")
@@ -66,6 +67,7 @@ def prune(
 
     from pipeline.jobs.pruning import prune as prune_job
     from pipeline.reporting.text import show_json
+    from pipeline.summaries import counted
 
     pruned = prune_job(keep, older_than=older_than, reason=reason, dry_run=dry_run, model=model)
     if json:
@@ -74,11 +76,12 @@ def prune(
         return
     versions = pruned.versions
     verb = "Would delete" if dry_run else "Deleted"
-    typer.echo(
-        f"{verb} {len(versions.versions):,} versions ({', '.join(versions.versions) or 'none'}): "
-        f"{versions.blobs:,} files of weights, {versions.size:,} bytes."
+    say(
+        f"{verb} {counted(len(versions.versions), 'version')} "
+        f"({', '.join(versions.versions) or 'none'}): "
+        f"{counted(versions.blobs, 'file')} of weights, {counted(versions.size, 'byte')}."
     )
-    typer.echo(
-        f"{verb} {len(pruned.files):,} files and directories of labelled images and runs, "
-        f"{pruned.size:,} bytes."
+    say(
+        f"{verb} {counted(len(pruned.files), 'file or directory', 'files and directories')} of "
+        f"labelled images and runs, {counted(pruned.size, 'byte')}."
     )

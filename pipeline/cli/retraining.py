@@ -5,20 +5,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli import running
+from pipeline.cli.combinations import refuse_without_effect
 from pipeline.cli.failures import FAILED, REFUSED
+from pipeline.cli.messages import say
 from pipeline.cli.options import (
     Direct,
     DryRun,
     Json,
     LabelledImages,
     LabelsFrom,
-    LabelsName,
     MinAccuracy,
     Preset,
     Quiet,
     Reference,
     Seed,
 )
+from pipeline.review import REVIEWS
 
 if TYPE_CHECKING:
     from pipeline.training.outcome import Retraining
@@ -42,6 +44,7 @@ def ingest(*, json: Json = False, quiet: Quiet = False) -> None:
 
 @app.command(epilog="Example: digits retrain --preset quick --direct")
 def retrain(
+    context: typer.Context,
     *,
     preset: Preset = "standard",
     min_accuracy: MinAccuracy = None,
@@ -63,6 +66,10 @@ def retrain(
 
     If the champion was made of the same inputs, configuration and code, nothing is trained.
     """
+    if labelled is None:
+        refuse_without_effect(context, "without --labelled", {"labels"})
+    if labelled == REVIEWS:
+        refuse_without_effect(context, "with the reviews", {"labels"})
     parameters: dict[str, Any] = {
         "preset": preset,
         "min_accuracy": min_accuracy,
@@ -75,7 +82,7 @@ def retrain(
         from pipeline.cli.plans import show_plan
         from pipeline.jobs.planning import plan_retraining
 
-        show_plan(plan_retraining(**parameters), json=json)
+        show_plan(running.call(plan_retraining, quiet=quiet or json, **parameters), json=json)
         return
     parameters["promote"] = not no_promote
     if direct:
@@ -83,8 +90,9 @@ def retrain(
 
         outcome = running.call(job, quiet=quiet or json, **parameters)
     else:
-        if labelled is not None:
-            _require_labelled(labelled, labels)
+        from pipeline.jobs.retraining import check_labelled
+
+        check_labelled(labelled, labels)
         outcome = running.run_flow("retrain", quiet=quiet or json, **parameters)
 
     _conclude(outcome, json=json, quiet=quiet)
@@ -105,15 +113,8 @@ def _conclude(outcome: "Retraining", *, json: bool, quiet: bool) -> None:
 
         show(retraining_card(outcome))
     if isinstance(outcome, Refused):
-        typer.echo(f"Refused: {outcome.verdict.reason}. The champion stays.", err=True)
+        say(f"Refused: {outcome.verdict.reason}. The champion stays.", err=True)
         raise typer.Exit(REFUSED)
-
-
-def _require_labelled(labelled: str, labels: LabelsName) -> None:
-    """Find a missing directory before a server is started, and a password before it is recorded."""
-    from pipeline.data.labelled.listing import count_images
-
-    count_images(labelled, labels)
 
 
 @app.command(epilog="Example: digits reproduce mnist/3")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.combinations import refuse_without_effect
+from pipeline.cli.messages import say
 from pipeline.cli.options import Json
 
 if TYPE_CHECKING:
@@ -31,12 +33,15 @@ def decisions(context: typer.Context, *, as_json: Json = False) -> None:
     The page Review of `digits ui` adds decisions, `retrain --labelled reviews` trains on them.
     """
     if context.invoked_subcommand:
+        command = context.invoked_subcommand
+        refuse_without_effect(context, f"before {command}", {"as_json"})
         return
     from collections import Counter
 
     from pipeline.review.decision_file import DecisionFile
     from pipeline.review.decisions import NO_DIGIT
     from pipeline.settings import load_settings
+    from pipeline.summaries import counted
 
     standing = DecisionFile(load_settings().reviews).refresh()
     verdicts = standing.verdicts().values()
@@ -51,13 +56,14 @@ def decisions(context: typer.Context, *, as_json: Json = False) -> None:
         }
         typer.echo(json.dumps(values, indent=2))
         return
-    typer.echo(f"{len(verdicts):,} images are decided on, {by_decision[NO_DIGIT]:,} are no digit.")
+    say(f"{counted(len(verdicts), 'decided image')}, {by_decision[NO_DIGIT]:,} of them no digit.")
     for name, count in standing.by_reviewer().most_common():
-        typer.echo(f"{count:>8,}  {name}")
+        say(f"{count:>8,}  {name}")
 
 
 @reviews.command("export", epilog="Example: digits reviews export tasks.json --scores scores/")
 def export_tasks(
+    context: typer.Context,
     *,
     target: Annotated[
         Path, typer.Argument(metavar="FILE", help="File for the tasks; FILE.xml is beside it.")
@@ -77,7 +83,10 @@ def export_tasks(
     from pipeline.files import atomic_write
     from pipeline.review.label_studio import CONFIGURATION, decided_tasks, open_tasks
     from pipeline.settings import load_settings
+    from pipeline.summaries import counted
 
+    if not scores:
+        refuse_without_effect(context, "without --scores", {"count"})
     settings = load_settings()
     if scores:
         items = _first_of_queue(settings, scores, count)
@@ -88,13 +97,12 @@ def export_tasks(
     for path, text in ((target, json.dumps(tasks)), (configuration, CONFIGURATION)):
         with atomic_write(path) as temporary:
             temporary.write_text(text)
-    typer.echo(
-        f"{len(tasks):,} tasks are in {target}, their labelling interface in {configuration}."
-    )
+    say(f"{counted(len(tasks), 'task')} in {target}, their labelling interface in {configuration}.")
 
 
 @reviews.command("import", epilog="Example: digits reviews import export.json")
 def import_tasks(
+    context: typer.Context,
     *,
     source: Annotated[
         Path,
@@ -117,17 +125,19 @@ def import_tasks(
 
     from pipeline.review import edited_tables, label_studio
     from pipeline.settings import load_settings
+    from pipeline.summaries import counted
 
     settings = load_settings()
     left_out: Counter[str] = Counter()
     if source.suffix.lower() == ".csv":
         found = edited_tables.read_decisions(source, settings, reviewer, left_out)
     else:
+        refuse_without_effect(context, "with what Label Studio exported", {"reviewer"})
         found = label_studio.read_decisions(source.read_bytes(), settings.reviews, left_out)
     label_studio.add(settings.reviews, found)
-    typer.echo(f"{len(found):,} decisions are added.")
+    say(f"{counted(len(found), 'decision')} added.")
     for reason, number in left_out.most_common():
-        typer.echo(f"{number:>8,}  left out: {reason}")
+        say(f"{number:>8,}  left out: {reason}")
 
 
 def _first_of_queue(settings: "Settings", scores: list[Path], count: int) -> "list[ReviewItem]":

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+from pipeline.cli.messages import say
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -16,9 +16,7 @@ _T = TypeVar("_T")
 # The flows that map a stage over shards. Only these use the task runner of the settings.
 _FLOWS_WITH_TASK_RUNNER = frozenset({"score"})
 
-_STARTING = (
-    "Starting a Prefect server for this run, which takes about 20 seconds (--direct goes without)."
-)
+_STARTING = "Starting a Prefect server for this run takes about 20 s; --direct runs without."
 
 # Bytes that the database and the log of a temporary server may take in a run.
 _SERVER_SIZE = 16_000_000
@@ -61,7 +59,7 @@ def run_flow(name: str, *args: Any, quiet: bool = False, **parameters: Any) -> A
             require_space(settings.home, _SERVER_SIZE)
             is_starting = True
             if not quiet:
-                typer.echo(_STARTING, err=True)
+                say(_STARTING, err=True)
             if with_task_runner and settings.task_runner != "threads":
                 # Otherwise each worker would start a temporary server of its own.
                 log = settings.home / "prefect-server.log"
@@ -87,11 +85,7 @@ def _stopped_with_advice() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(
-            "Stopped. Nothing that was finished is lost: run the same command again, and it goes "
-            "on from there.",
-            err=True,
-        )
+        say("Stopped. What was finished is kept: the same command goes on from there.", err=True)
         raise
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli import running
+from pipeline.cli.combinations import all_but, refuse_without_effect
 from pipeline.cli.failures import FAILED
+from pipeline.cli.messages import say
 from pipeline.cli.options import (
     FORMAT_NAMES,
     Direct,
@@ -95,6 +97,7 @@ Explain = Annotated[
 
 @app.command(epilog="Example: digits score scans/ --output scores/ --format xlsx")
 def score(
+    context: typer.Context,
     *,
     inputs: Inputs,
     output: Output = Path("scores"),
@@ -123,8 +126,12 @@ def score(
     image got a prediction.
     """
     if explain:
+        useful = {"inputs", "output", "ink", "explain"}
+        refuse_without_effect(context, "with --explain", all_but(context, useful))
         _explain(inputs, output, ink)
         return
+    if normalize == "never" and split is None:
+        refuse_without_effect(context, "with --normalize never", {"ink"})
 
     from pipeline.scoring.outcome import Options
 
@@ -168,7 +175,7 @@ def _conclude(scoring: "Scoring", *, json: bool, quiet: bool) -> None:
 
         show(scoring_table(scoring))
     if not scoring.counts.predicted:
-        typer.echo("Error: no image got a prediction; the reasons are above.", err=True)
+        say("Error: no image got a prediction; the reasons are above.", err=True)
         raise typer.Exit(FAILED)
 
 
@@ -207,9 +214,9 @@ def sample(
 
         show_json(sample_json(written, output))
     elif not quiet:
-        from pipeline.reporting.text import counted
+        from pipeline.summaries import counted
 
-        typer.echo(f"{counted(written, 'image')} and labels.csv are in {output}.")
+        say(f"{counted(written, 'image')} and labels.csv are in {output}.")
 
 
 def _score_directly(
@@ -273,4 +280,4 @@ def _explain(inputs: list[str], output: Path, ink: PolarityName) -> None:
     target = output / f"{file.name}.explained.png"
     with atomic_write(target) as temporary:
         temporary.write_bytes(png(picture))
-    typer.echo(f"The steps are drawn in {target}.")
+    say(f"The steps are drawn in {target}.")

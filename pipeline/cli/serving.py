@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli import running
+from pipeline.cli.combinations import refuse_without_effect
+from pipeline.cli.messages import say
 from pipeline.cli.options import LabelledImages, MinAccuracy, Preset, Seed
 from pipeline.review import REVIEWS
 
@@ -49,6 +51,7 @@ InboxShadow = Annotated[
 
 @app.command(epilog='Example: digits serve --cron "0 3 * * *" --inbox inbox/ --outbox outbox/')
 def serve(
+    context: typer.Context,
     *,
     cron: Annotated[str, typer.Option(help="When to retrain: a cron expression.")] = "0 3 * * *",
     ingest_cron: Annotated[
@@ -82,6 +85,8 @@ def serve(
     """
     if (inbox is None) != (outbox is None):
         raise typer.BadParameter("--inbox and --outbox must be given together.")
+    if inbox is None:
+        refuse_without_effect(context, "without --inbox", {"every", "shadow"})
     if labelled is not None and labelled != REVIEWS and "://" not in labelled:
         # A run of a deployment has its own working directory.
         labelled = str(Path(labelled).absolute())
@@ -170,10 +175,10 @@ def _require_or_start_server(stack: contextlib.ExitStack, settings: "Settings", 
     if has_server():
         require_server()
         return False
-    typer.echo("Starting a Prefect server.", err=True)
+    say("Starting a Prefect server.", err=True)
     address = stack.enter_context(prefect_server(port, settings.home / "prefect-server.log"))
     use_server(address)
-    typer.echo(f"Its pages are at {address.removesuffix('/api')}.", err=True)
+    say(f"Its pages are at {address.removesuffix('/api')}.", err=True)
     return True
 
 
@@ -207,5 +212,5 @@ def _schedules(crons: dict[str, str], timezone: str) -> list[Any]:
     schedules = [cron_schedule(name, cron, timezone) for name, cron in crons.items()]
     for name, schedule in zip(crons, schedules, strict=True):
         times = ", ".join(f"{time:%a %Y-%m-%d %H:%M %Z}" for time in next_runs(schedule, _SHOWN))
-        typer.echo(f"--{name}: next runs {times}.", err=True)
+        say(f"--{name}: next runs {times}.", err=True)
     return schedules

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.cli import running
+from pipeline.cli.combinations import refuse_without_effect
 from pipeline.cli.failures import FAILED
+from pipeline.cli.messages import say
 from pipeline.cli.moments import parse_moment
 from pipeline.cli.options import Force, Json, Model, Reference
 from pipeline.cli.overwriting import require_file
@@ -60,6 +62,7 @@ _EVENTS = 50
     "'ocr'\" --sort 'metrics.test_accuracy desc' --limit 10"
 )
 def versions(
+    context: typer.Context,
     *,
     where: _Where = None,
     sort: _Sort = None,
@@ -87,6 +90,8 @@ def versions(
     from pipeline.reporting.text import show, show_json
     from registry import versions_frame
 
+    if json and format_ != "json":
+        refuse_without_effect(context, "with --json", {"format_"})
     last = None if after is None else full_reference(after)
     with open_registry(create=False) as registry:
         rows = registry.versions(model, where=where, order_by=sort, limit=limit, after=last)
@@ -100,7 +105,7 @@ def versions(
         show(versions_table(rows, is_search=where is not None or after is not None))
     damaged = [version.reference for version in rows if version.state == "damaged"]
     if damaged:
-        typer.echo(
+        say(
             f"Damaged: {', '.join(damaged)}. `digits verify` shows what was edited or lost.",
             err=True,
         )
@@ -116,7 +121,7 @@ def _name_unknown_metrics(registry: "Registry", model: str | None, where: str) -
     newest = registry.versions(model, limit=1)
     if unknown and newest:
         known = ", ".join(newest[0].metrics) or "none"
-        typer.echo(
+        say(
             f"No version has a metric {' or '.join(unknown)}. {newest[0].reference} has: {known}.",
             err=True,
         )
@@ -214,7 +219,7 @@ def compare(
             try:
                 layers = differing_layers(a, b)
             except WeightsError as error:
-                typer.echo(f"The weights are not compared layer by layer. {error}", err=True)
+                say(f"The weights are not compared layer by layer. {error}", err=True)
     if json:
         show_json(comparison_json(comparison, layers))
     else:
@@ -255,11 +260,12 @@ def history(
         return
     show(history_table(events))
     if len(events) == limit and events[-1].seq > 1:
-        typer.echo(f"Earlier events: --before {events[-1].seq}.", err=True)
+        say(f"Earlier events: --before {events[-1].seq}.", err=True)
 
 
 @app.command(epilog="Example: digits card @champion --output README.md")
 def card(
+    context: typer.Context,
     *,
     reference: Reference,
     output: Annotated[
@@ -275,6 +281,8 @@ def card(
     from pipeline.jobs.card import model_card
     from pipeline.reporting.model_card import card_html, card_markdown
 
+    if output is None:
+        refuse_without_effect(context, "without --output", {"force"})
     if output is not None and output.suffix not in {".md", ".html"}:
         raise typer.BadParameter("--output: expected a file that ends in .md or .html.")
     if output is not None:
@@ -287,4 +295,4 @@ def card(
         return
     with files.atomic_write(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    typer.echo(f"The card of {measured.version.reference} is in {output}.")
+    say(f"The card of {measured.version.reference} is in {output}.")

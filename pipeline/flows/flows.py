@@ -40,6 +40,7 @@ from pipeline.scoring.formats import Format
 from pipeline.scoring.outcome import Options, Scoring
 from pipeline.settings import load_settings
 from pipeline.stages import run_stages_with
+from pipeline.summaries import counted
 from pipeline.training.outcome import Refused, Retraining, Unchanged
 from pipeline.training.presets import Preset
 
@@ -204,7 +205,7 @@ def score_inbox(
         create_markdown_artifact(report, key="inbox")
     count = sum(scored.counts.files for scored in batches)
     without = [scored for scored in batches if not scored.counts.predicted]
-    message = "; ".join([f"{count:,} files scored", *map(_message, without)])
+    message = "; ".join([f"{counted(count, 'file')} scored", *map(_message, without)])
     if batches:
         last = batches[-1]
         batch = last.path.parent.name
@@ -219,9 +220,9 @@ def _state_name(scored: Scoring) -> str | None:
 def _message(scored: Scoring) -> str:
     counts = scored.counts
     if counts.predicted:
-        return f"{counts.files:,} files scored"
+        return f"{counted(counts.files, 'file')} scored"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.errors.items())
-    return f"no image of {counts.files:,} files got a prediction: {reasons}"
+    return f"no image of {counted(counts.files, 'file')} got a prediction: {reasons}"
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from pipeline.jobs import scoring
 from pipeline.monitoring.runs import recorded
 from pipeline.scoring.outcome import SUMMARY, Scoring
 from pipeline.settings import Settings, load_settings
+from pipeline.summaries import counted
 from registry import ModelVersion, NotFoundError
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ _Stamp = tuple[int, int, int, int]
 
 def _recorded_outcome(batches: list[Scoring]) -> tuple[str, str]:
     count = sum(batch.counts.files for batch in batches)
-    return "completed", f"{count:,} files scored"
+    return "completed", f"{counted(count, 'file')} scored"
 
 
 @recorded("score-inbox", _recorded_outcome)

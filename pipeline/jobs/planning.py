@@ -7,19 +7,22 @@ from os import PathLike
 from pathlib import Path
 
 from pipeline.data import mnist
+from pipeline.data.labelled import Collection, preview
 from pipeline.data.labelled.listing import count_images as count_labelled
 from pipeline.data.preparation import DataReference, SplitReference
 from pipeline.inputs.selection import Labels, Selection
 from pipeline.jobs import scoring
-from pipeline.jobs.retraining import check_parameters
+from pipeline.jobs.retraining import check_parameters, labelled_source, work_of
 from pipeline.models import CHAMPION, MODEL, open_registry
+from pipeline.reporting.rows import own_images_line
 from pipeline.scoring.listing import count_images, scored_before
 from pipeline.scoring.outcome import Options
 from pipeline.settings import Settings, load_settings
-from pipeline.summaries import Summarized
+from pipeline.summaries import Summarized, counted
 from pipeline.training.champion import why_unchanged
 from pipeline.training.lineage import lineage_of
 from pipeline.training.presets import network_params
+from pipeline.training.reasons import labelled_change
 from registry import ModelVersion, NotFoundError
 
 
@@ -43,7 +46,7 @@ class ScoringPlan(Summarized):
         earlier = f", {self.scored_before:,} of them scored before" if self.scored_before else ""
         results = "; those of another run there are removed" if self.starts_over else ""
         return {
-            "would score": f"{self.images:,} images{earlier}",
+            "would score": f"{counted(self.images, 'image')}{earlier}",
             "of": ", ".join(self.inputs),
             "with": self.version.reference,
             "into": f"{self.output}{results}",
@@ -58,33 +61,51 @@ class RetrainingPlan(Summarized):
     sizes: tuple[int, ...]
     """Neurons in each layer."""
     epochs: int
-    labelled: int | None
-    """The user's own labelled images; None if none were given."""
+    labelled: Collection | int | None
+    """How the user's own labelled images would be used; None if none were given. Only their number
+    if MNIST, whose images are left out, is not on this machine yet."""
+    labelled_change: str | None
+    """How these images differ from those of the champion; None if that is not known."""
     needs_download: bool
     """Whether MNIST is not on this machine yet."""
     champion: ModelVersion | None
     """The version that the candidate would be compared with."""
     unchanged: str | None
-    """Why nothing would be trained; None if something would, or if that depends on the user's
-    own images, which have to be read first."""
+    """Why nothing would be trained; None if something would."""
 
     def summary(self) -> dict[str, object]:
         """Return what matters most, by name."""
         if self.unchanged:
-            return {"would train": "nothing", "reason": self.unchanged}
+            return {
+                "would train": "nothing",
+                "reason": self.unchanged,
+                **self._own_images(),
+            }
         sizes = "–".join(map(str, self.sizes))
-        values: dict[str, object] = {
-            "would train": f"the preset {self.preset}: {sizes}, {self.epochs} epochs",
+        return {
+            "would train": f"the preset {self.preset}: {sizes}, {counted(self.epochs, 'epoch')}",
             "on": "MNIST" + (", which is downloaded first" if self.needs_download else ""),
+            **self._own_images(),
+            "and compare with": self._opponent(),
         }
-        if self.labelled is not None:
-            values["and on"] = f"{self.labelled:,} labelled images of yours, if they have changed"
-        against = "nothing: there is no champion yet"
-        if self.champion is not None:
-            accuracy = self.champion.metrics.get("validation_accuracy")
-            known = "" if accuracy is None else f", validation accuracy {accuracy:.4f}"
-            against = f"{self.champion.reference}{known}"
-        return {**values, "and compare with": against}
+
+    def _own_images(self) -> dict[str, object]:
+        if self.labelled is None:
+            return {}
+        if isinstance(self.labelled, int):
+            given = counted(self.labelled, "image")
+            return {"own images": f"{given}, without those that are in MNIST or cannot be read"}
+        values: dict[str, object] = {"own images": own_images_line(self.labelled)}
+        if self.champion is not None and self.labelled_change is not None:
+            values[f"since {self.champion.reference}"] = self.labelled_change
+        return values
+
+    def _opponent(self) -> str:
+        if self.champion is None:
+            return "nothing: there is no champion yet"
+        accuracy = self.champion.metrics.get("validation_accuracy")
+        known = "" if accuracy is None else f", validation accuracy {accuracy:.4f}"
+        return f"{self.champion.reference}{known}"
 
 
 def plan_scoring(
@@ -142,7 +163,10 @@ def plan_retraining(
     force: bool = False,
     settings: Settings | None = None,
 ) -> RetrainingPlan:
-    """Return what `retrain` would do with the same arguments; nothing is downloaded or written.
+    """Return what `retrain` would do with the same arguments; nothing is downloaded or trained.
+
+    Labelled images are read, unless they are the same as in an earlier retraining. Nothing is
+    written but the label table of the reviews, if these are wanted.
 
     Raises
     ------
@@ -151,27 +175,55 @@ def plan_retraining(
     """
     settings = settings or load_settings()
     thresholds = check_parameters(settings, preset, seed, min_accuracy)
-    images = None if labelled is None else count_labelled(str(labelled), labels)
     splits = (
         SplitReference(settings.data / f"{split.name}.parquet", split)
         for split in mnist.MNIST.splits
     )
     data = DataReference(*splits)
+    needs_download = not all(part.path.exists() for part in (data.train, data.test))
     champion = _champion(settings)
     unchanged = None
-    if champion is not None and not force and labelled is None:
-        lineage = lineage_of(data, None, preset, seed, thresholds)
-        unchanged = why_unchanged(settings, lineage, champion)
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = Path(directory)
+        images = _own_images(labelled, labels, None if needs_download else data, settings, scratch)
+        own = None if images is None or isinstance(images, int) else images.reference
+        if champion is not None and not force and not isinstance(images, int):
+            lineage = lineage_of(data, own, preset, seed, thresholds)
+            if not work_of(settings, lineage).exists():
+                unchanged = why_unchanged(settings, lineage, champion)
+        change = None
+        if champion is not None and own is not None:
+            directories = (settings.labelled, scratch)
+            change = labelled_change(own.sha256, champion.inputs.get("labelled"), directories)
     params = network_params(preset, seed)
     return RetrainingPlan(
         preset=preset,
         sizes=tuple(params["sizes"]),
         epochs=params["epochs"],
         labelled=images,
-        needs_download=not all(part.path.exists() for part in (data.train, data.test)),
+        labelled_change=change,
+        needs_download=needs_download,
         champion=champion,
         unchanged=unchanged,
     )
+
+
+def _own_images(
+    labelled: str | PathLike[str] | None,
+    labels: Labels,
+    data: DataReference | None,
+    settings: Settings,
+    scratch: Path,
+) -> Collection | int | None:
+    """Return how labelled images would be used, or only their number if MNIST is not here yet."""
+    source = labelled_source(labelled, settings)
+    if source is None:
+        return None
+    if data is None:
+        return count_labelled(source, labels)
+    collection = preview(source, data, settings.labelled, scratch, labels)
+    collection.require_use(source)
+    return collection
 
 
 def _champion(settings: Settings) -> ModelVersion | None:

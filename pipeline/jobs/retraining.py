@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.data.labelled import MIN_USED, Collection, collect
+from pipeline.data.labelled.listing import count_images
 from pipeline.data.preparation import DataReference
 from pipeline.errors import InvalidParameterError
 from pipeline.gate.judging import judge
@@ -26,7 +27,7 @@ from pipeline.review.labels import write_labels
 from pipeline.settings import Settings, Thresholds, load_settings
 from pipeline.stages import stage
 from pipeline.training.champion import find_champion, promote_version, why_unchanged
-from pipeline.training.lineage import lineage_of
+from pipeline.training.lineage import Lineage, lineage_of
 from pipeline.training.outcome import Refused, Registered, Retraining, Trained, Unchanged
 from pipeline.training.presets import PRESETS
 from pipeline.training.registration import refuse, register
@@ -111,7 +112,7 @@ def retrain(
         user_images = collection.reference if collection else None
         lineage = lineage_of(data, user_images, preset, seed, thresholds)
         champion = find_champion(settings)
-        work = settings.unfinished / lineage.training_digest
+        work = work_of(settings, lineage)
         if champion and not force and not work.exists():
             reason = why_unchanged(settings, lineage, champion.version)
             if reason:
@@ -144,6 +145,39 @@ def _collect(
     settings: Settings,
 ) -> Collection | None:
     """Collect the user's own images, if any were given, and require that most can be used."""
+    source = labelled_source(labelled, settings)
+    if source is None:
+        return None
+    collection = collect(source, data, settings.labelled, labels)
+    collection.require_use(source)
+    return collection
+
+
+def check_labelled(labelled: str | PathLike[str] | None, labels: Labels) -> None:
+    """Find what is wrong with labelled images before anything is started for them.
+
+    That includes a password in an address, which Prefect would record.
+
+    Raises
+    ------
+    InputError
+        If there are no images, or their label table is invalid.
+    """
+    if labelled and labelled != REVIEWS:
+        count_images(str(labelled), labels)
+
+
+def work_of(settings: Settings, lineage: Lineage) -> Path:
+    """Return the directory of a training that was killed, or goes on."""
+    return settings.unfinished / lineage.training_digest
+
+
+def labelled_source(labelled: str | PathLike[str] | None, settings: Settings) -> str | None:
+    """Return where labelled images are; None if there are none.
+
+    The label table of the reviews is written anew, if these are wanted. Too few reviews count as
+    none, with a warning.
+    """
     if not labelled:
         return None
     if labelled == REVIEWS:
@@ -156,9 +190,7 @@ def _collect(
                 count,
             )
             return None
-    collection = collect(str(labelled), data, settings.labelled, labels)
-    collection.require_use(str(labelled))
-    return collection
+    return str(labelled)
 
 
 @stage

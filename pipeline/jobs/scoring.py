@@ -144,7 +144,16 @@ def score(
         listing = list_images(addresses, output, version, options, selection)
         resumed = _score_shards(settings.blobs_url, version, output, listing, options, other)
         scoring = summarize(
-            version, output, listing, min_confidence, formats, resumed, started, other
+            settings.blobs_url,
+            version,
+            output,
+            listing,
+            options,
+            min_confidence,
+            formats,
+            resumed,
+            started,
+            other,
         )
         record_batch(settings, scoring, addresses, output, listing, options)
         return scoring

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.summaries import counted
 from registry import Message
 
 _TITLES = {
@@ -64,7 +65,10 @@ def _details(message: Message) -> list[str | None]:
         case "job.overdue":
             return [f"Its last success: {body['last_success'] or 'none'}."]
         case "batch.drifted":
-            return [*map(_drift, body["drift"]), f"{body['files']:,} images, {body['output']}."]
+            return [
+                *map(_drift, body["drift"]),
+                f"{counted(body['files'], 'image')}, {body['output']}.",
+            ]
         case "registry.damaged":
             return list(body["findings"])
     return []

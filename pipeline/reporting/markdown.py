@@ -12,6 +12,7 @@ from pipeline.reporting.pictures import (
 )
 from pipeline.reporting.rows import check_rows, digit_rows, error_rows, metric_rows, rate_line
 from pipeline.scoring.outcome import Scoring
+from pipeline.summaries import counted
 from pipeline.training.outcome import Registered, Trained
 
 
@@ -52,7 +53,7 @@ def scoring_markdown(scoring: Scoring, *, pictures: bool = True) -> str:
     """Return the counts by digit, by confidence and by error, and the rate."""
     counts = scoring.counts
     lines = [
-        f"# Scored {counts.files:,} files with `{scoring.version.reference}`",
+        f"# Scored {counted(counts.files, 'file')} with `{scoring.version.reference}`",
         "",
         f"{rate_line(scoring)}.",
         "",

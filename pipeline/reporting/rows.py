@@ -6,8 +6,8 @@ from typing import NamedTuple
 from pipeline.data.labelled import Collection
 from pipeline.gate.judging import Verdict
 from pipeline.metrics.counts import PredictionCounts
-from pipeline.reporting.text import counted
 from pipeline.scoring.outcome import Scoring
+from pipeline.summaries import counted
 from pipeline.training.outcome import Trained
 
 

@@ -20,11 +20,12 @@ from pipeline.reporting.rows import (
     rate_line,
 )
 from pipeline.reporting.run_files import REPORT
-from pipeline.reporting.text import Card, Lines, counted, plain, sparkline
+from pipeline.reporting.text import Card, Lines, plain, sparkline
 from pipeline.scoring.numbers import NUMBERS
 from pipeline.scoring.outcome import Scoring
 from pipeline.scoring.review_files import FAILED
 from pipeline.scoring.shadow import ShadowScoring
+from pipeline.summaries import counted
 from pipeline.training.outcome import Registered, Reproduction, Retraining, Trained, Unchanged
 
 # Maximum number of mistakes in the table; the HTML report has more.

@@ -91,11 +91,6 @@ def moment(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}"
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun: ``1 image``, ``1,000 images``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def sparkline(figures: Sequence[float], low: float = 0.0) -> str:
     """Return a bar for each figure, on a scale from `low` to the largest figure."""
     span = (max(figures) - low) or 1.0

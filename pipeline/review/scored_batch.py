@@ -26,6 +26,7 @@ from pipeline.scoring.answers import judge_of
 from pipeline.scoring.listing import RUN, SHARDS
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
 from pipeline.scoring.shadow import SHADOW
+from pipeline.scoring.sheets import read_sheets, reader_of_sheets
 
 NO_PREDICTION = -1
 """Instead of the prediction of a row that has none."""
@@ -34,9 +35,6 @@ GONE = "no longer in its source"
 """Reason why there is no image."""
 
 _COLUMNS = ["prediction", "confidence", "novelty"]
-
-# Rows of Parquet that are read together.
-_ROWS_AT_A_TIME = 256
 
 # A confidence that the network gives again differs by less than this.
 _SAME = 1e-3
@@ -136,19 +134,12 @@ class ScoredBatch:
             If a Parquet file or an object store cannot be read.
         """
         path = self.path_of(row)
-        judge = None if network is None else judge_of(network)
-        options = self.options
-        reader = Reader("never", options.ink, options.split, judge, keep_sheets=True)
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         shard = predictions.shard_of(self._parts[part])
-        for source, keys in _shard(self.directory, self.key, shard):
-            key = source.key_of(path, keys)
-            if key is None:
-                continue
-            for batch in source.batches([key], _ROWS_AT_A_TIME, reader):
-                if path in batch.paths:
-                    sheet = batch.sheets[list(batch.paths).index(path)]
-                    return sheet if isinstance(sheet, str) else np.ascontiguousarray(sheet)
+        sources = _shard(self.directory, self.key, shard)
+        reader = reader_of_sheets(self.options, network)
+        for _, sheet in read_sheets(sources, [path], reader):
+            return sheet if isinstance(sheet, str) else np.ascontiguousarray(sheet)
         return GONE
 
     def seen(

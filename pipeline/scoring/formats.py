@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from pipeline import files
 from pipeline.scoring.review_files import write_table
+from pipeline.scoring.sheets import Reviewed
 
 Format = Literal["parquet", "csv", "xlsx", "jsonl"]
 
@@ -22,7 +23,7 @@ Row = dict[str, Any]
 
 
 # What writes a format.
-_Writer = Callable[[Path, Sequence[Path]], None]
+_Writer = Callable[[Path, Sequence[Path], Reviewed], None]
 
 
 def tables_of(output: Path) -> list[Path]:
@@ -30,7 +31,9 @@ def tables_of(output: Path) -> list[Path]:
     return [output / f"predictions.{form}" for form in _WRITERS]
 
 
-def write_formats(output: Path, parts: Sequence[Path], formats: Collection[str]) -> list[Path]:
+def write_formats(
+    output: Path, parts: Sequence[Path], formats: Collection[str], reviewed: Reviewed
+) -> list[Path]:
     """Write the predictions in each of some formats; return the files.
 
     Parameters
@@ -40,12 +43,14 @@ def write_formats(output: Path, parts: Sequence[Path], formats: Collection[str])
         The files of the data set.
     formats : collection of str
         Any of `FORMATS`. There is nothing to do for Parquet.
+    reviewed : Reviewed
+        What a workbook shows for review.
     """
     written = []
     for table in tables_of(output):
         form = table.suffix.removeprefix(".")
         if form in formats:
-            _WRITERS[form](table, parts)
+            _WRITERS[form](table, parts, reviewed)
             written.append(table)
     return written
 
@@ -87,25 +92,25 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, _PLACES)
 
 
-def _write_csv(target: Path, parts: Sequence[Path]) -> None:
+def _write_csv(target: Path, parts: Sequence[Path], _reviewed: Reviewed) -> None:
     columns = columns_of(parts)
     rows = ([row.get(name) for name in columns] for row in rows_of(parts))
     # Without a byte order mark Excel takes the text for that of an old code page.
     write_table(target, columns, rows, byte_order_mark=True)
 
 
-def _write_jsonl(target: Path, parts: Sequence[Path]) -> None:
+def _write_jsonl(target: Path, parts: Sequence[Path], _reviewed: Reviewed) -> None:
     with files.atomic_write(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for row in rows_of(parts):
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _write_xlsx(target: Path, parts: Sequence[Path]) -> None:
+def _write_xlsx(target: Path, parts: Sequence[Path], reviewed: Reviewed) -> None:
     # It takes a while to import, and most runs write no workbook.
     from pipeline.scoring.workbook import write_workbook
 
     with files.atomic_write(target) as temporary:
-        write_workbook(temporary, columns_of(parts), rows_of(parts), parts)
+        write_workbook(temporary, columns_of(parts), rows_of(parts), parts, reviewed)
 
 
 _WRITERS: dict[str, _Writer] = {"csv": _write_csv, "xlsx": _write_xlsx, "jsonl": _write_jsonl}

@@ -11,7 +11,7 @@ from pipeline.images.reading import INK, NORMALIZE, Normalize
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import Drift
 from pipeline.scoring.review import LowConfidence
-from pipeline.summaries import Summarized
+from pipeline.summaries import Summarized, counted
 from registry import ModelVersion
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Scoring(Summarized):
     @property
     def message(self) -> str:
         """The outcome in a line."""
-        return f"{self.counts.files:,} images scored with {self.version.reference}"
+        return f"{counted(self.counts.files, 'image')} scored with {self.version.reference}"
 
     def summary(self) -> dict[str, object]:
         """Return what matters most, by name."""

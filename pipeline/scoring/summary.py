@@ -15,11 +15,13 @@ from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.drift import PROFILE, Drift, drift, from_text, profile_of
 from pipeline.scoring import predictions
 from pipeline.scoring.formats import write_formats
-from pipeline.scoring.outcome import DATA_SET, SUMMARY, Scoring
+from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options, Scoring
 from pipeline.scoring.ownership import record
 from pipeline.scoring.review import LowConfidence, least_certain
 from pipeline.scoring.review_files import remove_review, write_failed, write_review
+from pipeline.scoring.scorer import load_network
 from pipeline.scoring.shadow import ShadowScoring, shadow_scoring
+from pipeline.scoring.sheets import Reviewed
 from pipeline.stages import stage
 from registry import ModelVersion
 
@@ -31,9 +33,11 @@ _MAX_FAILED = 10
 
 @stage
 def summarize(
+    blobs_url: str,
     version: ModelVersion,
     output: Path,
     listing: Listing,
+    options: Options,
     min_confidence: float | None,
     formats: Collection[str],
     resumed: int,
@@ -44,9 +48,11 @@ def summarize(
 
     Parameters
     ----------
+    blobs_url : str
     version : ModelVersion
     output : Path
     listing : Listing
+    options : Options
     min_confidence : float, optional
         Predictions with less confidence are listed for review.
     formats : collection of str
@@ -72,7 +78,10 @@ def summarize(
         remove_review(output)
     else:
         review_path, review = write_review(parts, output, min_confidence)
-    tables = write_formats(output, parts, formats)
+    # How an image is cut into digits depends on the version that scored it.
+    network = None if options.split is None else load_network(blobs_url, version.sha256)
+    reviewed = Reviewed(output, options, network, min_confidence)
+    tables = write_formats(output, parts, formats, reviewed)
     record(output, *tables)
     scoring = Scoring(
         version=version,

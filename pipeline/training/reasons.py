@@ -1,12 +1,14 @@
 """Why a version replaces another, in words: what it was made of, and how it compares."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.data.labelled import storage
 from pipeline.errors import DamagedDataError
 from pipeline.gate.judging import Verdict
 from pipeline.gate.panels import PanelEvaluation
+from pipeline.summaries import counted
 from registry import ModelVersion
 
 _LABELLED = "labelled"
@@ -46,14 +48,16 @@ def what_changed(version: ModelVersion, earlier: ModelVersion, labelled: Path | 
     labelled : Path, optional
         Directory of the stored labelled images. Without it they are not counted.
     """
-    changes = list(_changes(version, earlier, labelled))
+    changes = list(_changes(version, earlier, () if labelled is None else (labelled,)))
     return ", ".join(changes) or "trained again on the same images, in the same way"
 
 
-def _changes(version: ModelVersion, earlier: ModelVersion, labelled: Path | None) -> Iterator[str]:
+def _changes(
+    version: ModelVersion, earlier: ModelVersion, directories: Sequence[Path]
+) -> Iterator[str]:
     now, before = version.inputs.get(_LABELLED), earlier.inputs.get(_LABELLED)
     if now != before:
-        yield _labelled_change(now, before, labelled)
+        yield labelled_change(now, before, directories)
     if _without(version.inputs) != _without(earlier.inputs):
         yield "other data than before"
     for name in _TOLD:
@@ -68,36 +72,46 @@ def _changes(version: ModelVersion, earlier: ModelVersion, labelled: Path | None
         yield f"new code ({version.code_version or 'unknown'})"
 
 
-def _labelled_change(now: str | None, before: str | None, directory: Path | None) -> str:
-    """Return how the labelled images of two versions differ."""
+def labelled_change(now: str | None, before: str | None, directories: Sequence[Path]) -> str:
+    """Return how the labelled images of two versions differ.
+
+    Parameters
+    ----------
+    now, before : str or None
+        SHA-256 of the sets; None if there are no labelled images.
+    directories : sequence of Path
+        Where sets of labelled images are stored. Images that are in none of these are not counted.
+    """
+    if now == before:
+        return "no labelled images" if now is None else "the same labelled images"
     if now is None:
         return "without your labelled images"
-    labels = None if directory is None else _labels(directory, now)
-    earlier = {} if before is None else None if directory is None else _labels(directory, before)
+    labels = _labels(directories, now)
+    earlier = {} if before is None else _labels(directories, before)
     if labels is None or earlier is None:
         return "labelled images of yours" if before is None else "other labelled images"
     new = len(labels.keys() - earlier.keys())
     gone = len(earlier.keys() - labels.keys())
     corrected = sum(labels[image] != earlier[image] for image in labels.keys() & earlier.keys())
     parts = [
-        f"{count:,} {what} labelled image{'' if count == 1 else 's'}"
+        counted(count, f"{what} labelled image")
         for count, what in ((new, "new"), (corrected, "corrected"), (gone, "removed"))
         if count
     ]
     return ", ".join(parts)
 
 
-def _labels(directory: Path, sha256: str) -> Mapping[bytes, int] | None:
+def _labels(directories: Sequence[Path], sha256: str) -> Mapping[bytes, int] | None:
     """Return the label of each stored image, by its pixels; None if they are not stored here."""
-    try:
-        split = storage.read(storage.path_of(directory, sha256), sha256)
-    except DamagedDataError:
-        return None
-    return {
-        image.tobytes(): label
-        for part in (split.training, split.held_out)
-        for image, label in zip(part.images, part.labels.tolist(), strict=True)
-    }
+    for directory in directories:
+        with suppress(DamagedDataError):
+            split = storage.read(storage.path_of(directory, sha256), sha256)
+            return {
+                image.tobytes(): label
+                for part in (split.training, split.held_out)
+                for image, label in zip(part.images, part.labels.tolist(), strict=True)
+            }
+    return None
 
 
 def _without(inputs: Mapping[str, str]) -> dict[str, str]:

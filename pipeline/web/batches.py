@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipeline.summaries import counted
 from pipeline.web.rendering import moment, percent, render
 from pipeline.web.scales import Tick, time_scale, time_ticks, value_scale, value_ticks
 from pipeline.web.site import site_of
@@ -125,8 +126,9 @@ def chart_of(batches: Sequence[Batch]) -> BatchChart | None:
                 low=y(estimate.low),
                 high=y(estimate.high),
                 labelled=None if share is None else y(share),
-                text=f"Batch {batch.id}, {moment(batch.at)}: {batch.files:,} images, estimated "
-                f"accuracy {percent(estimate.accuracy)}" + (", drift" if batch.has_drifted else ""),
+                text=f"Batch {batch.id}, {moment(batch.at)}: {counted(batch.files, 'image')}, "
+                f"estimated accuracy {percent(estimate.accuracy)}"
+                + (", drift" if batch.has_drifted else ""),
             )
         )
     far = sum(batch.has_drifted for batch, _ in estimated)
@@ -134,8 +136,8 @@ def chart_of(batches: Sequence[Batch]) -> BatchChart | None:
         marks=marks,
         times=time_ticks(x, 8),
         values=value_ticks(y, 4, percent=True),
-        summary=f"Estimated accuracy of {len(marks):,} batches from {moment(estimated[0][0].at)} "
-        f"to {moment(estimated[-1][0].at)}; {far:,} drifted.",
+        summary=f"Estimated accuracy of {counted(len(marks), 'batch', 'batches')} from "
+        f"{moment(estimated[0][0].at)} to {moment(estimated[-1][0].at)}; {far:,} drifted.",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.models import CHAMPION
 from pipeline.reporting.registry_tables import event_reason
+from pipeline.summaries import counted
 from pipeline.web.rendering import moment, percent
 from pipeline.web.scales import Scale, Tick, time_scale, time_ticks, value_scale, value_ticks
 from registry import Event, MetricValue, Registry
@@ -182,8 +183,8 @@ def _summary(
 ) -> str:
     first, last = figures[0].created_at, figures[-1].created_at
     text = (
-        f"{metric} of {len(figures):,} versions from {first.astimezone(UTC):%Y-%m-%d} to "
-        f"{last.astimezone(UTC):%Y-%m-%d}; {refused:,} candidates were refused."
+        f"{metric} of {counted(len(figures), 'version')} from {first.astimezone(UTC):%Y-%m-%d} to "
+        f"{last.astimezone(UTC):%Y-%m-%d}; refused candidates: {refused:,}."
     )
     number = moves[-1].number if moves else None
     if number in values:

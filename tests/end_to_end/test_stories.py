@@ -63,7 +63,7 @@ def test_a_team_trains_on_its_own_images_every_night(story, tmp_path):
     write_labelled(tmp_path / "own", np.random.default_rng(0), 60)
     first, plan, second, explained = story("own_images_nightly")
     assert "mnist/1 promoted" in first.out
-    assert "60 labelled images of yours" in plan.out
+    assert "60 new labelled images" in plan.out
     assert "mnist/2 promoted" in second.out
     assert "trained on" in second.out
     assert "60 new labelled images; validation accuracy 0." in explained.out

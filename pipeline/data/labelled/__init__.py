@@ -5,7 +5,7 @@ same image, whatever their names. The SHA-256 of an image decides whether it is 
 out, and that never changes.
 """
 
-from pipeline.data.labelled.collecting import collect
+from pipeline.data.labelled.collecting import collect, preview
 from pipeline.data.labelled.records import (
     MIN_USED,
     Collection,
@@ -25,5 +25,6 @@ __all__ = [
     "LabelledSplit",
     "collect",
     "path_of",
+    "preview",
     "read",
 ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def collect(
             listing = list_labelled(str(source), labels, temporary / "shards")
             # Normalizing many scans takes minutes, and most of them are the same the next night.
             record = directory / f"{listing.sha256}.json"
-            collection = _recorded(record, directory)
+            collection = _usable(record, directory)
             if collection is None:
                 collection = _collect(listing, data, directory, temporary)
                 with files.atomic_write(record) as written:
@@ -72,8 +73,60 @@ def collect(
     return collection
 
 
+def preview(
+    source: str | Path,
+    data: DataReference,
+    directory: Path,
+    scratch: Path,
+    labels: Labels = "auto",
+) -> Collection:
+    """Return what `collect` would return, and write nothing to its directory.
+
+    The images are in the directory if they were collected before, otherwise in `scratch`.
+
+    Parameters
+    ----------
+    source : str or Path
+    data : DataReference
+    directory : Path
+        That of `collect`.
+    scratch : Path
+        An empty directory.
+    labels : {"auto", "folders"}
+
+    Raises
+    ------
+    InputError
+        If no image has a label, or a label is invalid.
+    """
+    listing = list_labelled(str(source), labels, scratch / "shards")
+    collection = None
+    with suppress(DamagedDataError):
+        collection = _recorded(directory / f"{listing.sha256}.json", directory)
+    if collection is None:
+        with files.temporary_directory(scratch) as temporary:
+            collection = _collect(listing, data, scratch, temporary)
+    return collection
+
+
+def _usable(record: Path, directory: Path) -> Collection | None:
+    """Return the recorded collection of the same files; damaged packs are removed."""
+    try:
+        return _recorded(record, directory)
+    except DamagedDataError as error:
+        _log.warning("%s", error)
+        packs.remove_damaged(packs.directory_of(directory))
+        return None
+
+
 def _recorded(record: Path, directory: Path) -> Collection | None:
-    """Return the recorded collection of the same files; None if its images are not stored."""
+    """Return the recorded collection of the same files; None if its images are not stored.
+
+    Raises
+    ------
+    DamagedDataError
+        If the stored images are damaged.
+    """
     try:
         collection = Collection.from_json(
             json.loads(record.read_text()), partial(storage.path_of, directory)
@@ -84,12 +137,7 @@ def _recorded(record: Path, directory: Path) -> Collection | None:
     if reference is not None:
         if not reference.path.exists():
             return None
-        try:
-            storage.read(reference.path, reference.sha256)
-        except DamagedDataError as error:
-            _log.warning("%s", error)
-            packs.remove_damaged(packs.directory_of(directory))
-            return None
+        storage.read(reference.path, reference.sha256)
     return collection
 
 

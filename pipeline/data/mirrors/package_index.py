@@ -103,6 +103,8 @@ def _failure(stderr: str) -> MirrorError:
     if broken:
         reason = re.sub(r"^\w+\(.*?(object at 0x\w+>: |: )", "", broken[-1]).rstrip("')\"")
         return MirrorError(f"pip: cannot reach the index ({reason})", transient=True)
+    if "No module named pip" in stderr:
+        return MirrorError("pip is not installed in this environment; `uv pip install pip` does it")
     lines = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.strip()]
     # The last line is the conclusion; the lines before it are the attempts.
     return MirrorError(f"pip: {lines[-1] if lines else 'no wheel'}")

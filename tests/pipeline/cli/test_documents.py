@@ -105,11 +105,11 @@ class Session:
             self._status = ended.returncode
             return ended.stdout + ended.stderr
         arguments = [os.path.expandvars(word) for word in words[1:]]
-        if arguments[0] in FLOWS and "--direct" not in arguments and "--help" not in arguments:
+        if arguments[0] in FLOWS and not {"--direct", "--help", "--explain"} & set(arguments):
             # Each flow would start a server. The flows are tested in a room of their own.
             arguments.append("--direct")
         ended = self._digits(*arguments)
         self._status = ended.status
-        progress = ("Train: ", "Score with ", "Download ")
+        progress = ("Train: ", "Score with ", "Download ", "Read labelled images: ")
         lines = [line for line in ended.err.splitlines() if not line.startswith(progress)]
         return ended.out + "\n".join(lines)

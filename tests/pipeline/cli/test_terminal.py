@@ -1,15 +1,18 @@
 """What people see: 80 columns, letters that a terminal does not know, Ctrl-C, advice."""
 
+import ast
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.main import get_command
 
-from pipeline import open_registry
-from pipeline.cli import running
-from pipeline.cli.app import main
+from pipeline import InputError, open_registry
+from pipeline.cli import messages, running
+from pipeline.cli.app import app, main
 from pipeline.cli.progress_display import show_progress
 from pipeline.progress import report
 from pipeline.reporting.text import Card, Lines, wrapped
@@ -24,11 +27,13 @@ PASSED = (Check("validation_calibration_error", 0.0012, 0.02, passed=True),)
 def terminal(digits, monkeypatch):
     """Run a command as on a terminal of 80 columns; return its lines."""
     monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setattr(messages, "is_terminal", lambda _: True)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
 
     def run(*arguments):
-        return digits(*arguments).out.splitlines()
+        ended = digits(*arguments)
+        return [*ended.out.splitlines(), *ended.err.splitlines()]
 
     return run
 
@@ -67,12 +72,64 @@ def compared(home):
         ("history",),
         ("explain",),
         ("retrain", "--dry-run"),
+        ("status",),
+        ("batches",),
+        ("proposals",),
+        ("verify",),
+        ("gc",),
+        ("reviews",),
+        ("prune", "--keep", "1", "--dry-run"),
+        ("protect", "champion"),
+        ("propose", "1", "--reason", "it read the forms of May"),
+        ("tag", "1", *(f"name{number}=value{number}" for number in range(9))),
+        ("describe", "1", "trained with the forms of June " * 5),
+        ("promote", "1"),
+        ("rollback",),
+        ("versions", "--where", "metrics.validation_acuracy > 0.5"),
+        ("show", "champion"),
+        ("show", "9"),
+        ("score", "/nowhere"),
+        ("retrain", "--labelled", "/nowhere"),
+        ("retrain", "--labels", "folders"),
     ],
 )
 def test_no_line_is_longer_than_the_terminal_and_no_word_is_cut(terminal, compared, command):
     lines = terminal(*command)
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("command", sorted(get_command(app).commands))
+def test_no_line_of_a_help_is_longer_than_the_terminal(terminal, command):
+    lines = terminal(command, "--help")
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= 80
+
+
+def test_sentences_are_printed_by_say_which_breaks_lines():
+    """What `typer.echo` prints is not broken: text for files and programs, never a sentence."""
+    callers = {
+        path.name
+        for path in Path(messages.__file__).parent.glob("*.py")
+        if "typer.echo(" in path.read_text()
+    }
+    of_programs = {"app.py", "monitoring.py", "predicting.py", "reviews.py", "versions.py"}
+    assert callers == {"messages.py", *of_programs}
+
+
+def test_constant_messages_fit_a_terminal_of_80_columns():
+    """Also for who reads them in a log, where nothing is broken."""
+    constants = [
+        (path.name, node.args[0].value)
+        for path in Path(messages.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "say"
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert constants
+    for message in (*constants, ("running.py", running._STARTING)):
+        assert max(map(len, message[1].splitlines())) <= 80, message
 
 
 def test_digests_and_names_of_metrics_are_whole(terminal, compared):
@@ -94,6 +151,18 @@ def test_what_is_piped_is_not_padded(digits, compared):
     for command in (("versions",), ("show", "1"), ("history",), ("compare", "1", "2")):
         lines = digits(*command).out.splitlines()
         assert not any(line.endswith(" ") for line in lines)
+
+
+def test_a_message_is_broken_between_words_on_a_terminal_only(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = f"Error: {LONG} is not here.\n  mirror: {'down ' * 20}"
+    messages.say(text)
+    assert capsys.readouterr().out == f"{text}\n"
+    monkeypatch.setattr(messages, "is_terminal", lambda _: True)
+    messages.say(text, err=True)
+    first, second, third, *others = capsys.readouterr().err.splitlines()
+    assert (first, second, third) == ("Error:", LONG, "is not here.")
+    assert all(line.startswith("  ") and len(line) <= 80 for line in others)
 
 
 @pytest.mark.parametrize("columns", [30, 80])
@@ -130,7 +199,9 @@ def test_ctrl_c_says_what_is_safe_and_how_to_go_on(capsys):
 
     with pytest.raises(KeyboardInterrupt):
         running.call(stopped)
-    assert "run the same command again, and it goes on from there" in capsys.readouterr().err
+    assert (
+        "What was finished is kept: the same command goes on from there." in capsys.readouterr().err
+    )
 
 
 def test_quiet_keeps_warnings_and_drops_progress(capsys, caplog):
@@ -175,6 +246,19 @@ def test_the_version_of_the_program(digits):
     assert re.fullmatch(r"digits \d+\.\d+\.\d+\S*\n", digits("--version").out)
 
 
+def test_reviews_are_no_directory_that_has_to_be_there(digits, retrained, monkeypatch):
+    """`retrain --labelled reviews` as a flow looked for a directory of that name."""
+    given = {}
+
+    def stop(name, **parameters):
+        given.update(parameters)
+        raise InputError("here")
+
+    monkeypatch.setattr(running, "run_flow", stop)
+    assert "Error: here" in digits("retrain", "--labelled", "reviews").err
+    assert given["labelled"] == "reviews"
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -182,6 +266,11 @@ def test_the_version_of_the_program(digits):
         (("score", "/nowhere", "--format", "csv"), 2),
         (("score", "."), 2),
         (("score", ".", "--model", "9"), 4),
+        (("score", ".", "--shadow", "nobody"), 4),
+        (("score", ".", "--format", "doc"), 2),
+        (("score", ".", "--min-confidence", "2"), 2),
+        (("retrain", "--preset", "huge"), 2),
+        (("retrain", "--min-accuracy", "2"), 2),
         (("retrain", "--labelled", "/nowhere"), 2),
         (("serve", "--cron", "every day"), 2),
     ],
@@ -195,3 +284,16 @@ def test_wrong_input_ends_before_a_server_is_started(
     assert ended.status == status
     assert "Starting" not in ended.err
     assert ended.out == ""
+
+
+def test_a_missing_champion_is_not_found_before_a_server_is_started(digits, home, monkeypatch):
+    """Exit status 4, with a registry and without one."""
+    monkeypatch.setattr(running, "run_flow", lambda *_, **__: pytest.fail("a flow began"))
+    ended = digits("score", ".")
+    assert (ended.status, ended.out) == (4, "")
+    assert "There is no registry at" in ended.err
+    with open_registry() as registry:
+        registry.register("mnist", b"no champion", RunRecord())
+    ended = digits("score", ".")
+    assert (ended.status, ended.out) == (4, "")
+    assert "There is no mnist@champion in the registry." in ended.err

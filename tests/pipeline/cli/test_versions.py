@@ -190,7 +190,7 @@ def test_an_error_of_the_registry_is_followed_by_a_hint(
 @pytest.mark.parametrize(
     ("error", "hint"),
     [
-        (NewerRegistryError(9, 3), "`pip install --upgrade digits-pipeline` upgrades digits."),
+        (NewerRegistryError(9, 3), "Upgrade digits to the release that opened it last."),
         (AliasMovedError("mnist@champion", 1), "`digits history` lists the moves of an alias."),
         (DamagedHistoryError("edited"), "`digits verify` lists what was edited or lost."),
         (
@@ -279,12 +279,12 @@ def test_verify_ends_with_status_1_if_weights_are_missing(digits, versions, home
 
 def test_gc_removes_weights_without_a_version(digits, versions):
     versions._blobs.put(b"left over")
-    assert digits("gc").out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
+    assert digits("gc").out == "Removed 0 files of weights and 0 temporary files, 0 bytes.\n"
     kept = digits("gc", "--hours", "0")
-    assert kept.out == "Removed 0 blobs and 0 temporary files, 0 bytes.\n"
-    assert "Kept 1 blobs that no version of this registry ever had; --yes" in kept.err
+    assert kept.out == "Removed 0 files of weights and 0 temporary files, 0 bytes.\n"
+    assert "Kept 1 file of weights that no version of this registry ever had; --yes" in kept.err
     dry = digits("gc", "--hours", "0", "--dry-run", "--yes").out
-    assert dry == "Would remove 1 blobs and 0 temporary files, 9 bytes.\n"
+    assert dry == "Would remove 1 file of weights and 0 temporary files, 9 bytes.\n"
     assert json.loads(digits("gc", "--hours", "0", "--yes", "--json").out)["blobs"] == 1
     assert digits("verify").status == 0
 

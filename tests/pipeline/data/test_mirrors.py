@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 import threading
+import venv
 
 import mnist_sample
 import numpy as np
@@ -367,6 +368,15 @@ def test_an_index_that_cannot_be_reached_is_a_transient_failure(tmp_path, monkey
     assert failure.transient
     assert "cannot reach the index" in failure.reason
     assert "Connection refused" in failure.reason
+
+
+def test_an_environment_without_pip_is_told_apart(tmp_path, monkeypatch):
+    """As `uv venv` makes it."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "bare" / "bin" / "python"))
+    (failure,) = _refused(tmp_path, index=SAMPLE).failures
+    assert failure.reason.startswith("pip is not installed in this environment")
+    assert not failure.transient
 
 
 def test_decompression_of_a_pickle_stops_at_its_known_size(tmp_path, index):

@@ -43,7 +43,7 @@ def test_the_queue_goes_to_label_studio_and_comes_back(scored, digits, tmp_path,
     target = tmp_path / "tasks.json"
     ended = digits("reviews", "export", target, "--scores", directory, "--count", "8")
     assert ended.status == 0, ended.err
-    assert "8 tasks are in" in ended.out
+    assert "8 tasks in" in ended.out
     tasks = tasks_of()
     assert len(tasks) == 8
     for task in tasks:
@@ -74,7 +74,7 @@ def test_the_queue_goes_to_label_studio_and_comes_back(scored, digits, tmp_path,
     (tmp_path / "export.json").write_text(json.dumps(exported))
     ended = digits("reviews", "import", tmp_path / "export.json")
     assert ended.out.splitlines() == [
-        "7 decisions are added.",
+        "7 decisions added.",
         "       1  left out: no choice of a digit",
     ]
     expected = {task["data"]["sha256"]: answer for task, answer in zip(tasks, answers, strict=True)}
@@ -86,7 +86,7 @@ def test_the_queue_goes_to_label_studio_and_comes_back(scored, digits, tmp_path,
     assert standing().by_reviewer() == {"label-studio:ann@example.org": 6}
 
     ended = digits("reviews", "import", tmp_path / "export.json")
-    assert "0 decisions are added" in ended.out
+    assert "0 decisions added" in ended.out
     assert len(standing().decisions) == 7
 
 
@@ -104,14 +104,14 @@ def test_what_is_decided_goes_out_and_adds_nothing_when_it_comes_back(
         assert annotation["result"][0]["value"]["choices"] == [labels[task["data"]["path"]]]
     ended = digits("reviews", "import", tmp_path / "tasks.json")
     assert ended.out.splitlines() == [
-        "0 decisions are added.",
+        "0 decisions added.",
         "       5  left out: as decided already",
     ]
     # In another home, where no image is kept, the tasks bring them along.
     for each in load_settings().reviews.rglob("*.*"):
         if each.is_file():
             each.unlink()
-    assert "5 decisions are added" in digits("reviews", "import", tmp_path / "tasks.json").out
+    assert "5 decisions added" in digits("reviews", "import", tmp_path / "tasks.json").out
     assert all(
         kept_images.load(load_settings().reviews, sha256).shape == (28, 28)
         for sha256 in standing().verdicts()
@@ -156,13 +156,13 @@ def test_an_edited_review_csv_is_taken(scored, digits, retrained, tmp_path):
             label = labels[row["path"]] if number < 10 else ""
             writer.writerow({"path": row["path"], "label": label})
     ended = digits("reviews", "import", table, "--reviewer", "bob")
-    assert ended.out.startswith("10 decisions are added.")
+    assert ended.out.startswith("10 decisions added.")
     verdicts = standing().verdicts().values()
     expected = {row["path"]: labels[row["path"]] for row in rows[:10]}
     assert {each.path: each.decision for each in verdicts} == expected
-    assert "0 decisions are added" in digits("reviews", "import", table).out
+    assert "0 decisions added" in digits("reviews", "import", table).out
     ended = digits("reviews")
-    assert "10 images are decided on, 0 are no digit." in ended.out
+    assert "10 decided images, 0 of them no digit." in ended.out
     assert "bob" in ended.out
     shown = json.loads(digits("reviews", "--json").out)
     assert shown["images"] == sum(shown["digits"].values()) == shown["reviewers"]["bob"] == 10

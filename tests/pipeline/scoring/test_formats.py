@@ -99,7 +99,7 @@ def test_excel_reads_the_csv_as_unicode_and_runs_no_formula(scored, tmp_path):
 
 
 def test_a_workbook_shows_what_to_review(scored, tmp_path):
-    """Failures first, then the least certain with the picture that the network saw."""
+    """Failures first, then the least certain with their pictures."""
     done = scored(formats="xlsx")
     sheets, pictures = _sheets(tmp_path / "out" / "predictions.xlsx")
     header, failed, *others = sheets["review"]
@@ -108,9 +108,61 @@ def test_a_workbook_shows_what_to_review(scored, tmp_path):
     assert [row[0] for row in others] == [one.path for one in done.least_certain]
     assert len(pictures) == len(others) == 6
     # Equal pictures are stored once, in the order of the rows.
-    seen = np.frombuffer(done.least_certain[0].image, np.uint8).reshape(28, 28)
+    first = IMAGES[5 if "=" in others[0][0] else int(others[0][0][0])].reshape(28, 28)
     shown = np.asarray(PIL.Image.open(io.BytesIO(pictures[0])))
-    assert np.array_equal(shown[::2, ::2], 255 - seen)
+    assert np.array_equal(shown[::2, ::2], first)
+
+
+def _drawn(directory, count):
+    directory.mkdir()
+    for number in range(count):
+        pixels = np.kron(255 - IMAGES[number].reshape(28, 28), np.ones((4, 4), np.uint8))
+        (directory / f"{number:02}.png").write_bytes(png(pixels))
+
+
+def test_a_workbook_has_a_picture_for_each_row_to_review(scored_home, monkeypatch, tmp_path):
+    """More than are kept of a shard, and of any size."""
+    monkeypatch.setenv("DIGITS_HOME", str(scored_home / "home"))
+    _drawn(tmp_path / "in", 40)
+    score(tmp_path / "in", tmp_path / "out", min_confidence=1.0, formats="xlsx")
+    sheets, pictures = _sheets(tmp_path / "out" / "predictions.xlsx")
+    rows = sheets["review"][1:]
+    with (tmp_path / "out" / "review.csv").open(newline="") as stream:
+        assert {row[0] for row in rows} == {row["path"] for row in csv.DictReader(stream)}
+    assert len(rows) == len(pictures) == 40
+    confidences = [float(row[2]) for row in rows]
+    assert confidences == sorted(confidences)
+    assert {PIL.Image.open(io.BytesIO(each)).size for each in pictures} == {(56, 56)}
+
+
+def test_a_workbook_has_at_most_so_many_pictures(scored_home, monkeypatch, tmp_path):
+    """The least certain ones; review.csv has all rows."""
+    monkeypatch.setenv("DIGITS_HOME", str(scored_home / "home"))
+    monkeypatch.setattr("pipeline.scoring.workbook._MAX_REVIEWED", 3)
+    _drawn(tmp_path / "in", 10)
+    done = score(tmp_path / "in", tmp_path / "out", min_confidence=1.0, formats="xlsx")
+    sheets, pictures = _sheets(tmp_path / "out" / "predictions.xlsx")
+    assert [row[0] for row in sheets["review"][1:]] == [e.path for e in done.least_certain[:3]]
+    assert (len(pictures), done.review) == (3, 10)
+
+
+def test_pictures_of_fields_are_those_of_their_digits(scored_home, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGITS_HOME", str(scored_home / "home"))
+    (tmp_path / "in").mkdir()
+    pixels = np.hstack([255 - IMAGES[number].reshape(28, 28) for number in (1, 3)])
+    (tmp_path / "in" / "field.png").write_bytes(png(np.kron(pixels, np.ones((4, 4), np.uint8))))
+    score(tmp_path / "in", tmp_path / "out", split=2, min_confidence=1.0, formats="xlsx")
+    sheets, pictures = _sheets(tmp_path / "out" / "predictions.xlsx")
+    assert {row[0] for row in sheets["review"][1:]} == {"field.png#1", "field.png#2"}
+    assert len(pictures) == 2
+
+
+def test_rows_of_a_data_set_have_their_pictures_as_well(scored_home, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIGITS_HOME", str(scored_home / "home"))
+    np.save(tmp_path / "rows.npy", IMAGES[:30].reshape(-1, 28, 28))
+    score(tmp_path / "rows.npy", tmp_path / "out", min_confidence=1.0, formats="xlsx")
+    sheets, pictures = _sheets(tmp_path / "out" / "predictions.xlsx")
+    assert len(sheets["review"][1:]) == len(pictures) == 30
 
 
 def test_a_full_sheet_is_followed_by_another(scored, tmp_path, monkeypatch):
