@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -27,7 +29,10 @@ from pipeline.flows.automations import TAG, apply_automations, heartbeat_frequen
 
 _log = logging.getLogger(__name__)
 
-# Seconds; Docker allows ten for the runs and the server. A run that is killed is taken up again.
+# Seconds in which everything ends after SIGTERM. Docker kills a container after ten.
+_STOP_LIMIT = 8
+
+# Seconds of them that a run has. If it is killed then, it is taken up again.
 _CANCEL_LIMIT = 3
 
 
@@ -58,7 +63,8 @@ def serve(
     own_server : bool
         Whether the Prefect server is this process's own, so that no other process runs these jobs.
     stop : threading.Event
-        Set if this process was asked to stop before Prefect handles the signal.
+        Set if this process was asked to stop before Prefect handles the signal. Eight seconds
+        after it is set, this process ends, with whatever it has not finished.
 
     Raises
     ------
@@ -113,6 +119,7 @@ class _Runner(Runner):
         super().__init__(**options)
         self._stop = stop
         self._is_reachable = True
+        threading.Thread(target=self._end_in_time, name="stop", daemon=True).start()
 
     async def __aenter__(self) -> Self:
         """Start, and stop at once if the signal has come already."""
@@ -168,6 +175,21 @@ class _Runner(Runner):
         **options: Any,
     ) -> None:
         await kill(run_id, grace_seconds=min(grace_seconds, _CANCEL_LIMIT), **options)
+
+    def _end_in_time(self) -> None:
+        """Kill the runs and end this process, if it lives some seconds after it was to stop.
+
+        A busy server may take minutes to answer. Nothing is lost without its answer.
+        """
+        self._stop.wait()
+        time.sleep(_STOP_LIMIT)
+        for run_id in self._process_manager.flow_run_ids():
+            run = self._process_manager.get(run_id)
+            if run is not None:
+                with suppress(OSError):
+                    run.hard_kill()
+        # A server of this process's own ends because its pipe from here is closed.
+        os._exit(0)
 
     def _stop_soon(self) -> None:
         loop = asyncio.get_running_loop()

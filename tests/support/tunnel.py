@@ -11,6 +11,7 @@ class Tunnel:
     def __init__(self, target: int) -> None:
         self._target = target
         self._connections: list[socket.socket] = []
+        self._is_silent = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._accept()
@@ -23,6 +24,10 @@ class Tunnel:
             each.close()
         self._connections.clear()
         self.is_cut = True
+
+    def fall_silent(self) -> None:
+        """Take connections, and what is sent, but forward nothing any more."""
+        self._is_silent = True
 
     def mend(self) -> None:
         """Take connections again."""
@@ -40,11 +45,11 @@ class Tunnel:
                 far = socket.create_connection(("127.0.0.1", self._target))
                 self._connections += [near, far]
                 for ends in ((near, far), (far, near)):
-                    threading.Thread(target=_forward, args=ends, daemon=True).start()
+                    threading.Thread(target=self._forward, args=ends, daemon=True).start()
 
-
-def _forward(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not self._is_silent:
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)

@@ -21,6 +21,7 @@ import web_mirror
 from mnist_sample import SAMPLE, gzipped
 from prefect_api import post
 from processes import LIMIT, until
+from tunnel import Tunnel
 
 from pipeline import open_registry, status
 from pipeline.flows.server import free_port
@@ -470,6 +471,31 @@ def test_serve_stops_if_it_was_asked_to_before_prefect_listens(server, own_deplo
     )
     ended = forked_commands.python(program, {**os.environ, "PREFECT_API_URL": server})
     assert (ended.status, "stopped" in ended.out) == (0, True), ended.err
+
+
+def test_serve_ends_in_time_though_its_server_is_silent(
+    start_digits, ask, server, own_deployments, tmp_path
+):
+    """Docker kills a container after ten seconds; Prefect would wait for minutes."""
+    tunnel = Tunnel(urlsplit(server).port)
+    boxes = ("--inbox", tmp_path / "inbox", "--outbox", tmp_path / "outbox")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "new.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
+    process = start_digits(
+        *("serve", *boxes, "--every", "3600"),
+        PREFECT_API_URL=f"http://127.0.0.1:{tunnel.port}/api",
+        PREFECT_RUNNER_POLL_FREQUENCY="1",
+    )
+    scoring = until(lambda: _deployments(ask), process)["score-inbox"]
+    run = _ask_for_a_run(server, scoring, settle=3600)
+    until(lambda: _flow_run(ask, run["id"])["state_name"] == "Running", process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    tunnel.fall_silent()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=50)
+    assert process.returncode == 0, err
+    psutil.wait_procs(children, timeout=LIMIT)
+    assert [child for child in children if child.is_running()] == []
 
 
 def test_serve_refuses_invalid_options(digits_apart, server, tmp_path):
