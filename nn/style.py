@@ -252,8 +252,11 @@ def _points(rows: Array, columns: Array) -> Array:
 def _upstroke(digit: _Measured, draws: Array) -> _Lines:
     top = digit.box[0] + 1
     column = digit.centre_at(top)
-    length = _between(0.2, 0.55, draws[:, 0]) * digit.height
-    angle = np.deg2rad(_between(20, 65, draws[:, 1]))
+    share = _between(0.2, 0.85, draws[:, 0])
+    # A long stroke that is nearly horizontal makes a 7.
+    flattest = 20 + 65 * np.maximum(share - np.float32(0.4), 0)
+    angle = np.deg2rad(flattest + (65 - flattest) * draws[:, 1])
+    length = share * digit.height
     end = _points(top + length * np.sin(angle), column - length * np.cos(angle))
     return _Lines(_points(top, column), end, digit.half_width)
 
