@@ -72,8 +72,8 @@ def postgresql_server(*, durable: bool = False) -> Iterator[PostgreSQLServer]:
     assert bin_directory is not None, NOT_INSTALLED
     # PostgreSQL refuses to run as root.
     user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    # The path of a socket must be short.
-    directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    # The path of a socket must be short: at most 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
         if os.getuid() == 0:
             shutil.chown(directory, user)
