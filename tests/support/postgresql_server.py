@@ -56,8 +56,10 @@ class PostgreSQLServer:
         """
         name = schema_of(url)
         dumped = subprocess.run(
-            [self.programs / "pg_dump", "--inserts", f"--schema={name}"]
-            + [f"--host={self.directory}", f"--username={self.user}", "postgres"],
+            [
+                *(self.programs / "pg_dump", "--inserts", f"--schema={name}"),
+                *(f"--host={self.directory}", f"--username={self.user}", "postgres"),
+            ],
             check=True,
             capture_output=True,
             text=True,
