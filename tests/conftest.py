@@ -1,6 +1,8 @@
 """What every test stands on: a home of its own, and no source but those it names."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,30 @@ _MEASURED = "measured"
 
 _PREFECT = "tests/pipeline/flows/"
 
+_MEMORY = Path("/dev/shm")
+
+# What the tests leave until their end is less than a GB.
+_MIN_FREE_MEMORY = 4 * 2**30
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let `make torture` ask for all of it."""
     parser.addoption("--torture", action="store_true", help="the torture, in full")
     parser.addoption("--long", action="store_true", help="the long tests, and no others")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have temporary files in memory, if there is enough of it and no TMPDIR says otherwise.
+
+    Registries and PostgreSQL write and remove many small files, each of which waits for the disk.
+    The full torture is to wait for it.
+    """
+    if "TMPDIR" in os.environ or config.getoption("--torture") or not _MEMORY.is_dir():
+        return
+    is_writable = os.access(_MEMORY, os.W_OK)
+    if is_writable and shutil.disk_usage(_MEMORY).free > _MIN_FREE_MEMORY:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

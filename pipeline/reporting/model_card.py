@@ -31,16 +31,18 @@ class ModelCard:
 def card_markdown(card: ModelCard) -> str:
     """Return a model card as Markdown, after a block of metadata."""
     version = card.version
-    templates = environment(autoescape=False)
-    templates.filters["cell"] = _cell
-    return templates.get_template("model_card.md.j2").render(
-        version=version,
-        registration=card.registration,
-        evaluation=card.evaluation,
-        kinds=card.kinds,
-        images_of_a_kind=card.images_of_a_kind,
-        params=list(flat_params(version.params)),
-        has_own_images=any(role.startswith(_LABELLED) for role in version.inputs),
+    return (
+        environment(autoescape=False)
+        .get_template("model_card.md.j2")
+        .render(
+            version=version,
+            registration=card.registration,
+            evaluation=card.evaluation,
+            kinds=card.kinds,
+            images_of_a_kind=card.images_of_a_kind,
+            params=list(flat_params(version.params)),
+            has_own_images=any(role.startswith(_LABELLED) for role in version.inputs),
+        )
     )
 
 
@@ -51,9 +53,3 @@ def card_html(card: ModelCard) -> str:
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     page = environment(autoescape=True).get_template("model_card.html.j2")
     return page.render(title=card.version.reference, body=body)
-
-
-def _cell(value: object) -> str:
-    """Return a value for a cell of a table, in which nothing is markup."""
-    text = " ".join(str(value).split()).replace("`", "'").replace("|", "\\|")
-    return f"`{text}`" if text else ""

@@ -1,10 +1,13 @@
 """The templates of reports and model cards."""
 
+from functools import cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.reporting.text import moment
 
 
+@cache
 def environment(*, autoescape: bool) -> Environment:
     """Return the environment of the templates, with filters for times and numbers.
 
@@ -22,9 +25,16 @@ def environment(*, autoescape: bool) -> Environment:
         keep_trailing_newline=True,
     )
     templates.filters |= {
+        "cell": _cell,
         "moment": moment,
         "fixed": "{:.4f}".format,
         "thousands": "{:,}".format,
         "percent": "{:.2%}".format,
     }
     return templates
+
+
+def _cell(value: object) -> str:
+    """Return a value for a cell of a table, in which nothing is markup."""
+    text = " ".join(str(value).split()).replace("`", "'").replace("|", "\\|")
+    return f"`{text}`" if text else ""

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from empty_registries import create_empty
+from empty_registries import create_empty, create_empty_on_postgresql
 from postgresql_server import NOT_INSTALLED, PostgreSQLServer, postgresql_server, programs
 from s3_server import S3Server, s3_server
 
@@ -46,7 +46,9 @@ def new_registry(
         directory = tmp_path_factory.mktemp("registry")
         url = f"sqlite:///{directory}/registry.db"
         if request.param == "postgresql":
-            url = request.getfixturevalue("postgresql").new_schema()
+            server = request.getfixturevalue("postgresql")
+            url = server.new_schema()
+            create_empty_on_postgresql(server, url)
         else:
             create_empty(directory / "registry.db")
         return Registry(url, str(directory / "blobs"), **options)
@@ -55,10 +57,14 @@ def new_registry(
 
 
 @pytest.fixture
-def opened(url: str, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
+def opened(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Registry]]:
     """Open the same registry again, with other options if needed."""
     if url.startswith("sqlite"):
         create_empty(tmp_path / "registry.db")
+    else:
+        create_empty_on_postgresql(request.getfixturevalue("postgresql"), url)
     registries = []
 
     def open_registry(**options: str) -> Registry:

@@ -22,7 +22,7 @@ _PORT = 6432
 def pgbouncer(server: PostgreSQLServer, database: str) -> Iterator[str]:
     """Start PgBouncer with one connection to a database; yield the address to use instead."""
     assert PGBOUNCER is not None, NOT_INSTALLED
-    directory = Path(tempfile.mkdtemp(prefix="pgb-", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="pgb-"))
     (directory / "users.txt").write_text(f'"{server.user}" ""\n')
     (directory / "pgbouncer.ini").write_text(
         f"[databases]\n* = host={server.directory}\n"

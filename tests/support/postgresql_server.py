@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 NOT_INSTALLED = "PostgreSQL is not installed: no initdb (on Debian: apt-get install postgresql-15)"
 
@@ -25,12 +25,18 @@ def programs() -> Path | None:
     return Path(initdb).resolve().parent if initdb else None
 
 
+def schema_of(url: str) -> str:
+    """Return the name of the schema of an address from `PostgreSQLServer.new_schema`."""
+    return unquote(url).rpartition("=")[2]
+
+
 @dataclass(frozen=True)
 class PostgreSQLServer:
     """A running server."""
 
     directory: Path
     user: str
+    programs: Path
 
     def url(self, database: str = "postgres") -> str:
         """Return the address of a database."""
@@ -42,6 +48,25 @@ class PostgreSQLServer:
         # Creating and removing a database costs a hundred times as much.
         self.execute(f"CREATE SCHEMA {name}")
         return f"{self.url()}&options={quote(f'-csearch_path={name}')}"
+
+    def dump(self, url: str) -> str:
+        """Return statements that make an empty schema that of an address from `new_schema`.
+
+        They name the schema as ``{schema}``.
+        """
+        name = schema_of(url)
+        dumped = subprocess.run(
+            [
+                *(self.programs / "pg_dump", "--inserts", f"--schema={name}"),
+                *(f"--host={self.directory}", f"--username={self.user}", "postgres"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        # psql alone understands a line with a backslash.
+        lines = [line for line in dumped.splitlines() if not line.startswith(("\\", "--"))]
+        return "\n".join(lines).replace(f"CREATE SCHEMA {name};", "").replace(name, "{schema}")
 
     def new_database(self) -> str:
         """Create an empty database, and return its name."""
@@ -72,8 +97,8 @@ def postgresql_server(*, durable: bool = False) -> Iterator[PostgreSQLServer]:
     assert bin_directory is not None, NOT_INSTALLED
     # PostgreSQL refuses to run as root.
     user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    # The path of a socket must be short.
-    directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    # The path of a socket must be short: at most 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
         if os.getuid() == 0:
             shutil.chown(directory, user)
@@ -107,7 +132,7 @@ def postgresql_server(*, durable: bool = False) -> Iterator[PostgreSQLServer]:
             options,
         )
         try:
-            yield PostgreSQLServer(directory, user)
+            yield PostgreSQLServer(directory, user, bin_directory)
         finally:
             run("pg_ctl", "stop", "-w", "-t", "300", "-D", data, "-m", "immediate")
     finally:

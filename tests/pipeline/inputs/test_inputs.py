@@ -261,7 +261,7 @@ def _unprivileged():
 
 def test_a_directory_that_may_not_be_listed_stops_nothing(caplog):
     """In a scoring and in an inbox."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+    with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         root.chmod(0o755)
         for directory in ("a", "lost+found", "z"):

@@ -162,23 +162,28 @@ def test_without_a_champion_the_files_stay_in_the_inbox(home, inbox, outbox):
         ("in", "file", OutputError, "expected a directory as the outbox, got a file"),
         ("in", "in", OutputError, "expected an outbox outside the inbox"),
         ("in", "in/out", OutputError, "expected an outbox outside the inbox"),
-        ("in", "/dev/shm", OutputError, "expected an outbox on the file system of the inbox"),
+        ("in", "elsewhere", OutputError, "expected an outbox on the file system of the inbox"),
     ],
 )
 def test_an_inbox_or_outbox_that_cannot_be_used_is_an_error(
     champion, tmp_path, inbox_is, outbox_is, error, message
 ):
-    other = Path("/dev/shm")
-    if outbox_is == str(other) and (
-        not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev
-    ):
-        pytest.skip("no second file system")
+    if outbox_is == "elsewhere":
+        outbox_is = _on_another_file_system(tmp_path)
     (tmp_path / "in").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(error, match=message):
         score_inbox(tmp_path / inbox_is, tmp_path / outbox_is, settle=0)
     with pytest.raises(InvalidParameterError, match="settle: expected seconds"):
         score_inbox(tmp_path / "in", tmp_path / "out", settle=-1)
+
+
+def _on_another_file_system(directory):
+    """A directory that exists, on a file system that is not that of a directory."""
+    for other in map(Path, ("/dev/shm", "/tmp", Path.cwd())):
+        if other.is_dir() and other.stat().st_dev != directory.stat().st_dev:
+            return other
+    pytest.skip("no second file system")
 
 
 def test_a_batch_that_is_done_stays_with_the_version_that_scored_it(champion, inbox, outbox):
