@@ -70,11 +70,14 @@ class Batches:
         """Number of random generators that a pass needs."""
 
     def __call__(
-        self, order: np.ndarray, generators: Sequence[np.random.Generator]
+        self,
+        order: np.ndarray,
+        generators: Sequence[np.random.Generator],
+        progress: float = 0.0,
     ) -> Iterator[Chunk]:
         """Yield the examples in this order, in chunks of complete batches.
 
-        The next chunk overwrites a chunk.
+        The next chunk overwrites a chunk. `progress` is the part of the training that is over.
         """
         for start in range(0, len(order), len(self._buffer)):
             indices = order[start : start + len(self._buffer)]
@@ -87,7 +90,7 @@ class Batches:
                 if self._styler is not None:
                     self._styler(x[rows], self._y[indices[rows]], generators[piece])
                 if self._distorter is not None:
-                    self._distorter(x[rows], generators[piece])
+                    self._distorter(x[rows], generators[piece], progress)
 
             self._workers.run(prepare, pieces)
             labels = self._y[indices]

@@ -54,6 +54,9 @@ class Distortion:
     multiplied by this. With sigma 5, 36 moves a pixel by 1.2 pixels (root mean square)."""
     sigma: float = 5.0
     """Standard deviation of the Gaussian that smooths the fields, in pixels."""
+    fading: float = 0.0
+    """Fraction by which all limits fall in the course of a training, evenly: a network first learns
+    from what is far from the data, and ends near them."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -62,6 +65,7 @@ class Distortion:
             # The class is frozen for users. Any type of number becomes a float.
             object.__setattr__(self, field.name, check(name, getattr(self, field.name)))
         validation.below("distortion.scaling", self.scaling, 1)
+        validation.fraction("distortion.fading", self.fading)
         if self.sigma < _MIN_SIGMA:
             raise InvalidParameterError("distortion.sigma", f"a number >= {_MIN_SIGMA}", self.sigma)
 
@@ -91,27 +95,32 @@ class Distorter:
         fields = [np.stack([np.ones(shape), y, x]), elastic]
         self._fields = np.concatenate(fields).reshape(-1, y.size).astype(np.float32)
 
-    def __call__(self, images: Array, rng: np.random.Generator) -> None:
+    def __call__(self, images: Array, rng: np.random.Generator, progress: float = 0.0) -> None:
         """Deform each image independently, in place.
 
         Parameters
         ----------
         images : ndarray of float32, shape (m, h * w)
             Pixels outside an image count as 0.
+        progress : float
+            Part of the training that is over, in [0, 1].
         """
         scratch = self._scratch
         block = len(scratch.padded)
+        strength = 1 - self._distortion.fading * progress
         for start in range(0, len(images), block):
-            self._deform(images[start : start + block], rng, scratch)
+            self._deform(images[start : start + block], rng, scratch, strength)
 
-    def _deform(self, images: Array, rng: np.random.Generator, scratch: _Scratch) -> None:
+    def _deform(
+        self, images: Array, rng: np.random.Generator, scratch: _Scratch, strength: float
+    ) -> None:
         height, width = self._shape
         count = len(images)
         padded = scratch.padded[:count]
         padded[:, 1:-1, 1:-1] = images.reshape(-1, height, width)
         pixels = scratch.padded.reshape(-1)
 
-        coefficients = self._coefficients(count, rng)
+        coefficients = self._coefficients(count, rng, strength)
         y = np.matmul(coefficients[0], self._fields, out=scratch.y[:count])
         x = np.matmul(coefficients[1], self._fields, out=scratch.x[:count])
         # Just before the last pixel, so that every position has a next pixel.
@@ -141,17 +150,20 @@ class Distorter:
         lower *= y
         lower += upper
 
-    def _coefficients(self, count: int, rng: np.random.Generator) -> Array:
-        """Return the coefficient of each field, shape ``(2, count, fields)``: rows, columns."""
+    def _coefficients(self, count: int, rng: np.random.Generator, strength: float) -> Array:
+        """Return the coefficient of each field, shape ``(2, count, fields)``: rows, columns.
+
+        The limits are multiplied by `strength`.
+        """
         limits = self._distortion
         coefficients = np.empty((2, count, len(self._fields)), np.float32)
         # A uniform number in [-1, 1] has the standard deviation 1/sqrt(3), and a sum of many is
         # normally distributed.
         rng.standard_normal(out=coefficients, dtype=np.float32)
-        coefficients *= np.float32(limits.alpha / np.sqrt(3))
+        coefficients *= np.float32(strength * limits.alpha / np.sqrt(3))
 
         def drawn(limit: float) -> NDArray[np.float64]:
-            return rng.uniform(-limit, limit, count)
+            return rng.uniform(-strength * limit, strength * limit, count)
 
         angle = np.deg2rad(drawn(limits.rotation))
         shear = drawn(limits.shear)

@@ -145,7 +145,8 @@ class Training:
         done = 0
         total_loss = 0.0
         correct = 0
-        for chunk in self._batches(examples, generators[:preparing]):
+        progress = (self.epoch - 1) / max(1, self.hyperparameters.epochs - 1)
+        for chunk in self._batches(examples, generators[:preparing], progress):
             z = self._logits[:, : len(chunk.x)]
             for start in range(0, len(chunk.x), size):
                 rows = slice(start, start + size)

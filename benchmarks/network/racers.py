@@ -6,7 +6,7 @@ yields measures the accuracy on the validation images, outside the time of the e
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +61,19 @@ def torch_with_our_images(
     styler = Styler(hyperparameters.style, shape)
     rows = images.reshape(len(images), -1)
 
-    def piece(indices: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
+    def piece(indices: np.ndarray, seed: np.random.SeedSequence, progress: float) -> np.ndarray:
         x, rng = validation.scaled(rows[indices]), np.random.default_rng(seed)
         styler(x, labels[indices], rng)
-        distorter(x, rng)
+        distorter(x, rng, progress)
         return x
 
     seeds = np.random.SeedSequence(_SEED)
     with ThreadPoolExecutor(threads) as pool:
 
-        def deformed(indices: np.ndarray) -> Any:
+        def deformed(indices: np.ndarray, progress: float) -> Any:
             pieces = np.array_split(indices, -(-len(indices) // _PIECE))
-            return torch.from_numpy(
-                np.concatenate([*pool.map(piece, pieces, seeds.spawn(len(pieces)))])
-            )
+            made = pool.map(piece, pieces, seeds.spawn(len(pieces)), repeat(progress))
+            return torch.from_numpy(np.concatenate([*made]))
 
         yield from _torch_epochs(hyperparameters, labels, threads, held_out, deformed)
 
@@ -96,10 +95,12 @@ def torch_alone(
     line = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * limits.sigma**2))
     line = (line / line.sum()).reshape(1, 1, 1, -1)
 
-    def drawn(count: int, limit: float) -> Any:
-        return (2 * torch.rand(count) - 1) * limit
+    def deformed(indices: np.ndarray, progress: float) -> Any:
+        strength = 1 - limits.fading * progress
 
-    def deformed(indices: np.ndarray) -> Any:
+        def drawn(count: int, limit: float) -> Any:
+            return (2 * torch.rand(count) - 1) * (strength * limit)
+
         count = len(indices)
         angle = torch.deg2rad(drawn(count, limits.rotation))
         shear = drawn(count, limits.shear)
@@ -112,7 +113,9 @@ def torch_alone(
         down = torch.stack([zoom_y * sine, zoom_y * cosine, shift_y], 1)
         shape = [count, 1, side, side]
         grid = functional.affine_grid(torch.stack([across, down], 1), shape, align_corners=False)
-        fields = (2 * torch.rand(2 * count, 1, side, side) - 1) * (limits.alpha * 2 / side)
+        fields = (2 * torch.rand(2 * count, 1, side, side) - 1) * (
+            strength * limits.alpha * 2 / side
+        )
         fields = functional.conv2d(fields, line, padding=(0, reach))
         fields = functional.conv2d(fields, line.transpose(2, 3), padding=(reach, 0))
         grid = grid + fields.reshape(count, 2, side, side).permute(0, 2, 3, 1)
@@ -127,7 +130,7 @@ def _torch_epochs(
     labels: np.ndarray,
     threads: int,
     held_out: str,
-    deformed: Callable[[np.ndarray], Any],
+    deformed: Callable[[np.ndarray, float], Any],
 ) -> Iterator[Measure]:
     """Train PyTorch's network with the optimizer and the schedule of a preset."""
     import torch
@@ -156,9 +159,11 @@ def _torch_epochs(
             found = model(held_out_images).argmax(1).numpy()
         return float(np.mean(found == held_out_labels))
 
-    step = 0
+    step = epoch = 0
     while True:
         yield accuracy
+        progress = epoch / max(1, hyperparameters.epochs - 1)
+        epoch += 1
         order = rng.permutation(len(labels))
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
@@ -171,7 +176,7 @@ def _torch_epochs(
                     round(steps * hyperparameters.warmup_epochs),
                 )
             optimizer.zero_grad()
-            loss(model(deformed(chosen)), y[torch.from_numpy(chosen)]).backward()
+            loss(model(deformed(chosen, progress)), y[torch.from_numpy(chosen)]).backward()
             optimizer.step()
             step += 1
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.images import framing, strokes
 from pipeline.images.levels import Grey, uint8
+from pipeline.training.letters import LETTERS, Points
 
 Rng = np.random.Generator
-Points = NDArray[np.float64]
 
 # Pixels along each edge of a drawing, and of a digit that is drawn into one.
 _SIDE = 96
@@ -36,7 +36,7 @@ _DISCS = [
     for width in (1, 2, 3)
 ]
 
-_LETTERS = "ABCDEFGHJKLMNPQRTUVWXYabcdefghijkmnpqrtuvwxy&?@#%$+=*<>{}"
+_PRINTED = "ABCDEFGHJKLMNPQRTUVWXYabcdefghijkmnpqrtuvwxy&?@#%$+=*<>{}"
 _FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
     cv2.FONT_HERSHEY_PLAIN,
@@ -144,9 +144,24 @@ def _scribble(rng: Rng) -> Grey:
     return sheet
 
 
-def _letter(rng: Rng) -> Grey:
+def _written(rng: Rng) -> Grey:
+    """Return a letter as a hand writes it."""
     sheet = _blank()
-    letter = _LETTERS[rng.integers(len(_LETTERS))]
+    thickness = int(rng.integers(4, 11))
+    size = rng.uniform((28, 48), (62, 72))
+    slant = rng.uniform(-0.25, 0.25)
+    for points, is_smooth in LETTERS[rng.integers(len(LETTERS))]:
+        x, y = ((points + rng.normal(0, 0.045, points.shape) - 0.5) * size).T
+        placed = np.stack([x - slant * y, y], axis=1) + _SIDE / 2
+        draw = _curve if is_smooth or rng.random() < 0.2 else _line
+        draw(sheet, placed, thickness)
+    return sheet
+
+
+def _printed(rng: Rng) -> Grey:
+    """Return a letter of a font."""
+    sheet = _blank()
+    letter = _PRINTED[rng.integers(len(_PRINTED))]
     font = _FONTS[rng.integers(len(_FONTS))]
     cv2.putText(sheet, letter, (18, 72), font, 1.9, 255, int(rng.integers(4, 10)), cv2.LINE_8)
     turn = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), rng.uniform(-15, 15), 1)
@@ -285,8 +300,9 @@ def _turned(sheet: Grey, degrees: float) -> Grey:
 
 # Most of them are what is most like digits.
 _DRAWN: tuple[Callable[[Rng], Grey], ...] = (
-    *[_letter] * 6,
-    *[_tick] * 2,
+    *[_written] * 5,
+    *[_printed] * 2,
+    *[_tick] * 3,
     _scribble,
     _box,
     _blob,

@@ -33,7 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 0.2,
         "epochs": 42,
         "skipping": 0.7,
-        "distortion": Distortion(),
+        "distortion": Distortion(fading=0.6),
     },
     "best": {
         **_COMMON,

@@ -258,7 +258,21 @@ def test_threads_share_a_distorter_and_not_its_scratch():
     assert all((one == other).all() for one, other in zip(alone, together, strict=True))
 
 
-@pytest.mark.parametrize("limit", ["rotation", "scaling", "shear", "shift", "alpha", "sigma"])
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_fading_makes_the_limits_smaller_as_a_training_goes_on(fading, progress):
+    limits = {"rotation": 15, "scaling": 0.1, "shear": 0.2, "shift": 1, "alpha": 36}
+    strength = 1 - fading * progress
+    fixed = {name: strength * limit for name, limit in limits.items()}
+    images = [np.tile(IMAGE.reshape(1, -1), (5, 1)) for _ in range(2)]
+    fades = Distorter(Distortion(**limits, fading=fading), IMAGE.shape)
+    fades(images[0], np.random.default_rng(1), progress)
+    Distorter(Distortion(**fixed), IMAGE.shape)(images[1], np.random.default_rng(1))
+    assert images[0] == pytest.approx(images[1], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "limit", ["rotation", "scaling", "shear", "shift", "alpha", "sigma", "fading"]
+)
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), "much", None, True])
 def test_a_limit_outside_its_domain_is_named(limit, value):
     with pytest.raises(InvalidParameterError, match=f"^distortion.{limit}: expected .*, got "):

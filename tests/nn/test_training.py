@@ -199,9 +199,9 @@ def test_each_epoch_takes_every_example_once_in_an_order_of_its_own(
     """Which the seed decides, and nothing else that is drawn at random."""
     orders = []
 
-    def noted(batches, order, generators, call=Batches.__call__):
+    def noted(batches, order, generators, progress, call=Batches.__call__):
         orders.append(order)
-        return call(batches, order, generators)
+        return call(batches, order, generators, progress)
 
     monkeypatch.setattr(Batches, "__call__", noted)
     for params in ({}, {**RANDOM, "skipping": 0.0}, {"seed": 2}):
