@@ -203,7 +203,7 @@ def test_every_schema_is_of_an_output():
         (("history", "letters"), 4, "NotFoundError"),
         (("promote", "9"), 4, "NotFoundError"),
         (("show", "nonsense"), 2, "InvalidArgumentError"),
-        (("archive", "1"), 1, "ArchivedError"),
+        (("archive", "1"), 1, "VersionInUseError"),
         (("import", "/nowhere"), 1, "UnavailableError"),
         (("rollback", "--expected", "2"), 1, "ConflictError"),
         (("delete", "1"), 1, "VersionInUseError"),
