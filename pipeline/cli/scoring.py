@@ -149,7 +149,6 @@ def score(
     if dry_run:
         _show_plan(inputs, output, options, parameters, json=json)
         return
-    _check(inputs, output, parameters)
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)
     _conclude(scoring, json=json, quiet=quiet)
@@ -223,7 +222,7 @@ def sample(
 
 
 def _check(inputs: list[str], output: Path, parameters: dict[str, Any]) -> None:
-    """Find what is wrong before a server is started, and before a run is recorded that failed.
+    """Find what is wrong before a server is started.
 
     That includes a password in an address, which Prefect would record.
     """
@@ -266,6 +265,7 @@ def _score_as_flow(
     from pipeline.settings import load_settings
 
     require_task_runner(load_settings())
+    _check(inputs, output, parameters)
     scoring: Scoring = running.run_flow(
         "score", inputs, output.absolute(), options=options, quiet=quiet, **parameters
     )
