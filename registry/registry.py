@@ -753,7 +753,7 @@ class Registry:
         Raises
         ------
         NotFoundError
-        ArchivedError
+        VersionInUseError
             If an alias points at it.
         """
         return self._set_state(reference, ARCHIVED, events.ARCHIVED)

@@ -154,8 +154,7 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
     if counts.novel:
         verb = "does" if counts.novel == 1 else "do"
         lines.append(
-            f"{counts.novel:,} {verb} not look like one digit: novelty below {NOVEL} "
-            f"(--reject {NOVEL} predicts nothing for such images)"
+            f"{counts.novel:,} {verb} not look like one digit: novelty below {NOVEL} (see --reject)"
         )
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
     if scoring.drift:

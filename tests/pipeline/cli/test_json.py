@@ -135,7 +135,7 @@ def test_every_output_of_a_job_is_valid_against_its_schema(valid, retrained, tmp
         "predictions.jsonl",
     ]
     assert valid("plan", "score", images, "-o", output, "--dry-run")["would score"].startswith(
-        "11 images, 11 of them scored before"
+        "11 images, all of them scored before"
     )
     read = valid("predictions", "predict", images / "bad.png", status=1)
     assert read[0]["reason"] == "empty file"
