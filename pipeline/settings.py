@@ -1,5 +1,7 @@
 """The settings that a user makes through environment variables, and the paths that follow."""
 
+import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +12,9 @@ from pydantic_settings import SettingsError as UnreadableError
 from pipeline.errors import SettingsError
 
 PREFIX = "DIGITS_"
+
+# How alike, from 0 to 1, a name and that of a setting are if it is taken for misspelt.
+_LIKE = 0.8
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -161,14 +166,29 @@ class Settings(BaseSettings):
         return self.data / "labelled"
 
 
+def _refuse_misspelt() -> None:
+    """Refuse a variable whose name is nearly that of a setting: it would have no effect.
+
+    Other variables with the prefix may be those of a deployment, such as ``DIGITS_INBOX``.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in sorted(os.environ):
+        name, _, _ = variable.removeprefix(PREFIX).partition("__")
+        if variable.startswith(PREFIX) and name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=_LIKE)
+            if near:
+                raise SettingsError(f"{variable} is no setting. Did you mean {PREFIX}{near[0]}?")
+
+
 def load_settings() -> Settings:
     """Return the settings of the environment.
 
     Raises
     ------
     SettingsError
-        If a variable has an invalid value; the message names the variable.
+        If a variable has an invalid value, or seems to be misspelt; the message names it.
     """
+    _refuse_misspelt()
     try:
         return Settings()
     except ValidationError as error:

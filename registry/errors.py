@@ -228,7 +228,7 @@ class ApprovalError(ConflictError):
 
 
 class VersionInUseError(ConflictError):
-    """A version that is in use cannot be deleted.
+    """A version that is in use cannot be deleted or archived.
 
     Attributes
     ----------
@@ -237,8 +237,8 @@ class VersionInUseError(ConflictError):
         What needs it.
     """
 
-    def __init__(self, reference: str, use: str) -> None:
-        super().__init__(f"{reference} cannot be deleted: it is {use}.")
+    def __init__(self, reference: str, use: str, done: str = "deleted") -> None:
+        super().__init__(f"{reference} cannot be {done}: it is {use}.")
         self.reference = reference
         self.use = use
 

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -33,10 +33,10 @@ from registry.deletion import delete_version, prune
 from registry.documents import to_document
 from registry.durability import atomic_write
 from registry.errors import (
-    ArchivedError,
     InvalidArgumentError,
     NotFoundError,
     UnavailableError,
+    VersionInUseError,
 )
 from registry.filters import parse_condition, parse_order
 from registry.frames import versions_frame
@@ -413,7 +413,10 @@ class Registry:
             else:
                 found = find_alias_at(connection, name, alias, to_microseconds(at))
         if found is None:
-            text = None if at is None else f"{name}@{alias} was not set at {at}."
+            text = None
+            if at is not None:
+                moment = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+                text = f"{name}@{alias} was not set at {moment}."
             raise NotFoundError(f"{name}@{alias}", text)
         return found
 
@@ -750,7 +753,7 @@ class Registry:
         Raises
         ------
         NotFoundError
-        ArchivedError
+        VersionInUseError
             If an alias points at it.
         """
         return self._set_state(reference, ARCHIVED, events.ARCHIVED)
@@ -1161,10 +1164,8 @@ class Registry:
             model_id = lock_model(connection, parsed.name)
             version = require_version(connection, parsed)
             if state == ARCHIVED and version.aliases:
-                raise ArchivedError(
-                    f"{version.reference} cannot be archived while it is "
-                    f"{', '.join(version.aliases)}. Move the alias first."
-                )
+                use = ", ".join(f"{version.name}@{alias}" for alias in version.aliases)
+                raise VersionInUseError(version.reference, use, "archived")
             if version.state != state:
                 connection.execute(
                     sa.update(schema.versions)

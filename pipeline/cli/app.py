@@ -40,26 +40,21 @@ app = typer.Typer(
     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by the gate, "
     "4 not found.",
 )
-for commands in (
-    retraining,
-    scoring,
-    predicting,
-    reviews,
-    serving,
-    automations,
-    versions,
-    aliases,
-    approvals,
-    annotations,
-    maintenance,
-    monitoring,
-    pages,
-    predicting,
-    retention,
-    archives,
-    pages,
-):
-    app.add_typer(commands.app)
+# The groups of the help, in the order of the three jobs, and the modules with their commands.
+_PANELS = {
+    "Train": (retraining,),
+    "Score images, and review": (scoring, predicting, reviews),
+    "Serve, and watch": (serving, automations, monitoring, pages),
+    "Ask about versions": (versions,),
+    "Change which version is in use": (aliases, approvals),
+    "Keep the registry": (annotations, maintenance, retention, archives),
+}
+
+for panel, modules in _PANELS.items():
+    for module in modules:
+        for part in (*module.app.registered_commands, *module.app.registered_groups):
+            part.rich_help_panel = panel
+        app.add_typer(module.app)
 
 
 def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - Typer passes the value of the option
@@ -79,7 +74,9 @@ def digits(
     ] = False,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version of digits."
+        ),
     ] = False,
 ) -> None:
     """Show ``--debug`` in the help: `main` takes it from the command line before Typer reads it."""

@@ -6,6 +6,12 @@ import re
 # What can be an alias, if an @ precedes it.
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]*")
 
+# How the message about an unknown model, version or alias begins.
+_NOT_THERE = "There is no "
+
+# Arguments of the registry whose options have other names.
+_OPTIONS = {"order_by": "--sort", "where": "--where"}
+
 FAILED = 1
 WRONG_USAGE = 2
 REFUSED = 3
@@ -53,8 +59,12 @@ def message(error: Exception) -> str:
     """Return the message of an expected error, and on a second line the hint, if there is one."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror}."
+    text = str(error)
+    argument, mark, rest = text.partition(": expected ")
+    if mark and argument in _OPTIONS:
+        text = f"{_OPTIONS[argument]}{mark}{rest}"
     hint = _hint(error)
-    return f"{error}\n{hint}" if hint else str(error)
+    return f"{text}\n{hint}" if hint else text
 
 
 def as_json(error: Exception) -> dict[str, object]:
@@ -81,6 +91,9 @@ def _hint(error: Exception) -> str | None:
             f"`digits show {error.reference}` shows its gate; "
             "`digits promote --force` makes an exception."
         )
+    if isinstance(error, registry.NotFoundError) and not str(error).startswith(_NOT_THERE):
+        # An alias that is there, and was not at a time, or has no previous version.
+        return "`digits history` lists the moves of an alias."
     # The first class that fits counts, so a subclass stands before its base class.
     hints: dict[type[Exception], str] = {
         registry.NoRegistryError: (
@@ -89,6 +102,10 @@ def _hint(error: Exception) -> str | None:
         ),
         registry.ProtectedAliasError: (
             "`digits propose` proposes a version, and `digits approve` approves it."
+        ),
+        registry.VersionInUseError: (
+            "`digits promote` points an alias at another version; `digits history` lists the "
+            "moves of an alias."
         ),
         registry.ApprovalError: "`digits proposals` lists who proposed and who approved.",
         registry.NotFoundError: "`digits versions` lists the versions and their aliases.",

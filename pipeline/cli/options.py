@@ -14,7 +14,13 @@ LabelsName = Literal["auto", "folders"]
 FORMAT_NAMES = ("parquet", "csv", "xlsx", "jsonl")
 
 Preset = Annotated[
-    PresetName, typer.Option("--preset", "-p", help="Size and length of the training.")
+    PresetName,
+    typer.Option(
+        "--preset",
+        "-p",
+        metavar="NAME",
+        help="Size and length of the training: quick, standard, best or record.",
+    ),
 ]
 MinAccuracy = Annotated[
     float | None,

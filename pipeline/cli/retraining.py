@@ -76,6 +76,7 @@ def retrain(
         "seed": seed,
         "labelled": labelled,
         "labels": labels,
+        "promote": not no_promote,
         "force": force,
     }
     if dry_run:
@@ -84,7 +85,6 @@ def retrain(
 
         show_plan(running.call(plan_retraining, quiet=quiet or json, **parameters), json=json)
         return
-    parameters["promote"] = not no_promote
     if direct:
         from pipeline.jobs.retraining import retrain as job
 

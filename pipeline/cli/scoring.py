@@ -136,30 +136,32 @@ def score(
     from pipeline.scoring.outcome import Options
 
     options = Options(normalize, ink, split, reject, probabilities)
-    patterns = {"include": tuple(include or ()), "exclude": tuple(exclude or ())}
-    common = {"model": model, "force": force, "labels": labels, **patterns}
-    if dry_run:
-        _show_plan(inputs, output, options, common, json=json)
-        return
-    parameters = {
-        **common,
+    parameters: dict[str, Any] = {
+        "model": model,
         "min_confidence": min_confidence,
         "formats": formats or [],
+        "force": force,
         "shadow": shadow,
+        "include": tuple(include or ()),
+        "exclude": tuple(exclude or ()),
+        "labels": labels,
     }
+    if dry_run:
+        _show_plan(inputs, output, options, parameters, json=json)
+        return
     run = _score_directly if direct else _score_as_flow
     scoring = run(inputs, output, options, parameters, quiet=quiet or json)
     _conclude(scoring, json=json, quiet=quiet)
 
 
 def _show_plan(
-    inputs: list[str], output: Path, options: "Options", common: dict[str, Any], *, json: bool
+    inputs: list[str], output: Path, options: "Options", parameters: dict[str, Any], *, json: bool
 ) -> None:
     """Print what would be scored."""
     from pipeline.cli.plans import show_plan
     from pipeline.jobs.planning import plan_scoring
 
-    show_plan(plan_scoring(inputs, output, options=options, **common), json=json)
+    show_plan(plan_scoring(inputs, output, options=options, **parameters), json=json)
 
 
 def _conclude(scoring: "Scoring", *, json: bool, quiet: bool) -> None:
@@ -219,6 +221,20 @@ def sample(
         say(f"{counted(written, 'image')} and labels.csv are in {output}.")
 
 
+def _check(inputs: list[str], output: Path, parameters: dict[str, Any]) -> None:
+    """Find what is wrong before a server is started.
+
+    That includes a password in an address, which Prefect would record.
+    """
+    from pipeline.inputs.selection import Selection
+    from pipeline.jobs.scoring import check
+    from pipeline.settings import load_settings
+
+    checked = dict(parameters)
+    selection = Selection(*(checked.pop(name) for name in ("include", "exclude", "labels")))
+    check(inputs, output, selection, settings=load_settings(), **checked)
+
+
 def _score_directly(
     inputs: list[str],
     output: Path,
@@ -246,17 +262,10 @@ def _score_as_flow(
     quiet: bool,
 ) -> "Scoring":
     from pipeline.flows.environment import require_task_runner
-    from pipeline.inputs.selection import Selection
-    from pipeline.jobs.scoring import check
     from pipeline.settings import load_settings
 
-    # What is wrong is found before a server is started. That includes a password in an address,
-    # which Prefect would record.
-    settings = load_settings()
-    require_task_runner(settings)
-    checked = dict(parameters)
-    selection = Selection(*(checked.pop(name) for name in ("include", "exclude", "labels")))
-    check(inputs, output, selection, settings=settings, **checked)
+    require_task_runner(load_settings())
+    _check(inputs, output, parameters)
     scoring: Scoring = running.run_flow(
         "score", inputs, output.absolute(), options=options, quiet=quiet, **parameters
     )

@@ -159,7 +159,7 @@ def show(
 
     with open_registry(create=False) as registry:
         version = registry.get(full_reference(reference), at=at)
-        why = None if json else why_in_use(registry, version, CHAMPION)
+        why = None if json else why_in_use(registry, version, CHAMPION, at)
     if json:
         text.show_json(version_json(version))
     else:

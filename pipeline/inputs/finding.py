@@ -161,10 +161,12 @@ class _Search:
                 items = self._of_files(store, files, Pattern(pattern), DATA_SETS)
                 return _not_empty(items, location.display)
         bucket = location.path.partition("/")[0]
-        got = "nothing there"
+        problem = "no such file or directory"
+        if is_pattern(location.path):
+            problem = "no images match the pattern"
         if location.store and store.file_type(bucket) is FileType.NOT_FOUND:
-            got = f"no such bucket as {bucket}"
-        raise InputError(f"{location.display}: expected {_EXPECTED}, got {got}.")
+            problem = f"no such bucket as {bucket}"
+        raise InputError(f"{location.display}: {problem}. Expected {_EXPECTED}.")
 
     def _of_file(self, store: Store, location: Location) -> Iterator[WorkItem]:
         stamp = change_stamp(location.display, store.status(location.path))
@@ -309,5 +311,6 @@ def _kind_of(store: Store, path: str) -> Kind | None:
 def _not_empty(items: Iterator[WorkItem], display: str) -> Iterator[WorkItem]:
     first = next(items, None)
     if first is None:
-        raise InputError(f"{display}: expected {_EXPECTED}, got none, or none with a row.")
+        problem = "no images match the pattern" if is_pattern(display) else "no images in there"
+        raise InputError(f"{display}: {problem}. Expected {_EXPECTED}.")
     yield from chain([first], items)

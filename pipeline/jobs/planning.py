@@ -1,7 +1,7 @@
 """What a scoring or a retraining would do, without doing it."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,8 +15,10 @@ from pipeline.jobs import scoring
 from pipeline.jobs.retraining import check_parameters, labelled_source, work_of
 from pipeline.models import CHAMPION, MODEL, open_registry
 from pipeline.reporting.rows import own_images_line
+from pipeline.scoring.formats import tables_of
 from pipeline.scoring.listing import count_images, scored_before
 from pipeline.scoring.outcome import Options
+from pipeline.scoring.review_files import REVIEW
 from pipeline.settings import Settings, load_settings
 from pipeline.summaries import Summarized, counted
 from pipeline.training.champion import why_unchanged
@@ -40,17 +42,28 @@ class ScoringPlan(Summarized):
     starts_over: bool
     """Whether the predictions of another run in the output would be removed."""
     output: Path
+    tables: tuple[str, ...]
+    """Names of the files for people that would be written beside the data set."""
+    shadow: ModelVersion | None
+    """The version whose predictions would be compared."""
 
     def summary(self) -> dict[str, object]:
         """Return what matters most, by name."""
         earlier = f", {self.scored_before:,} of them scored before" if self.scored_before else ""
+        if self.scored_before == self.images:
+            earlier = ", all of them scored before"
         results = "; those of another run there are removed" if self.starts_over else ""
-        return {
+        values: dict[str, object] = {
             "would score": f"{counted(self.images, 'image')}{earlier}",
             "of": ", ".join(self.inputs),
             "with": self.version.reference,
             "into": f"{self.output}{results}",
         }
+        if self.tables:
+            values["and write"] = ", ".join(self.tables)
+        if self.shadow is not None:
+            values["and compare with"] = self.shadow.reference
+        return values
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,6 +83,8 @@ class RetrainingPlan(Summarized):
     """Whether MNIST is not on this machine yet."""
     champion: ModelVersion | None
     """The version that the candidate would be compared with."""
+    promote: bool
+    """Whether the candidate would become the champion if it passes the gate."""
     unchanged: str | None
     """Why nothing would be trained; None if something would."""
 
@@ -87,6 +102,7 @@ class RetrainingPlan(Summarized):
             "on": "MNIST" + (", which is downloaded first" if self.needs_download else ""),
             **self._own_images(),
             "and compare with": self._opponent(),
+            **({} if self.promote else {"and then": "register it; the champion stays"}),
         }
 
     def _own_images(self) -> dict[str, object]:
@@ -114,7 +130,10 @@ def plan_scoring(
     *,
     model: str | int | ModelVersion = f"{MODEL}@{CHAMPION}",
     options: Options | None = None,
+    min_confidence: float | None = None,
+    formats: str | Sequence[str] = (),
     force: bool = False,
+    shadow: str | int | ModelVersion | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     labels: Labels = "auto",
@@ -130,13 +149,14 @@ def plan_scoring(
     settings = settings or load_settings()
     output = Path(output)
     selection = Selection(tuple(include), tuple(exclude), labels)
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
     addresses, version = scoring.check(
         inputs,
         output,
         selection,
         model=model,
-        min_confidence=None,
-        formats=(),
+        min_confidence=min_confidence,
+        formats=formats,
         force=force,
         settings=settings,
     )
@@ -150,6 +170,11 @@ def plan_scoring(
         scored_before=done or 0,
         starts_over=done is None,
         output=output,
+        tables=tuple(
+            [REVIEW] * (min_confidence is not None)
+            + [table.name for table in tables_of(output) if table.suffix[1:] in formats]
+        ),
+        shadow=None if shadow is None else scoring.resolve_shadow(settings, shadow),
     )
 
 
@@ -160,6 +185,7 @@ def plan_retraining(
     seed: int = 0,
     labelled: str | PathLike[str] | None = None,
     labels: Labels = "auto",
+    promote: bool = True,
     force: bool = False,
     settings: Settings | None = None,
 ) -> RetrainingPlan:
@@ -204,6 +230,7 @@ def plan_retraining(
         labelled_change=change,
         needs_download=needs_download,
         champion=champion,
+        promote=promote,
         unchanged=unchanged,
     )
 

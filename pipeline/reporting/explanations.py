@@ -56,10 +56,17 @@ def explain_alias(
     )
 
 
-def why_in_use(registry: Registry, version: ModelVersion, alias: str) -> str | None:
-    """Return why a version became what an alias points at, the last time; None if it never did."""
+def why_in_use(
+    registry: Registry, version: ModelVersion, alias: str, at: datetime | None = None
+) -> str | None:
+    """Return why a version became what an alias points at; None if it never did.
+
+    The last time counts, or the last time until `at`.
+    """
     moves = [
-        event for event in _moves(registry, version.name, alias) if event.number == version.number
+        event
+        for event in _moves(registry, version.name, alias)
+        if event.number == version.number and (at is None or event.at <= at)
     ]
     return _why_it_came(registry, moves[-1]) if moves else None
 

@@ -39,7 +39,7 @@ def retraining_markdown(outcome: Trained) -> str:
     ]
     if version:
         lines += ["", f"More about the version: `digits show {version.reference}`."]
-    lines += ["", "## The gate", *_table(("check", "figure", "threshold", "verdict"), checks)]
+    lines += ["", "## The gate", *_table(("check", "figure", "must be", "verdict"), checks)]
     pictures = retraining_pictures(candidate.history, verdict.validation.candidate)
     for title, uri in pictures.items():
         lines += ["", f"## {title}", _picture(title, uri)]

@@ -9,8 +9,12 @@ from rich.text import Text
 
 from pipeline.monitoring.accuracy import Tracked
 from pipeline.monitoring.status import JobStatus, Status
-from pipeline.reporting.text import moment, plain
+from pipeline.reporting.text import Card, moment, plain, width
+from pipeline.summaries import counted
 from registry import Estimate, JobRun
+
+# Columns from which all of a table fits.
+_WIDE = 120
 
 
 def status_tables(status: Status) -> RenderableType:
@@ -18,7 +22,10 @@ def status_tables(status: Status) -> RenderableType:
     parts: list[RenderableType] = [
         Text(f"! {plain(problem)}", style="red") for problem in status.problems
     ] or [Text("Nothing needs a person.")]
-    jobs = Table("job", "last success (UTC)", "last failure (UTC)", "next run (UTC)", "", box=None)
+    jobs = Table("job", box=None, pad_edge=False)
+    for heading in ("last success", "last failure", "next run"):
+        jobs.add_column(f"{heading} (UTC)" if width() >= _WIDE else heading, no_wrap=True)
+    jobs.add_column("", overflow="fold")
     for job in status.jobs:
         jobs.add_row(
             job.job,
@@ -37,9 +44,14 @@ def status_tables(status: Status) -> RenderableType:
 
 
 def batches_table(tracked: Sequence[Tracked]) -> RenderableType:
-    """Return a row for each batch."""
+    """Return a row for each batch; on a narrow terminal, a few lines."""
     if not tracked:
         return Text("No batches yet. `digits score` makes the first.")
+    batches = _table(tracked) if width() >= _WIDE else Group(*map(_card, tracked))
+    return Group(batches, *map(_change, (each for each in tracked if each.has_changed)))
+
+
+def _table(tracked: Sequence[Tracked]) -> Table:
     table = Table("batch", "scored (UTC)", "version", box=None, pad_edge=False)
     for heading in ("images", "without", "confidence", "accuracy, estimated", "labels"):
         table.add_column(heading, justify="right")
@@ -56,11 +68,35 @@ def batches_table(tracked: Sequence[Tracked]) -> RenderableType:
             "" if batch.confidence is None else f"{batch.confidence:.4f}",
             _estimate(each.estimate),
             f"{sum(batch.labels.labelled):,}" if batch.labels else "",
-            ", ".join(figure.what for figure in batch.drift if figure.is_far),
+            _drifts(each),
             plain(batch.output),
             style="red" if each.has_changed else None,
         )
-    return Group(table, *map(_change, (each for each in tracked if each.has_changed)))
+    return table
+
+
+def _card(each: Tracked) -> Card:
+    """Return what is known of a batch, without what is not."""
+    batch = each.batch
+    style = "bold red" if each.has_changed else "bold"
+    card = Card(f"{batch.id}: {moment(batch.at)} UTC, {batch.version}", style=style)
+    without = sum(batch.failures.values())
+    missing = f", {without:,} without a prediction" if without else ""
+    card.add_row("images", f"{batch.files:,}{missing}")
+    if batch.confidence is not None:
+        card.add_row("confidence", f"{batch.confidence:.4f}")
+    if each.estimate is not None:
+        card.add_row("accuracy", f"{_estimate(each.estimate)}, estimated")
+    if batch.labels:
+        card.add_row("labels", f"{sum(batch.labels.labelled):,}")
+    if drifts := _drifts(each):
+        card.add_row("drift", drifts)
+    card.add_row("output", plain(batch.output))
+    return card
+
+
+def _drifts(each: Tracked) -> str:
+    return ", ".join(figure.what for figure in each.batch.drift if figure.is_far)
 
 
 def _change(each: Tracked) -> Text:
@@ -83,7 +119,7 @@ def _champion(status: Status) -> str:
         return "No champion."
     days = (status.at - status.champion_since).days
     since = moment(status.champion_since)
-    return f"Champion: {status.champion.reference} since {since} UTC ({days} days)."
+    return f"Champion: {status.champion.reference} since {since} UTC ({counted(days, 'day')})."
 
 
 def _remark(job: JobStatus) -> str:
@@ -98,4 +134,6 @@ def _time(run: JobRun | None) -> str:
 
 
 def _moment(time: datetime | None) -> str:
-    return "" if time is None else moment(time)
+    if time is None:
+        return ""
+    return moment(time) if width() >= _WIDE else f"{time:%Y-%m-%d %H:%M}"

@@ -34,6 +34,9 @@ _WIDE = 120
 # Decimal places of the metrics that are compared, so that their points are below each other.
 _DECIMALS = 6
 
+# Characters of a digest in a table.
+_SHORT = 12
+
 
 def versions_table(versions: Sequence[ModelVersion], *, is_search: bool) -> RenderableType:
     """Return a row for each version.
@@ -66,7 +69,7 @@ def versions_table(versions: Sequence[ModelVersion], *, is_search: bool) -> Rend
             plain(version.params.get("preset", "")),
             _gate(version),
             *([version.state] * has_states),
-            *([version.sha256[:12]] * is_wide),
+            *([version.sha256[:_SHORT]] * is_wide),
         )
     return Group(table, *_sparkline(versions))
 
@@ -173,7 +176,7 @@ def comparison_table(comparison: Comparison, layers: Sequence[LayerDifference]) 
     table.add_column("change", justify="right", no_wrap=True)
     table.add_row("created (UTC)", _minute(first.created_at), _minute(second.created_at), "")
     table.add_row("aliases", ", ".join(first.aliases), ", ".join(second.aliases), "")
-    table.add_row("sha256", first.sha256[:12], second.sha256[:12], "")
+    table.add_row("sha256", first.sha256[:_SHORT], second.sha256[:_SHORT], "")
     for part in PARTS:
         differences: Sequence[Difference] = [
             each for each in getattr(comparison, part) if (part, each.name) != ("tags", PROFILE)
@@ -218,7 +221,7 @@ def history_table(history: Sequence[Event]) -> RenderableType:
             moment(event.at) if is_wide else _minute(event.at),
             event_text(event),
             plain(event.actor or ""),
-            *([event.hash[:12], why] if is_wide else []),
+            *([event.hash[:_SHORT], why] if is_wide else []),
         )
         if why and not is_wide:
             table.add_row("", "", Text(why, style="dim"), "")
@@ -308,7 +311,7 @@ def _side(value: object, part: str) -> str | Text:
         return ""
     if part == "metrics" and isinstance(value, int | float):
         return Text(f"{value:.{_DECIMALS}f}", justify="right")
-    return _value(value)
+    return _value(value)[:_SHORT] if part == "inputs" else _value(value)
 
 
 def _value(value: object) -> str:

@@ -9,6 +9,7 @@ from pipeline.metrics.counts import PredictionCounts
 from pipeline.scoring.outcome import Scoring
 from pipeline.summaries import counted
 from pipeline.training.outcome import Trained
+from registry import Check
 
 
 class CheckRow(NamedTuple):
@@ -28,9 +29,15 @@ class CheckRow(NamedTuple):
 def check_rows(verdict: Verdict) -> list[CheckRow]:
     """Return a row for each check of the gate."""
     return [
-        CheckRow(check.name, f"{check.figure:.4f}", f"{check.threshold:.4f}", check.passed)
+        CheckRow(check.name, f"{check.figure:.4f}", _required(check), check.passed)
         for check in verdict.checks
     ]
+
+
+def _required(check: Check) -> str:
+    """Return what a figure must be: ``≥ 0.9700``."""
+    is_least = check.passed == (check.figure >= check.threshold)
+    return f"{'≥' if is_least else '≤'} {check.threshold:.4f}"
 
 
 def metric_rows(outcome: Trained) -> list[tuple[str, str]]:
@@ -65,7 +72,7 @@ def rate_line(scoring: Scoring) -> str:
     """Return how many files were scored in this run, and how fast."""
     done = scoring.counts.files - scoring.resumed
     if not done and scoring.resumed:
-        return f"nothing to do: {counted(scoring.resumed, 'file')} scored before"
+        return f"{counted(scoring.resumed, 'file')}, all scored before"
     rate = f"{done / scoring.seconds:,.0f} a second"
     line = f"{counted(done, 'file')} in {scoring.seconds:.1f} s ({rate})"
     return f"{line}, {scoring.resumed:,} scored before" if scoring.resumed else line

@@ -153,14 +153,17 @@ def _scoring_lines(scoring: Scoring) -> list[str]:
         lines.append(f"not taken for images: {kinds}")
     if counts.novel:
         verb = "does" if counts.novel == 1 else "do"
-        lines.append(f"{counts.novel:,} {verb} not look like one digit: novelty below {NOVEL}")
+        lines.append(
+            f"{counts.novel:,} {verb} not look like one digit: novelty below {NOVEL} (see --reject)"
+        )
     lines.append(f"confidence, 0 to 1: {sparkline(counts.histogram.tolist())}")
     if scoring.drift:
         figures = ", ".join(
-            f"{drift.what} {drift.index:.2f}" + (" (above the limit)" if drift.is_far else "")
+            f"{drift.what} {drift.index:.2f}"
+            + (f" (above the limit, {drift.limit:.2f})" if drift.is_far else "")
             for drift in scoring.drift
         )
-        lines.append(f"drift, population stability index: {figures}")
+        lines.append(f"drift (0 is none): {figures}")
     if scoring.shadow is not None:
         lines.append(_shadow_line(scoring.shadow))
     if scoring.review:
@@ -199,7 +202,7 @@ def _failed_lines(scoring: Scoring) -> list[str]:
 def _gate(verdict: Verdict) -> Table:
     table = Table(box=None)
     table.add_column("gate", style="dim")
-    for heading in ("figure", "threshold"):
+    for heading in ("figure", "must be"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for row in check_rows(verdict):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_settings
+from pipeline.errors import SettingsError
 from pipeline.models import full_reference
 from pipeline.settings import MIRRORS
 
@@ -46,3 +47,24 @@ def test_mirrors_are_comma_separated_and_default_to_the_public_ones(home, monkey
 )
 def test_references_of_the_default_model_may_be_short(short, full):
     assert full_reference(short) == full
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("DIGITS_MIRORS", "DIGITS_MIRRORS"),
+        ("DIGITS_REGISTRYURL", "DIGITS_REGISTRY_URL"),
+        ("DIGITS_GATES__MIN_RECALL", "DIGITS_GATE"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(home, monkeypatch, misspelt, meant):
+    """It would have no effect, and nobody would know."""
+    monkeypatch.setenv(misspelt, "x")
+    with pytest.raises(SettingsError, match=f"{misspelt} is no setting. Did you mean {meant}"):
+        load_settings()
+
+
+def test_variables_of_a_deployment_are_none_of_ours(home, monkeypatch):
+    for name in ("DIGITS_INBOX", "DIGITS_OUTBOX", "DIGITS_IMAGE", "DIGITS_VERSION"):
+        monkeypatch.setenv(name, "x")
+    assert load_settings().home == home

@@ -19,6 +19,7 @@ from registry import (
     NotFoundError,
     Registry,
     RunRecord,
+    VersionInUseError,
 )
 
 
@@ -162,9 +163,9 @@ def test_no_alias_points_at_an_archived_version(registry):
     _add(registry, 2)
     registry.set_alias("mnist", "live", 1)
     registry.set_alias("mnist", "old", 1)
-    with pytest.raises(ArchivedError, match="cannot be archived while it is live, old"):
+    with pytest.raises(VersionInUseError, match="cannot be archived: it is mnist@live, mnist@old"):
         registry.archive("mnist/1")
-    with pytest.raises(ArchivedError):
+    with pytest.raises(VersionInUseError):
         registry.archive("mnist@live")
     registry.archive("mnist/2")
     with pytest.raises(ArchivedError, match="mnist/2 is archived"):

@@ -37,7 +37,7 @@ def test_commands_print_what_is_shown(path, digits, request, tmp_path, monkeypat
     monkeypatch.chdir(work)
     monkeypatch.setenv("PWD", str(work))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    session = Session(digits)
+    session = Session(digits, monkeypatch)
     names = {}
     for block in blocks:
         if isinstance(block, Block) and block.language == "python":
@@ -70,8 +70,9 @@ def test_no_command_is_hidden_from_the_tests(path):
 class Session:
     """A terminal: it has a directory and the status of the last command."""
 
-    def __init__(self, digits):
+    def __init__(self, digits, monkeypatch):
         self._digits = digits
+        self._monkeypatch = monkeypatch
         self._status = 0
         self._failed = ""
 
@@ -95,7 +96,7 @@ class Session:
         words = shlex.split(command, comments=True)
         if words[:1] == ["export"]:
             name, _, value = words[1].partition("=")
-            os.environ[name] = os.path.expandvars(value)
+            self._monkeypatch.setenv(name, os.path.expandvars(value))
             return ""
         is_plain = words[:1] == ["digits"] and not {"|", ">", "&&", "&"} & set(words)
         if not is_plain:

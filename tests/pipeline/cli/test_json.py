@@ -135,7 +135,7 @@ def test_every_output_of_a_job_is_valid_against_its_schema(valid, retrained, tmp
         "predictions.jsonl",
     ]
     assert valid("plan", "score", images, "-o", output, "--dry-run")["would score"].startswith(
-        "11 images, 11 of them scored before"
+        "11 images, all of them scored before"
     )
     read = valid("predictions", "predict", images / "bad.png", status=1)
     assert read[0]["reason"] == "empty file"
@@ -203,7 +203,7 @@ def test_every_schema_is_of_an_output():
         (("history", "letters"), 4, "NotFoundError"),
         (("promote", "9"), 4, "NotFoundError"),
         (("show", "nonsense"), 2, "InvalidArgumentError"),
-        (("archive", "1"), 1, "ArchivedError"),
+        (("archive", "1"), 1, "VersionInUseError"),
         (("import", "/nowhere"), 1, "UnavailableError"),
         (("rollback", "--expected", "2"), 1, "ConflictError"),
         (("delete", "1"), 1, "VersionInUseError"),

@@ -14,12 +14,28 @@ from pipeline import InputError, open_registry
 from pipeline.cli import messages, running
 from pipeline.cli.app import app, main
 from pipeline.cli.progress_display import show_progress
+from pipeline.monitoring.runs import this_process
 from pipeline.progress import report
 from pipeline.reporting.text import Card, Lines, wrapped
-from registry import Check, RunRecord
+from registry import AgreedLabels, BatchRecord, Check, DriftFigure, Estimate, RunRecord
 
 SHA256 = "ab" * 32
 LONG = "/a/path/" + "without-an-end/" * 8
+SCORED = BatchRecord(
+    version="mnist/2",
+    sha256="ab" * 32,
+    inputs=("scans",),
+    output="/home/somebody/scans/of/june/scores",
+    files=1_204,
+    digits=(1_200,),
+    failures={"empty file": 4},
+    confidence=0.9871,
+    histogram=(0, 1_200),
+    estimate=Estimate(0.981, 0.973, 0.989),
+    drift=(DriftFigure("predictions", 0.5, 0.25), DriftFigure("ink", 0.5, 0.25)),
+    labels=AgreedLabels((0, 100), (0, 99), (0.0, 98.0)),
+    seconds=1.5,
+)
 PASSED = (Check("validation_calibration_error", 0.0012, 0.02, passed=True),)
 
 
@@ -60,6 +76,9 @@ def compared(home):
             )
         registry.set_alias("mnist/1", "champion")
         registry.set_alias("mnist/2", "champion", reason="it reads the forms of June " * 5)
+        registry.record_batch(SCORED, key="1" * 64)
+        run = registry.job_runs.begin("retrain", this_process(), "run")
+        registry.job_runs.end(run, "failed", "the disk was full " * 5)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +149,14 @@ def test_constant_messages_fit_a_terminal_of_80_columns():
     assert constants
     for message in (*constants, ("running.py", running._STARTING)):
         assert max(map(len, message[1].splitlines())) <= 80, message
+
+
+def test_a_batch_is_told_in_full(terminal, compared):
+    lines = [" ".join(line.split()) for line in terminal("batches")]
+    assert "images 1,204, 4 without a prediction" in lines
+    assert any(re.fullmatch(r"accuracy 0\.\d{4} \(.* to .*\), estimated", line) for line in lines)
+    assert "drift predictions, ink" in lines
+    assert f"output {SCORED.output}" in lines
 
 
 def test_digests_and_names_of_metrics_are_whole(terminal, compared):

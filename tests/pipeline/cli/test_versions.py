@@ -142,7 +142,7 @@ def test_a_syntax_error_in_a_condition_is_marked_with_a_caret(digits, version):
         (("promote", "1", "--alias", "A b"), 2, "Error: alias: expected lower-case letters"),
         (("rollback",), 4, "Error: mnist@champion has no previous version."),
         (("history", "letters"), 4, "Error: There is no model letters"),
-        (("archive", "1"), 1, "Error: mnist/1 cannot be archived while it is champion."),
+        (("archive", "1"), 1, "Error: mnist/1 cannot be archived: it is mnist@champion."),
         (("import", "/nowhere"), 1, "Error: /nowhere cannot be read"),
         (("export", "9", "/tmp/x"), 4, "Error: There is no mnist/9"),
     ],
@@ -166,7 +166,7 @@ def test_an_error_of_the_registry_is_followed_by_a_hint(
         return hint
 
     assert hint("show", "7") == "`digits versions` lists the versions and their aliases."
-    assert hint("rollback") == "`digits versions` lists the versions and their aliases."
+    assert hint("rollback") == "`digits history` lists the moves of an alias."
     assert hint("promote", "2") == (
         "`digits show mnist/2` shows its gate; `digits promote --force` makes an exception."
     )

@@ -296,10 +296,10 @@ def test_a_table_finds_names_of_another_spelling(data, tmp_path):
 
 def test_a_source_without_labelled_images_is_one_clear_error(data, tmp_path):
     own = tmp_path / "own"
-    with pytest.raises(InputError, match=r"expected image files .*, got nothing there"):
+    with pytest.raises(InputError, match="own: no such file or directory"):
         collect(str(own), data, tmp_path / "kept")
     own.mkdir()
-    with pytest.raises(InputError, match=r"expected image files .*, got none"):
+    with pytest.raises(InputError, match="no images in there"):
         collect(str(own), data, tmp_path / "kept")
     _write(own / "a.png", png(_image(0)))
     with pytest.raises(InputError, match="got no labelled image"):

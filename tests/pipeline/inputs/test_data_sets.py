@@ -291,7 +291,7 @@ def test_data_sets_in_archives_are_scored_but_no_archives_in_archives(here, netw
     assert predictions() == list(network.predict(FEW))
     inner = zipped({"1.png": png(IMAGES[1])})
     put(here / "outer.zip", zipped({"inner.zip": inner}))
-    with pytest.raises(InputError, match="got none"):
+    with pytest.raises(InputError, match="no images in there"):
         score("outer.zip", "out")
 
 
@@ -366,7 +366,7 @@ def test_damaged_data_sets_have_a_row_and_stop_nothing(here):
     }
     assert len(rows()) == 12
     put(here / "labels" / "y.npy", npy(FEW_LABELS))
-    with pytest.raises(InputError, match="got none"):
+    with pytest.raises(InputError, match="no images in there"):
         score("labels", "out")
     score("labels/y.npy", "out")
     assert errors() == {"labels/y.npy": "no array of images"}

@@ -724,23 +724,20 @@ def test_an_input_without_images_is_one_clear_error(here, bucket):
         _table(here / "x", {"image": _tensors(IMAGES)}).read_bytes()[:-20]
     )
     for bad, message in (
-        (
-            "gone",
-            r"gone: expected image files .*, got nothing there\.",
-        ),
-        ("gone/*.png", r"gone/\*\.png: expected .*, got nothing there\."),
-        ("a/*.jpg", r"a/\*\.jpg: expected .*, got none"),
-        ("empty", "empty: expected .*, got none"),
+        ("gone", r"gone: no such file or directory\. Expected image files "),
+        ("gone/*.png", r"gone/\*\.png: no images match the pattern\. Expected image files"),
+        ("a/*.jpg", r"a/\*\.jpg: no images match the pattern\."),
+        ("empty", r"empty: no images in there\. Expected image files"),
         ("", "got an empty name"),
         ("none.parquet", r"none.parquet: expected a column `image`.*, got a: int64, b: string"),
         ("wide.parquet", "wide.parquet: expected a column `image`.*, got image: list<"),
         ("two.parquet", r"two.parquet: .*, got several: one, two\. Call exactly one of them"),
         ("same.parquet", r"same.parquet: .*, got several: image, image\. Call exactly one"),
-        ("rows.parquet", "rows.parquet: expected .*, got none, or none with a row"),
+        ("rows.parquet", "rows.parquet: no images in there"),
         ("text.parquet", "text.parquet: cannot be read as Parquet"),
         ("cut.parquet", "cut.parquet: cannot be read as Parquet"),
-        (bucket.address("/x"), f"{bucket.shown}/x: expected .*, got nothing there"),
-        (f"s3://never/x{bucket.options}", "s3://never/x: .*, got no such bucket as never"),
+        (bucket.address("/x"), f"{bucket.shown}/x: no such file or directory"),
+        (f"s3://never/x{bucket.options}", "s3://never/x: no such bucket as never"),
         ("ftp://host/x", "address of ftp:// cannot be used"),
         ("s3://b/x?never=1", "address of s3:// cannot be used"),
         ("s3://", "address of s3:// cannot be used"),
@@ -813,7 +810,7 @@ def test_predictions_in_an_input_are_left_out(here, pattern):
         score(pattern, here / "in" / "out")
         assert _paths(here / "in" / "out") == [f"in/set/a.parquet#{row}" for row in range(3)]
     assert score("in", here / "out").counts.files == 3
-    with pytest.raises(InputError, match=r"got none, or none with a row"):
+    with pytest.raises(InputError, match="no images in there"):
         score("in/out", here / "other")
 
 
@@ -831,7 +828,7 @@ def test_the_command_takes_many_inputs(digits, here):
     assert run["inputs"] == [f"{here}/a", f"{here}/b.parquet", f"{here}/a/*.png"]
     ended = digits("score", "a", "c", "--output", "out", "--direct")
     assert ended.status == 2
-    assert "Error: c: expected image files" in ended.err
+    assert "Error: c: no such file or directory." in ended.err
     assert len(_rows(here / "out")) == 11
     ended = digits("score", "a/1.png", "a/1.png", "--explain", "--output", "out")
     assert ended.status == 2

@@ -131,7 +131,7 @@ def test_files_are_selected_by_patterns(here):
     # A directory is left out as a whole, and counts as one.
     assert taken(exclude=["thumbs"]) == (["a.png", "b.gif", "notes.txt", "x/y/e.png"], 2)
     assert taken(include=["*.png"], exclude=["./x/*"]) == (["a.png", "thumbs/c.png"], 4)
-    with pytest.raises(InputError, match="got none"):
+    with pytest.raises(InputError, match="no images in there"):
         score("in", "out", include=["*.jpg"])
 
 

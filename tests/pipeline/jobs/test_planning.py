@@ -1,4 +1,4 @@
-"""What `digits retrain --dry-run` says about a user's own images, before anything is trained."""
+"""What --dry-run says of a retraining or a scoring, before anything is trained or written."""
 
 import shutil
 
@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from small_images import write_labelled
 
-from pipeline import InputError, ingest, load_settings, plan_retraining, retrain
+from pipeline import (
+    InputError,
+    InvalidParameterError,
+    ingest,
+    load_settings,
+    plan_retraining,
+    plan_scoring,
+    retrain,
+)
+from registry import NotFoundError
 
 QUICK = {"preset": "quick", "min_accuracy": 0.3}
 
@@ -98,6 +107,28 @@ def test_without_mnist_the_images_are_only_counted(sources, tmp_path, home):
     assert "12 images" in plan.summary()["own images"]
     ingest()
     assert plan_retraining(**QUICK, labelled=tmp_path / "own").labelled.used == 12
+
+
+def test_whether_the_champion_would_stay_is_said(own):
+    assert "and then" not in plan_retraining(**QUICK, labelled=own).summary()
+    plan = plan_retraining(**QUICK, labelled=own, promote=False)
+    assert plan.summary()["and then"] == "register it; the champion stays"
+
+
+def test_a_scoring_is_planned_with_its_tables_and_its_shadow(scored, tmp_path):
+    scans = tmp_path / "scans"
+    plan = plan_scoring(
+        scans, tmp_path / "new", min_confidence=0.9, formats=("xlsx", "csv"), shadow=1
+    )
+    assert plan.summary()["and write"] == "review.csv, predictions.csv, predictions.xlsx"
+    assert plan.summary()["and compare with"] == "mnist/1"
+    assert not (tmp_path / "new").exists()
+    again = plan_scoring(scans, scored[0])
+    assert again.summary()["would score"] == "60 images, all of them scored before"
+    with pytest.raises(NotFoundError):
+        plan_scoring(scans, scored[0], shadow="nobody")
+    with pytest.raises(InvalidParameterError):
+        plan_scoring(scans, scored[0], formats="doc")
 
 
 def test_reviews_are_planned_with_as_well(retrained, caplog):

@@ -69,7 +69,7 @@ def test_a_few_decisions_are_too_few_to_train_on(drawn, open_queue, decide, capl
 def test_a_directory_named_reviews_is_given_by_its_path(retrained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reviews").mkdir()
-    with pytest.raises(InputError, match="reviews: expected image files"):
+    with pytest.raises(InputError, match="reviews: no images in there"):
         retrain(preset="quick", labelled="./reviews")
 
 

@@ -208,7 +208,7 @@ def test_a_button_follows_the_rules_of_the_command(pages, more_versions, csrf):
     forced = pages.post("/versions/mnist/3/promote", data={"csrf": csrf, "force": "on"})
     assert forced.is_redirect
     archived = pages.post("/versions/mnist/3/archive", data={"csrf": csrf})
-    assert "cannot be archived while it is champion" in _text(archived)
+    assert "cannot be archived: it is mnist@champion" in _text(archived)
     with open_registry() as registry:
         assert registry.history("mnist", limit=1)[0].details["forced"] is True
 
