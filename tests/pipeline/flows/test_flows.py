@@ -473,8 +473,8 @@ def test_serve_stops_if_it_was_asked_to_before_prefect_listens(server, own_deplo
     assert (ended.status, "stopped" in ended.out) == (0, True), ended.err
 
 
-def test_serve_ends_in_time_though_its_server_is_silent(
-    start_digits, ask, server, own_deployments, tmp_path
+def test_serve_looks_at_once_and_ends_in_time_though_its_server_is_silent(
+    start_digits, ask, server, own_deployments, retrained, tmp_path
 ):
     """Docker kills a container after ten seconds; Prefect would wait for minutes."""
     tunnel = Tunnel(urlsplit(server).port)
@@ -487,6 +487,11 @@ def test_serve_ends_in_time_though_its_server_is_silent(
         PREFECT_RUNNER_POLL_FREQUENCY="1",
     )
     scoring = until(lambda: _deployments(ask), process)["score-inbox"]
+    until(lambda: list((tmp_path / "outbox").glob("2*/summary.json")), process)
+    with open_registry() as registry:
+        # It was no run of a flow.
+        assert registry.job_runs.read("score-inbox")[-1].run_id is None
+    (tmp_path / "inbox" / "next.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
     run = _ask_for_a_run(server, scoring, settle=3600)
     until(lambda: _flow_run(ask, run["id"])["state_name"] == "Running", process)
     children = psutil.Process(process.pid).children(recursive=True)
