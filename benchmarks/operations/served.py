@@ -127,7 +127,6 @@ class Served:
 
     def live(self, looks: int, retrainings: int) -> None:
         """Let so many looks and retrainings pass, and print the memory now and then."""
-        # The look of the start finds no champion, and is over then.
         self.run("retrain", seed=0)
         self.run("score-inbox")
         before = self.database()

@@ -114,7 +114,7 @@ def _serve(
 ) -> None:
     """Serve the deployments, with a Prefect server of this process if there is no other."""
     settings = running.prepare_prefect(console_level="INFO")
-    from pipeline.flows.environment import require_task_runner
+    from pipeline.flows.environment import PROCESSES, THREADS, require_task_runner
 
     if inbox:
         require_task_runner(settings)
@@ -123,6 +123,10 @@ def _serve(
         with contextlib.ExitStack() as stack:
             stack.enter_context(_only_one(settings.home))
             retrain, ingest = _schedules(crons, timezone)
+            if inbox and settings.task_runner in {THREADS, PROCESSES}:
+                from pipeline.flows.first_look import first_look
+
+                stack.enter_context(first_look(inbox))
             own_server = _require_or_start_server(stack, settings, port)
             from pipeline.flows.deployments import serve as serve_deployments
             from pipeline.flows.watching import watched

@@ -103,10 +103,6 @@ def _set_up(runner: Runner, deployments: list[RunnerDeployment], *, own_server: 
     recovery.drop_overdue_runs(served)
     if own_server:
         recovery.take_up_interrupted_runs(served)
-    for deployment, is_served in zip(deployments, served, strict=True):
-        # Files may have come while nobody served.
-        if deployment.flow_name == flows.score_inbox.name:
-            recovery.start_now(is_served)
 
 
 class _Runner(Runner):

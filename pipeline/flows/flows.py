@@ -22,6 +22,7 @@ from pydantic import AfterValidator, Field
 from pipeline.data.preparation import DataReference
 from pipeline.flows.environment import require_task_runner
 from pipeline.flows.events import emit_outcome
+from pipeline.flows.failures import tell_failure
 from pipeline.flows.leases import survive_lost_leases
 from pipeline.flows.names import rename_run
 from pipeline.flows.outages import server_at_the_end
@@ -57,12 +58,18 @@ NOTHING_SCORED = "NothingScored"
 """The state of a scoring in which no image got a prediction."""
 
 
-class _Again(TypedDict):
+class _Hooks(TypedDict):
+    """Options of a flow."""
+
+    on_failure: list[FlowStateHook[..., Any]]
+    on_crashed: list[FlowStateHook[..., Any]]
+
+
+class _Retries(TypedDict):
     """Options of a flow."""
 
     retries: int
     retry_delay_seconds: float
-    on_crashed: list[FlowStateHook[..., Any]]
 
 
 _HOUR = 3600
@@ -72,12 +79,12 @@ _HOUR = 3600
 _LONGEST = 12 * _HOUR
 
 # A retry resumes the job: it keeps what the attempt before it finished.
-_again = _Again(
-    retries=RETRIES, retry_delay_seconds=RETRY_DELAY, on_crashed=[start_again_after_crash]
-)
+_retried = _Retries(retries=RETRIES, retry_delay_seconds=RETRY_DELAY)
+
+_told = _Hooks(on_failure=[tell_failure], on_crashed=[tell_failure, start_again_after_crash])
 
 
-@flow(timeout_seconds=_HOUR, **_again)
+@flow(timeout_seconds=_HOUR, **_retried, **_told)
 def ingest() -> State[DataReference]:
     """Download and verify MNIST, and convert it to Parquet."""
     with _stages_as_tasks():
@@ -86,7 +93,7 @@ def ingest() -> State[DataReference]:
     return Completed(message="MNIST is verified", data=data)
 
 
-@flow(flow_run_name="retrain {preset}", timeout_seconds=_LONGEST, **_again)
+@flow(flow_run_name="retrain {preset}", timeout_seconds=_LONGEST, **_retried, **_told)
 def retrain(
     preset: Preset = "standard",
     min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None,
@@ -124,7 +131,7 @@ def retrain(
     return Completed(name=name, message=outcome.message, data=outcome)
 
 
-@flow(task_runner=configured_task_runner(), flow_run_name="score with {model}", **_again)
+@flow(task_runner=configured_task_runner(), flow_run_name="score with {model}", **_retried, **_told)
 def score(
     inputs: list[str],
     output: Path,
@@ -175,7 +182,7 @@ def _absolute(path: Path) -> Path:
 @flow(
     task_runner=configured_task_runner(),
     timeout_seconds=_LONGEST,
-    on_crashed=[start_again_after_crash],
+    **_told,
 )
 def score_inbox(
     inbox: Annotated[Path, AfterValidator(_absolute)],

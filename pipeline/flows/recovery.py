@@ -66,13 +66,6 @@ def take_up_interrupted_runs(deployments: Iterable[UUID]) -> None:
                 _start_again(client, run)
 
 
-def start_now(deployment: UUID) -> None:
-    """Start a run of a deployment, unless one is due: its schedule begins with a pause."""
-    with get_client(sync_client=True) as client:
-        if not any(map(_is_due, _runs(client, deployment, [StateType.SCHEDULED]))):
-            client.create_flow_run_from_deployment(deployment)
-
-
 def start_again_after_crash(
     flow: Flow[..., Any],  # noqa: ARG001 - Prefect passes these by name
     flow_run: FlowRun,

@@ -6,12 +6,14 @@ from itertools import chain
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task, task
+from prefect.assets import Asset, materialize
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.tasks import exponential_backoff
 
 from pipeline.errors import NoMirrorLeftError
+from pipeline.flows.assets import PRODUCTS
 from pipeline.stages import bounded_map, plain_calls
 
 _P = ParamSpec("_P")
@@ -67,15 +69,21 @@ def _task_of_several(stage: Callable[..., _T]) -> Task[..., list[_T]]:
 
 @cache
 def _task_of(stage: Callable[..., Any], name: str | None = None) -> Task[..., Any]:
-    return task(
-        name=name,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=3,
-        retry_delay_seconds=exponential_backoff(2),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=_is_transient,
-    )(stage)
+    options: dict[str, Any] = {
+        "name": name,
+        "cache_policy": NO_CACHE,
+        "persist_result": False,
+        "retries": 3,
+        "retry_delay_seconds": exponential_backoff(2),
+        "retry_jitter_factor": 0.5,
+        "retry_condition_fn": _is_transient,
+    }
+    product = PRODUCTS.get(stage)
+    if product is None:
+        made: Task[..., Any] = task(**options)(stage)
+        return made
+    made_of: list[Asset | str] = [*product.made_of]
+    return materialize(product.asset, asset_deps=made_of, **options)(product.described(stage))
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

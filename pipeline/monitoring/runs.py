@@ -96,6 +96,31 @@ def recorded(
     return decorate
 
 
+def record_lost_run(job: str, run_id: str, outcome: str, message: str | None) -> None:
+    """Record how a run ended, if its job could not: it did not begin, or its process is gone.
+
+    Parameters
+    ----------
+    job : str
+    run_id : str
+        The id that the run has elsewhere, such as in Prefect.
+    outcome : str
+        ``failed`` or ``crashed``.
+    message : str, optional
+        The reason.
+    """
+    settings = load_settings()
+    try:
+        with open_registry(settings, create=False) as registry:
+            registry.job_runs.end_killed(is_alive)
+            if not any(run.run_id == run_id for run in registry.job_runs.read(job)):
+                begun = registry.job_runs.begin(job, this_process(), run_id)
+                registry.job_runs.end(begun, outcome, message)
+    except RegistryError as error:
+        _log.info("The end of this run is not recorded in the registry: %s", error)
+    deliver_quietly(settings)
+
+
 def this_process() -> str:
     """Return what identifies this process on this host, also after its number is used again."""
     return _identity(os.getpid()) or str(os.getpid())
@@ -137,10 +162,11 @@ def _end(settings: Settings, begun: JobRun | None, outcome: str, message: str) -
 
 def _outcome_of_error(error: BaseException) -> tuple[str, str]:
     """Return the outcome of a run that ended with an error, and the error in a line."""
-    # A run that left the work to another one, or was told to stop, did not fail.
-    is_failure = isinstance(error, Exception) and not isinstance(error, BusyError)
-    text = " ".join(str(error).split())
-    return ("failed" if is_failure else "stopped"), text or type(error).__name__
+    if not isinstance(error, Exception):
+        return "stopped", "It was told to stop."
+    # A run that left the work to another one did not fail.
+    outcome = "stopped" if isinstance(error, BusyError) else "failed"
+    return outcome, " ".join(str(error).split()) or type(error).__name__
 
 
 def _identity(number: int) -> str | None:

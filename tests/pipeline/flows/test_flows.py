@@ -63,7 +63,7 @@ def _artifact(ask, run_id, key="retraining"):
     return artifact
 
 
-def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, ask, home):
+def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, ask, server, home):
     ended = on_server(*RETRAIN)
     assert ended.status == 0, ended.err
     assert "mnist/1 promoted" in ended.out
@@ -85,6 +85,24 @@ def test_a_retraining_is_a_flow_run_with_its_tasks_and_an_artifact(on_server, as
     assert re.fullmatch(r"Train, validation accuracy 0\.\d{4}", progress["description"])
     assert "Train: 100%" in ended.err
     assert not (home / "prefect").exists()
+    _check_assets(server, version)
+
+
+def _check_assets(server, version):
+    """The run made the data, and of it the version."""
+    made = "prefect.asset.materialization.succeeded"
+    data, model = sorted(
+        until(lambda: _events(server, made, version.run_id, 2)),
+        key=lambda event: event["resource"]["prefect.resource.id"],
+    )
+    assert data["resource"]["prefect.resource.id"] == "digits://data/mnist"
+    files = {name: sha256 for part in data["payload"].values() for name, sha256 in part.items()}
+    assert files == {file.name: file.sha256 for file in SAMPLE.files}
+    assert model["resource"]["prefect.resource.id"] == "digits://models/mnist"
+    assert model["payload"]["version"] == version.reference
+    assert model["payload"]["sha256"] == version.sha256
+    assert model["payload"]["inputs"] == dict(version.inputs)
+    assert "digits://data/mnist" in {each["prefect.resource.id"] for each in model["related"]}
 
 
 def test_progress_without_a_reachable_server_is_one_warning():
@@ -412,14 +430,21 @@ def test_an_unknown_task_runner_fails_a_scoring_run_with_one_message(server, ask
 
 def _event(server, name, run_id):
     """The event of a name that a run gave."""
+    (event,) = until(lambda: _events(server, name, run_id))
+    return event
+
+
+def _events(server, name, run_id, count=1):
+    """The events of a name that a run gave, if there are so many yet.
+
+    They reach the server's database a little after the fact.
+    """
     query = {
         "event": {"name": [name]},
         "related": {"id": [f"prefect.flow-run.{run_id}"]},
     }
-
-    # Events reach the server's database a little after the fact.
-    (event,) = until(lambda: post(f"{server}/events/filter", {"filter": query})["events"])
-    return event
+    events = post(f"{server}/events/filter", {"filter": query})["events"]
+    return events if len(events) >= count else []
 
 
 def _ask_for_a_run(server, deployment, **parameters):
@@ -473,8 +498,8 @@ def test_serve_stops_if_it_was_asked_to_before_prefect_listens(server, own_deplo
     assert (ended.status, "stopped" in ended.out) == (0, True), ended.err
 
 
-def test_serve_ends_in_time_though_its_server_is_silent(
-    start_digits, ask, server, own_deployments, tmp_path
+def test_serve_looks_at_once_and_ends_in_time_though_its_server_is_silent(
+    start_digits, ask, server, own_deployments, retrained, tmp_path
 ):
     """Docker kills a container after ten seconds; Prefect would wait for minutes."""
     tunnel = Tunnel(urlsplit(server).port)
@@ -487,6 +512,11 @@ def test_serve_ends_in_time_though_its_server_is_silent(
         PREFECT_RUNNER_POLL_FREQUENCY="1",
     )
     scoring = until(lambda: _deployments(ask), process)["score-inbox"]
+    until(lambda: list((tmp_path / "outbox").glob("2*/summary.json")), process)
+    with open_registry() as registry:
+        # It was no run of a flow.
+        assert registry.job_runs.read("score-inbox")[-1].run_id is None
+    (tmp_path / "inbox" / "next.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))
     run = _ask_for_a_run(server, scoring, settle=3600)
     until(lambda: _flow_run(ask, run["id"])["state_name"] == "Running", process)
     children = psutil.Process(process.pid).children(recursive=True)

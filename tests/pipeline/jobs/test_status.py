@@ -131,9 +131,15 @@ def test_a_job_is_recorded_with_its_run_and_without_its_parts(version):
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome"), [(ValueError("no\nway"), "failed"), (KeyboardInterrupt(), "stopped")]
+    ("error", "outcome", "message"),
+    [
+        (ValueError("no\nway"), "failed", "no way"),
+        (ValueError(), "failed", "ValueError"),
+        (KeyboardInterrupt(), "stopped", "It was told to stop."),
+        (SystemExit(0), "stopped", "It was told to stop."),
+    ],
 )
-def test_an_error_is_recorded_and_raised(version, error, outcome):
+def test_an_error_is_recorded_and_raised(version, error, outcome, message):
     @recorded("job", lambda _: ("completed", ""))
     def job():
         raise error
@@ -142,10 +148,7 @@ def test_an_error_is_recorded_and_raised(version, error, outcome):
         job()
     with open_registry() as registry:
         (run,) = registry.job_runs.read()
-    assert (run.outcome, run.message) == (
-        outcome,
-        str(error).replace("\n", " ") or type(error).__name__,
-    )
+    assert (run.outcome, run.message) == (outcome, message)
 
 
 def test_the_next_runs_are_those_of_serve(home, version):

@@ -99,8 +99,8 @@ def test_everything_is_killed_at_any_moment_and_the_next_start_takes_it_up(serve
     moments = random.Random(0)
     waited, cut = [], Counter()
     served.start()
-    until(served.is_up, served.process)
     for _ in range(KILLS):
+        until(served.is_up, served.process)
         served.drop()
         served.retrain()
         time.sleep(moments.uniform(0, LONGEST))
