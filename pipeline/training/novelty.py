@@ -11,7 +11,7 @@ from pipeline.training.drawings import draw_non_digits, rewrite
 _NEURONS = 64
 
 # Drawings at most, and for each image of the training set.
-_MOST_DRAWN = 6_000
+_MOST_DRAWN = 8_000
 _DRAWN_SHARE = 1 / 6
 
 # Digits as other hands would write them, for each drawing. As many as there are drawings come
