@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_contents import FAILED, PASSED, errors, execute, tables
@@ -607,7 +608,7 @@ VALUES = st.dictionaries(st.sampled_from("abc"), st.sampled_from([0, 1, 1.0, Tru
 
 
 @given(first=VALUES, second=VALUES)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_a_comparison_is_symmetric(edited, first, second):
     one, two = (
         edited.register("compared", b"", RunRecord(params=params)) for params in (first, second)
