@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry_contents import FAILED, PASSED, errors, execute, tables
+from registry_contents import DATABASES, FAILED, PASSED, errors, execute, tables
 
 from registry import (
     ArchivedError,
@@ -207,7 +207,7 @@ def test_postgresql_refuses_to_truncate_the_events(postgresql, tmp_path):
         connection.execute(sa.text("TRUNCATE events"))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def edited(request, tmp_path_factory):
     """A registry whose tables the tests edit; each test restores them."""
     place = tmp_path_factory.mktemp("edited")

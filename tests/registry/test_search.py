@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from registry_contents import DATABASES
 
 from registry import InvalidArgumentError, NotFoundError, Registry, RunRecord
 
@@ -15,7 +16,7 @@ FIGURES = [0.5, 0.25, -1.0, 0.1, 1e300, 1e-9, 0.1 + 0.2]
 ORDERS = ["number", "created_at", "metrics.a", 'metrics."b c"', "metrics.never"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def filled(request, tmp_path_factory):
     """Versions of two models, whose metrics are often equal or missing."""
     place = tmp_path_factory.mktemp("search")
@@ -228,7 +229,7 @@ def test_a_rare_value_is_found_by_its_index(rare, where, numbers):
         assert (reads[0] == "SEARCH versions USING INTEGER PRIMARY KEY (rowid=?)") is has_index
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def rare(request, tmp_path_factory):
     """A registry with 300 versions, each with values of its own, and its statements."""
     directory = tmp_path_factory.mktemp("rare")
