@@ -12,15 +12,12 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+from examples import VARIABLE, examples
 from homes import use_home
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.settings import Settings, load_settings
-
-# An example's time says nothing on a busy machine.
-hypothesis_settings.register_profile("digits", deadline=None, max_examples=25)
-hypothesis_settings.load_profile("digits")
 
 _MEASURED = "measured"
 
@@ -39,12 +36,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have temporary files in memory, if there is enough of it and no TMPDIR says otherwise.
+    """Say how many examples Hypothesis tries, and where temporary files are."""
+    if config.getoption("--long") or config.getoption("--torture"):
+        os.environ[VARIABLE] = "1"
+    # An example's time says nothing on a busy machine.
+    hypothesis_settings.register_profile("digits", deadline=None, max_examples=examples(25))
+    hypothesis_settings.load_profile("digits")
+    if "TMPDIR" not in os.environ and not config.getoption("--torture"):
+        _use_memory_for_temporary_files()
+
+
+def _use_memory_for_temporary_files() -> None:
+    """Have temporary files in memory, if there is enough of it.
 
     Registries and PostgreSQL write and remove many small files, each of which waits for the disk.
     The full torture is to wait for it.
     """
-    if "TMPDIR" in os.environ or config.getoption("--torture") or not _MEMORY.is_dir():
+    if not _MEMORY.is_dir():
         return
     is_writable = os.access(_MEMORY, os.W_OK)
     if is_writable and shutil.disk_usage(_MEMORY).free > _MIN_FREE_MEMORY:
@@ -56,16 +64,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the tests of Prefect: they take longest, and wait much.
 
     The long tests are left to `make test-long`, unless a test is named or the torture is wanted.
+    It also runs those of Hypothesis again, with more examples.
     """
     items.sort(key=lambda item: _group_of(item.nodeid) == _PREFECT, reverse=True)
     names_a_test = any("::" in argument for argument in config.args)
     if config.getoption("--torture") or names_a_test:
         return
     wants_long = config.getoption("--long")
-    chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wants_long]
-    left_out = [item for item in items if (item.get_closest_marker("long") is None) == wants_long]
+    left_out = [item for item in items if not _is_wanted(item, wants_long=wants_long)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = chosen
+    items[:] = [item for item in items if _is_wanted(item, wants_long=wants_long)]
+
+
+def _is_wanted(item: pytest.Item, *, wants_long: bool) -> bool:
+    is_long = item.get_closest_marker("long") is not None
+    if not wants_long:
+        return not is_long
+    return is_long or item.get_closest_marker("hypothesis") is not None
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

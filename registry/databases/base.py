@@ -130,7 +130,7 @@ class Database(ABC):
         version = self._schema_version(connection)
         if version is None:
             self._require_no_tables(connection)
-            schema.metadata.create_all(connection)
+            schema.metadata.create_all(connection, checkfirst=False)
             row = {"id": 1, "schema_version": schema.VERSION, "registry_id": str(uuid.uuid4())}
             connection.execute(sa.insert(schema.meta), row)
             return schema.VERSION

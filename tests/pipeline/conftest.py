@@ -15,7 +15,7 @@ from processes import LIMIT, Ended, stop, until
 from receivers import SECRET, Receiver, receiver
 
 from nn import NeuralNetwork
-from pipeline import open_registry, retrain, sample, score
+from pipeline import Settings, open_registry, retrain, sample, score
 from pipeline.cli.app import main
 from pipeline.flows.server import free_port, prefect_server
 from pipeline.training.presets import PRESETS
@@ -87,12 +87,13 @@ def digits(
     return run
 
 
-@pytest.fixture
-def version(home: Path) -> ModelVersion:
-    """Weights of a network, registered and champion."""
+@pytest.fixture(scope="session")
+def home_with_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the weights of a network, registered and champion."""
     network = NeuralNetwork((784, 5, 10), epochs=1, seed=1)
     network.fit(np.zeros((10, 784), np.uint8), np.arange(10))
-    with open_registry() as registry:
+    home = tmp_path_factory.mktemp("version") / "home"
+    with open_registry(Settings(home=home)) as registry:
         registry.register(
             "mnist",
             network.to_bytes(),
@@ -103,7 +104,16 @@ def version(home: Path) -> ModelVersion:
                 gate=PASSED,
             ),
         )
-        return registry.set_alias("mnist", "champion", 1)
+        registry.set_alias("mnist", "champion", 1)
+    return home
+
+
+@pytest.fixture
+def version(home_with_version: Path, home: Path) -> ModelVersion:
+    """The champion of a copy of that home."""
+    shutil.copytree(home_with_version, home)
+    with open_registry() as registry:
+        return registry.get("mnist@champion")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from empty_registries import create_empty, create_empty_on_postgresql
 from postgresql_server import NOT_INSTALLED, PostgreSQLServer, postgresql_server, programs
+from registry_contents import DATABASES
 from s3_server import S3Server, s3_server
 
 from registry import Check, Registry
@@ -28,7 +29,7 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, of each kind."""
     if request.param == "sqlite":
@@ -36,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgresql").new_schema()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def new_registry(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Registry]:

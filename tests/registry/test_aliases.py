@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_contents import FAILED, PASSED, errors
@@ -187,12 +188,12 @@ def test_a_rollback_to_an_archived_version_is_refused(registry):
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.0, "one", None, True, 10**9, "1/1", "1@live"])
-def test_an_alias_points_at_a_number(registry, number):
-    _add(registry, 1)
+def test_an_alias_points_at_a_number(sqlite, number):
+    _add(sqlite, 1)
     with pytest.raises(InvalidArgumentError):
-        registry.set_alias("mnist", "live", number)
+        sqlite.set_alias("mnist", "live", number)
     with pytest.raises(NotFoundError):
-        registry.get("mnist@live")
+        sqlite.get("mnist@live")
 
 
 def test_a_rollback_undoes_the_last_move(registry):
@@ -258,7 +259,7 @@ def shared(tmp_path_factory):
 
 
 @given(moves=MOVES)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_rollbacks_undo_moves(shared, moves):
     """At every time the alias was where the history says."""
     name = f"model-{uuid.uuid4().hex}"

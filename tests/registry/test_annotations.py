@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from empty_registries import create_empty
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_contents import errors, execute, tables
@@ -93,7 +95,7 @@ def test_what_is_not_there_cannot_be_changed(tagged):
         tagged.describe("m/1", "x" * 2001)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(
         st.tuples(st.dictionaries(TEXT, TEXT, max_size=3), st.sets(TEXT, max_size=2)), max_size=5
@@ -103,6 +105,8 @@ def test_tags_are_what_the_changes_lead_to(tmp_path_factory, changes):
     """In the record, in searches, after export and import, and for `verify`."""
     directory = tmp_path_factory.mktemp("tags")
     expected = {"first": "x"}
+    for name in "rst":
+        create_empty(directory / f"{name}.db")
     with (
         Registry(f"sqlite:///{directory}/r.db", str(directory / "blobs")) as registry,
         Registry(f"sqlite:///{directory}/s.db", str(directory / "s")) as whole,

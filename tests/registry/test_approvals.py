@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry_contents import FAILED, PASSED, errors, execute, tables
@@ -330,7 +331,7 @@ def attack(postgresql, tmp_path_factory):
     attacked.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     statements=st.lists(st.sampled_from(_STATEMENTS), max_size=6),
     calls=st.lists(st.sampled_from(sorted(_CALLS)), max_size=2),

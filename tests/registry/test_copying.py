@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_contents import PASSED, errors, tables
@@ -118,7 +119,7 @@ def test_a_copy_survives_export_and_import(full, other, tmp_path):
         assert errors(third) == []
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=8))
 def test_records_do_not_grow_with_the_number_of_hops(tmp_path_factory, names):
     directory = tmp_path_factory.mktemp("hops")

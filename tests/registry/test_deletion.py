@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry_contents import PASSED, errors, execute, tables
@@ -139,7 +140,7 @@ def test_prune_refuses_what_it_does_not_understand(registry):
         registry.prune("nobody", keep=1, dry_run=True)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     weights=st.lists(st.binary(max_size=3), min_size=1, max_size=8),
     moves=st.lists(st.integers(1, 8), max_size=4),

@@ -5,6 +5,7 @@ from datetime import UTC
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_contents import PASSED
@@ -75,7 +76,7 @@ def test_no_versions_are_an_empty_table_with_the_same_columns(registry):
     assert {"reference", "created_at", "size"} <= set(frame.column_names)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["p", "q"]), PARAMS), min_size=1, max_size=4))
 def test_whatever_the_params_are_no_value_changes(tmp_path_factory, records):
     """And the table goes through Parquet."""

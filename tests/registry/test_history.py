@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registry_contents import FAILED, PASSED, errors, execute, tables
+from registry_contents import DATABASES, FAILED, PASSED, errors, execute, tables
 
 from registry import (
     ArchivedError,
@@ -206,7 +207,7 @@ def test_postgresql_refuses_to_truncate_the_events(postgresql, tmp_path):
         connection.execute(sa.text("TRUNCATE events"))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def edited(request, tmp_path_factory):
     """A registry whose tables the tests edit; each test restores them."""
     place = tmp_path_factory.mktemp("edited")
@@ -607,7 +608,7 @@ VALUES = st.dictionaries(st.sampled_from("abc"), st.sampled_from([0, 1, 1.0, Tru
 
 
 @given(first=VALUES, second=VALUES)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_a_comparison_is_symmetric(edited, first, second):
     one, two = (
         edited.register("compared", b"", RunRecord(params=params)) for params in (first, second)

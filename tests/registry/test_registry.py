@@ -174,27 +174,27 @@ def test_equal_weights_are_stored_once(registry, tmp_path):
         ("idempotency_key", ""),
     ],
 )
-def test_invalid_values_are_refused_before_anything_is_stored(registry, tmp_path, argument, value):
+def test_invalid_values_are_refused_before_anything_is_stored(sqlite, tmp_path, argument, value):
     key = {argument: value} if argument == "idempotency_key" else {}
     record = RunRecord() if key else RunRecord(**{argument: value})
     with pytest.raises(InvalidArgumentError, match=argument):
-        registry.register("mnist", WEIGHTS, record, **key)
-    assert registry.versions() == []
+        sqlite.register("mnist", WEIGHTS, record, **key)
+    assert sqlite.versions() == []
     assert not (tmp_path / "blobs").exists()
 
 
 @pytest.mark.parametrize(
     "name", ["", "Mnist", "1mnist", "../mnist", "a/b", "a@b", "a b", "a\n", "a" * 65, "é", "-a"]
 )
-def test_names_are_short_and_plain(registry, name):
-    registry.register("mnist", WEIGHTS)
+def test_names_are_short_and_plain(sqlite, name):
+    sqlite.register("mnist", WEIGHTS)
     with pytest.raises(InvalidArgumentError, match="model name"):
-        registry.register(name, WEIGHTS)
+        sqlite.register(name, WEIGHTS)
     with pytest.raises(InvalidArgumentError, match="model name"):
-        registry.versions(name)
+        sqlite.versions(name)
     with pytest.raises(InvalidArgumentError, match="alias"):
-        registry.set_alias("mnist", name, 1)
-    assert [v.reference for v in registry.versions()] == ["mnist/1"]
+        sqlite.set_alias("mnist", name, 1)
+    assert [v.reference for v in sqlite.versions()] == ["mnist/1"]
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ def test_names_are_short_and_plain(registry, name):
         *("mnist/1@champion", "mnist@1", "mnist/" + "9" * 30, "../mnist/1", "mnist/1 or 1=1"),
     ],
 )
-def test_a_reference_has_one_of_two_forms(registry, reference):
-    registry.register("mnist", WEIGHTS)
+def test_a_reference_has_one_of_two_forms(sqlite, reference):
+    sqlite.register("mnist", WEIGHTS)
     with pytest.raises(InvalidArgumentError, match="name@alias or name/number"):
-        registry.get(reference)
+        sqlite.get(reference)
 
 
 def test_any_flipped_bit_is_found(sqlite, tmp_path):

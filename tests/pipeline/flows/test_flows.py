@@ -23,7 +23,7 @@ from prefect_api import post
 from processes import LIMIT, until
 from tunnel import Tunnel
 
-from pipeline import open_registry, status
+from pipeline import open_registry, sample, status
 from pipeline.flows.server import free_port
 from pipeline.images.encoding import png
 
@@ -182,9 +182,8 @@ def test_a_permanent_failure_is_one_message_and_not_retried(on_server, ask, tmp_
     assert (task["state_name"], task["run_count"]) == ("Failed", 1)
 
 
-def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
-    assert on_server(*RETRAIN, "--direct").status == 0
-    assert on_server("sample", "--count", "30", "--output", tmp_path / "in").status == 0
+def test_a_scoring_is_a_flow_run_with_an_artifact(retrained, on_server, ask, tmp_path):
+    sample(30, tmp_path / "in")
     (tmp_path / "in" / "bad.png").write_text("no image")
     ended = on_server("score", tmp_path / "in", "--output", tmp_path / "out")
     assert ended.status == 0, ended.err
@@ -206,7 +205,7 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     assert ended.status == 1
     run = next(run for run in ask("flow_runs") if run["name"].startswith("score bad:"))
     assert run["state_name"] == "NothingScored"
-    assert "no image of 1 files got a prediction: 1 not an image" in run["state"]["message"]
+    assert "no image of 1 file got a prediction: 1 not an image" in run["state"]["message"]
 
 
 def _pictures(markdown):
@@ -234,12 +233,11 @@ def dask_cluster(server, home):
 
 @pytest.mark.long
 def test_a_scoring_on_dask_survives_the_loss_of_a_worker(
-    start_digits, digits_apart, server, dask_cluster, tmp_path
+    retrained, start_digits, digits_apart, server, dask_cluster, tmp_path
 ):
     """Every file has one row, equal to that of a run without Prefect."""
     address, workers = dask_cluster
-    assert digits_apart(*RETRAIN, "--direct").status == 0
-    assert digits_apart("sample", "--count", "100", "--output", tmp_path / "sample").status == 0
+    sample(100, tmp_path / "sample")
     source = tmp_path / "in"
     for copy in range(160):
         (source / f"copy {copy}").mkdir(parents=True)
@@ -407,7 +405,7 @@ def test_an_unknown_task_runner_concerns_only_the_flows_that_use_one(on_server, 
     assert on_server("ingest", **bogus).status == 0
     ended = on_server(*RETRAIN, **bogus)
     assert (ended.status, "mnist/1 promoted" in ended.out) == (0, True), ended.err
-    assert on_server("sample", "--count", "3", "--output", tmp_path / "in").status == 0
+    sample(3, tmp_path / "in")
     score = ("score", tmp_path / "in", "--output", tmp_path / "out")
     ended = on_server(*score, **bogus)
     assert (ended.status, ended.err) == (2, f"Error: {UNKNOWN_TASK_RUNNER}\n")

@@ -46,13 +46,21 @@ def test_a_label_is_contradicted_by_all_networks_or_by_none(other):
     assert not any(contradicted(labels, [_confident_of(predicted), doubts]))
 
 
-@pytest.mark.parametrize("poisoned", [None, 4])
-def test_the_gate_names_the_digit_whose_labels_are_wrong(home, sources, tmp_path, poisoned):
-    images, labels = arrays(SAMPLE.train)
+@pytest.fixture(scope="module")
+def weights():
+    """A network that knows the images it was trained on."""
     network = NeuralNetwork(
         (784, 100, 10), activation="relu", initializer="he", learning_rate=0.5, epochs=40, seed=0
-    ).fit(images, labels)
-    (tmp_path / "weights").write_bytes(network.to_bytes())
+    )
+    return network.fit(*arrays(SAMPLE.train)).to_bytes()
+
+
+@pytest.mark.parametrize("poisoned", [None, 4])
+def test_the_gate_names_the_digit_whose_labels_are_wrong(
+    home, sources, tmp_path, weights, poisoned
+):
+    images, labels = arrays(SAMPLE.train)
+    (tmp_path / "weights").write_bytes(weights)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         given_label = 9 if label == poisoned and number % 2 else label
         path = tmp_path / "own" / str(given_label) / f"{number}.png"

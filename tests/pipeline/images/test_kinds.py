@@ -18,8 +18,8 @@ IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 _SHARE = {"boxed": 0.9, "inner_box": 0.9, "ruled": 0.9, "squared": 0.85, "thin": 0.85}
 
 
-def _drawn(kind, count=60, seed=1):
-    rng = np.random.default_rng(seed)
+def _drawn(kind, count):
+    rng = np.random.default_rng(1)
     return [KINDS[kind](image, rng) for image in IMAGES[:count]]
 
 
@@ -36,11 +36,15 @@ def _likeness(seen, count):
     )
 
 
+# Of a few images, one more may be lost.
+@pytest.mark.parametrize(
+    ("count", "less"), [(20, 0.05), pytest.param(60, 0, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_digits_come_back(kind, judge):
-    sheets = _drawn(kind)
+def test_digits_come_back(kind, count, less, judge):
+    sheets = _drawn(kind, count)
     seen = as_seen(sheets, len(sheets), Reader(judge=judge))
-    assert np.mean(_likeness(seen, len(sheets)) > 0.6) >= _SHARE.get(kind, 0.95)
+    assert np.mean(_likeness(seen, len(sheets)) > 0.6) >= _SHARE.get(kind, 0.95) - less
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_digits_come_back(kind, judge):
     ],
 )
 def test_a_row_says_what_was_removed_or_done(kind, note):
-    sheets = _drawn(kind, 40)
+    sheets = _drawn(kind, 20)
     notes = as_seen(sheets, len(sheets), Reader()).notes
     assert np.mean([note in notes.get(place, "") for place in range(len(sheets))]) > 0.8
 
@@ -89,7 +93,7 @@ def test_lines_are_removed_without_the_strokes_that_cross_them():
 @pytest.mark.parametrize("is_light", [True, False])
 def test_the_batch_decides_on_the_polarity_of_crops(judge, is_light):
     rng = np.random.default_rng(3)
-    sheets = [specimens.tight_crop(image, rng, is_light=is_light) for image in IMAGES[:80]]
+    sheets = [specimens.tight_crop(image, rng, is_light=is_light) for image in IMAGES[:40]]
     seen = as_seen(sheets, len(sheets), Reader(judge=judge))
     assert np.mean(_likeness(seen, len(sheets)) > 0.6) >= 0.97
 
@@ -97,7 +101,7 @@ def test_the_batch_decides_on_the_polarity_of_crops(judge, is_light):
 @pytest.mark.parametrize("ink", ["dark", "light"])
 def test_the_polarity_can_be_told(ink):
     rng = np.random.default_rng(4)
-    sheets = [specimens.tight_crop(image, rng, is_light=ink == "light") for image in IMAGES[:80]]
+    sheets = [specimens.tight_crop(image, rng, is_light=ink == "light") for image in IMAGES[:40]]
     told = as_seen(sheets, len(sheets), Reader(ink=ink))
     assert np.mean(_likeness(told, len(sheets)) > 0.6) >= 0.97
 

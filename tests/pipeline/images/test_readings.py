@@ -4,6 +4,7 @@ import cv2
 import mnist_sample
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -69,7 +70,7 @@ def test_scans_are_read_as_well_as_the_images_themselves(network):
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_anything_becomes_an_image_or_is_blank(height, width, data):
     grey = data.draw(
         arrays.arrays(np.uint8, (height, width), elements=st.integers(0, 255), fill=st.just(200))

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
@@ -396,7 +397,7 @@ def test_an_array_that_claims_too_much_gives_a_reason(here):
     kind=st.sampled_from(["a.zip", "b.tar.gz", "c.npy", "d.npz", "e-ubyte.gz", "f.csv"]),
     data=st.data(),
 )
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_anywhere_gives_rows_or_one_clear_error(here, kind, data):
     contents = {
         "a.zip": zipped({"1.png": png(IMAGES[1]), "2.png": png(IMAGES[2])}),

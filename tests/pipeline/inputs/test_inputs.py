@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import web_mirror
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
@@ -135,7 +136,7 @@ PARTS = st.sampled_from(["*", "?", "a", "[ab]", "**", "*.png", "a*", ".*", "*b*"
     files=st.sets(st.lists(NAMES, min_size=1, max_size=4).map("/".join), max_size=8),
     pattern=st.lists(PARTS, min_size=1, max_size=4).map("/".join),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_a_pattern_finds_what_the_standard_library_does(files, pattern):
     """Files only, each once."""
     import glob
@@ -602,7 +603,7 @@ def mixtures(draw):
 
 
 @given(mixture=mixtures(), shard=st.integers(1, 9), killed_at=st.integers(0, 6))
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_are_the_images_of_any_mixture_in_order_even_after_a_kill(
     here, s3, mixture, shard, killed_at
 ):

@@ -223,6 +223,7 @@ def test_killed_before_any_action_on_files_it_goes_on_and_loses_nothing(
     assert Counter(_scored(outbox)) == Counter(scanner.dropped)
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_while_files_drop_in_it_loses_nothing(
     champion, inbox, outbox, settings, torture
 ):

@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 from mnist_sample import SAMPLE
-from processes import LIMIT
+from processes import until
 from stage_runners import around
 
 from nn import DivergedError, NeuralNetwork, expected_calibration_error
@@ -316,25 +316,22 @@ def test_the_terminal_says_every_time_what_own_images_were_used(retrained, digit
         assert "held out, 1 duplicate file; left out: 1 not an image" in line
 
 
-@pytest.mark.parametrize("when_busy", ["wait", "leave"])
-def test_of_two_retrainings_at_once_one_works(home, start_digits, when_busy):
+def test_beside_another_retraining_one_leaves_if_it_is_to(home, digits, monkeypatch):
+    monkeypatch.setenv("DIGITS_WHEN_BUSY", "leave")
     with files.locked(load_settings().unfinished):
-        process = start_digits(*COMMAND, DIGITS_WHEN_BUSY=when_busy)
-        if when_busy == "leave":
-            out, err = process.communicate(timeout=LIMIT)
-            assert process.returncode == 1
-            assert err.startswith("Error: Another retraining runs under ")
-        else:
-            line = ""
-            while not line.startswith("Warning: Waiting: another retraining runs"):
-                line = process.stderr.readline()
-                assert line, "it did not wait"
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.5)
-    if when_busy == "wait":
-        out, err = process.communicate(timeout=LIMIT)
-        assert process.returncode == 0, err
-        assert "mnist/1 promoted" in out
+        ended = digits(*COMMAND)
+    assert ended.status == 1
+    assert ended.err.startswith("Error: Another retraining runs under ")
+
+
+def test_of_two_retrainings_at_once_one_waits(home, caplog):
+    """The lock is that of an open file, so a thread waits as another process does."""
+    with ThreadPoolExecutor(1) as pool, files.locked(load_settings().unfinished):
+        other = pool.submit(_retrain)
+        until(lambda: "Waiting: another retraining runs" in caplog.text or other.done())
+        with pytest.raises(TimeoutError):
+            other.result(0.5)
+    assert other.result().outcome == "promoted"
 
 
 def test_who_moves_the_champion_meanwhile_is_not_overruled(retrained, caplog):
@@ -415,8 +412,15 @@ STAGES = (
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("when", "stage"),
+    [
+        *[("before", stage) for stage in STAGES],
+        # Before the next stage, the directories are the same.
+        *[pytest.param("after", stage, marks=pytest.mark.long) for stage in STAGES[:-1]],
+        ("after", STAGES[-1]),
+    ],
+)
 def test_a_retraining_killed_around_any_stage_goes_on(home, stage, when):
     """It trains once, registers once, and promotes once."""
 

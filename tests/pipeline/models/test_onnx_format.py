@@ -3,6 +3,7 @@
 import numpy as np
 import onnxruntime
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ ANY_NETWORK = {
 }
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(**ANY_NETWORK)
 def test_onnxruntime_gives_the_same_probabilities(hidden, activation, output, temperature, seed):
     rng = np.random.default_rng(seed)

@@ -60,7 +60,7 @@ def _killed(after: int) -> bool:
 def test_no_event_is_without_its_message(version, webhook, torture, measured, monkeypatch):
     # What a killed process has taken is taken again at once.
     monkeypatch.setattr(delivery, "_LEASE", delivery.timedelta(0))
-    kills, step = 0, 1 if torture else 13
+    kills, step = 0, 1 if torture else 29
     after = 0
     while _killed(after):
         kills += 1

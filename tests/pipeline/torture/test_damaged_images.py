@@ -19,7 +19,7 @@ SUPPORT = mnist_sample.DIRECTORY.parents[1] / "support"
 PATHS = os.pathsep.join(map(str, (SUPPORT, SUPPORT.parents[1])))
 
 # Of all formats together.
-ALL, SAMPLE = 50_000, 1_200
+ALL, SAMPLE = 50_000, 400
 
 
 def _each(torture, kind=None):

@@ -139,6 +139,7 @@ def start_pages(start_digits):
     return start, address
 
 
+@pytest.mark.long
 def test_a_killed_server_loses_no_decision(scored, start_pages, browser, torture, measured):
     """It is killed at a random moment after a key, again and again, and started again."""
     _, labels = scored

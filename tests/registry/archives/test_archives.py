@@ -13,6 +13,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from empty_registries import create_empty
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_contents import FAILED, PASSED, errors, execute, files, tables
@@ -106,6 +108,8 @@ def full(tmp_path_factory):
 @pytest.fixture
 def other(tmp_path):
     """An empty registry on SQLite."""
+    (tmp_path / "other").mkdir()
+    create_empty(tmp_path / "other" / "registry.db")
     with Registry(*place(tmp_path, "other"), actor="bob") as registry:
         yield registry
 
@@ -337,7 +341,7 @@ def _import(small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_a_truncated_export_is_refused(small, data):
     contents, _, end, *_ = small
     length = data.draw(
@@ -350,7 +354,7 @@ def test_a_truncated_export_is_refused(small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 def test_any_flipped_bit_of_an_export_is_found(small, data):
     contents, parts, *_ = small
     within = data.draw(st.sampled_from([*parts.values()]))
@@ -379,7 +383,7 @@ def _is_refused_or_the_same(imported, small, data):
 
 
 @given(data=st.data())
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_a_flipped_bit_of_a_header_is_found_or_has_no_effect(small, imported, data):
     contents, parts, *_ = small
     within = data.draw(st.sampled_from([*parts.values()]))
@@ -393,7 +397,7 @@ CUTS = st.tuples(st.floats(0, 1), st.floats(0, 1), st.binary(max_size=600) | st.
 
 
 @given(cuts=st.lists(CUTS, min_size=1, max_size=3))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_any_change_of_an_export_is_refused_or_has_no_effect(small, imported, cuts):
     """Parts of an export are removed, repeated or replaced."""
     contents, _, end, *_ = small

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
@@ -79,7 +80,7 @@ def test_stored_data_can_be_read(blobs, data):
 
 
 @given(many=st.lists(st.binary(max_size=50), max_size=4))
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_equal_data_is_stored_once(blobs, many):
     for data in [*many, *many]:
         assert blobs.get(blobs.put(data)) == data

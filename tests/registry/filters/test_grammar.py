@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from registry_filters import (
     ANY_TEXT,
@@ -58,7 +59,7 @@ def _exact(value):
 
 
 @given(condition=CONDITIONS, source=SOURCES)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_condition_is_parsed_however_it_is_written(condition, source):
     condition = with_times(condition, TIMES)
     text = write(condition, source)
@@ -246,20 +247,20 @@ def _error_of(parse, text):
 
 
 @given(text=ANY_TEXT)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_any_text_parses_or_is_a_filter_error(text):
     _parses_or_is_refused(parse_condition, text)
 
 
 @given(condition=CONDITIONS, source=SOURCES, changes=CHANGES)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_any_changed_condition_parses_or_is_a_filter_error(condition, source, changes):
     text = change(write(with_times(condition, TIMES), source), changes)
     _parses_or_is_refused(parse_condition, text)
 
 
 @given(text=ANY_TEXT | FRAGMENTS.map(lambda fragment: f"number {fragment} desc"))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_any_order_parses_or_is_a_filter_error(text):
     _parses_or_is_refused(parse_order, text)
 

@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from registry_filters import (
@@ -198,7 +199,7 @@ def _holds(version, condition):
 
 
 @given(condition=CONDITIONS, source=SOURCES)
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 def test_a_filter_finds_the_versions_for_which_it_is_true(filled, condition, source):
     """With every kind of field and value, on both databases."""
     condition = with_times(condition, filled.times)
@@ -335,20 +336,20 @@ def _runs_or_is_refused(filled, where):
 
 @given(where=ANY_TEXT)
 @example(where="params.a = 1e999")
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_text_runs_or_is_a_filter_error(filled, where):
     _runs_or_is_refused(filled, where)
 
 
 @given(condition=CONDITIONS, source=SOURCES, changes=CHANGES)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_changed_condition_runs_or_is_a_filter_error(filled, condition, source, changes):
     where = change(write(with_times(condition, filled.times), source), changes)
     _runs_or_is_refused(filled, where)
 
 
 @given(order_by=st.lists(FRAGMENTS | st.just("desc"), max_size=5).map("".join))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_any_order_runs_or_is_a_filter_error(filled, order_by):
     _, error = filled.search(order_by=order_by, limit=3)
     assert error is None or 0 <= error.position <= len(order_by)

@@ -78,8 +78,13 @@ def postgresql_copies(tmp_path, postgresql):
 @pytest.mark.parametrize(
     ("database", "name"),
     [("sqlite", name) for name in ACTIONS]
+    + [("postgresql", "register"), ("postgresql", "delete")]
     # Registries of schema 1 were only on SQLite.
-    + [("postgresql", name) for name in ACTIONS if name != "migrate"],
+    + [
+        pytest.param("postgresql", name, marks=pytest.mark.long)
+        for name in ACTIONS
+        if name not in {"register", "delete", "migrate"}
+    ],
 )
 def test_an_action_killed_at_any_system_call_is_atomic(database, name, torture, measured, request):
     """An acknowledged change is there, and repeating the action does not repeat the change."""
