@@ -206,7 +206,7 @@ def test_a_scoring_is_a_flow_run_with_an_artifact(on_server, ask, tmp_path):
     assert ended.status == 1
     run = next(run for run in ask("flow_runs") if run["name"].startswith("score bad:"))
     assert run["state_name"] == "NothingScored"
-    assert "no image of 1 files got a prediction: 1 not an image" in run["state"]["message"]
+    assert "no image of 1 file got a prediction: 1 not an image" in run["state"]["message"]
 
 
 def _pictures(markdown):
