@@ -34,6 +34,7 @@ app = typer.Typer(
     name="digits",
     help="Keeps a handwritten-digit classifier in production.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="A version is called mnist@champion or mnist/7; @champion and 7 for short. "

@@ -27,8 +27,9 @@ MinAccuracy = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help="The gate's minimum accuracy on the validation split; by default "
-        "DIGITS_GATE__MIN_ACCURACY, or 0.97.",
+        metavar="FRACTION",
+        help="The gate's minimum accuracy on the validation split; by default that of the "
+        "settings, 0.97.",
     ),
 ]
 LabelledImages = Annotated[

@@ -43,7 +43,7 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Directories, files or patterns ('scans/2026-*/*.png') of images or Parquet, also "
+        help="Directories, files or patterns (`'scans/2026-*/*.png'`) of images or Parquet, also "
         "s3://bucket/prefix; with --explain, one image file.",
     ),
 ]

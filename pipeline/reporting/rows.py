@@ -11,6 +11,9 @@ from pipeline.summaries import counted
 from pipeline.training.outcome import Trained
 from registry import Check
 
+# A rate below this, in files a second, has a decimal place.
+_FAST = 10
+
 
 class CheckRow(NamedTuple):
     """A check of the gate."""
@@ -73,8 +76,9 @@ def rate_line(scoring: Scoring) -> str:
     done = scoring.counts.files - scoring.resumed
     if not done and scoring.resumed:
         return f"{counted(scoring.resumed, 'file')}, all scored before"
-    rate = f"{done / scoring.seconds:,.0f} a second"
-    line = f"{counted(done, 'file')} in {scoring.seconds:.1f} s ({rate})"
+    rate = done / scoring.seconds
+    figure = f"{rate:,.0f}" if rate >= _FAST else f"{rate:.1f}"
+    line = f"{counted(done, 'file')} in {scoring.seconds:.1f} s ({figure} a second)"
     return f"{line}, {scoring.resumed:,} scored before" if scoring.resumed else line
 
 

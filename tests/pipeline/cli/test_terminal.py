@@ -123,6 +123,14 @@ def test_no_line_of_a_help_is_longer_than_the_terminal(terminal, command):
     lines = terminal(command, "--help")
     assert len(lines) > 5
     assert max(map(len, lines)) <= 80
+    # A name that is longer than its column would be cut.
+    assert not any(re.search(r"\w{12}…", line) for line in lines)
+
+
+def test_a_pattern_in_a_help_keeps_its_stars(terminal):
+    """Helps are Markdown, which takes stars for emphasis."""
+    assert "'scans/2026-*/*.png'" in "\n".join(terminal("score", "--help"))
+    assert '"0 3 * * *"' in "\n".join(terminal("serve", "--help"))
 
 
 def test_sentences_are_printed_by_say_which_breaks_lines():
