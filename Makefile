@@ -23,7 +23,8 @@ unexport PYTHONDONTWRITEBYTECODE
 test: $(VENV)/dev
 	$(BIN)/python -m pytest
 
-# The tests that take longest: the main job on all of MNIST, servers and clusters that are lost.
+# The tests that take longest (the main job on all of MNIST, servers and clusters that are lost),
+# and in full what `make test` samples: PostgreSQL, kills, the examples of Hypothesis.
 test-long: $(VENV)/dev
 	$(BIN)/python -m pytest --long
 

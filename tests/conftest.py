@@ -1,5 +1,6 @@
 """What every test stands on: a home of its own, and no source but those it names."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -81,6 +82,11 @@ def _is_wanted(item: pytest.Item, *, wants_long: bool) -> bool:
     if not wants_long:
         return not is_long
     return is_long or item.get_closest_marker("hypothesis") is not None
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules and the tests, which all stay."""
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

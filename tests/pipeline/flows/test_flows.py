@@ -496,6 +496,7 @@ def test_serve_stops_if_it_was_asked_to_before_prefect_listens(server, own_deplo
     assert (ended.status, "stopped" in ended.out) == (0, True), ended.err
 
 
+@pytest.mark.long
 def test_serve_looks_at_once_and_ends_in_time_though_its_server_is_silent(
     start_digits, ask, server, own_deployments, retrained, tmp_path
 ):
@@ -520,7 +521,7 @@ def test_serve_looks_at_once_and_ends_in_time_though_its_server_is_silent(
     children = psutil.Process(process.pid).children(recursive=True)
     tunnel.fall_silent()
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=50)
+    _, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     psutil.wait_procs(children, timeout=LIMIT)
     assert [child for child in children if child.is_running()] == []
