@@ -44,13 +44,15 @@ test-packages: $(VENV)/dev
 
 # The full torture tests, of which `make test` runs a sample. Registry: many writers, kill -9 at
 # every system call, full disks, flipped bits. Retraining, inbox and `digits serve`: kill -9. A
-# Prefect server that is away for ten minutes. Messages: kill -9 at every statement. Images: 50,000
-# damaged files. Takes more than an hour.
+# Prefect server that is away for ten minutes. Messages: kill -9 at every statement. Reviews: kill -9
+# of those who write decisions, and of the page after any key. Images: 50,000 damaged files. Takes
+# more than an hour.
 # Without strace, PostgreSQL or root (to mount a small disk), parts are skipped.
 torture: $(VENV)/dev
 	$(BIN)/python -m pytest --torture --numprocesses=0 --timeout=1800 -v \
 		tests/registry/torture tests/pipeline/torture tests/pipeline/jobs/test_inbox.py \
-		tests/pipeline/flows/test_leases.py tests/pipeline/monitoring/test_kills.py
+		tests/pipeline/flows/test_leases.py tests/pipeline/monitoring/test_kills.py \
+		tests/pipeline/review/test_decisions.py tests/pipeline/web/test_review.py
 
 check: $(VENV)/dev docs
 	$(BIN)/ruff format --check .

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         PipelineError,
         ServerError,
         SettingsError,
+        ShadowTrialError,
         UnreachableError,
         WorkerError,
     )
@@ -75,6 +76,7 @@ __all__ = [
     "ServerError",
     "Settings",
     "SettingsError",
+    "ShadowTrialError",
     "Thresholds",
     "Unchanged",
     "UnreachableError",
@@ -123,6 +125,7 @@ _MODULES = {
     "ServerError": "pipeline.errors",
     "Settings": "pipeline.settings",
     "SettingsError": "pipeline.errors",
+    "ShadowTrialError": "pipeline.errors",
     "Thresholds": "pipeline.settings",
     "Unchanged": "pipeline.training.outcome",
     "UnreachableError": "pipeline.errors",

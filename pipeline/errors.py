@@ -14,6 +14,7 @@
     ├── DiskFullError       a disk or a quota has no space left
     ├── BusyError           another process already runs this job
     ├── LineageError        a version cannot be trained again from its recorded lineage
+    ├── ShadowTrialError    a challenger was worse in the shadow, or too little is known of it
     ├── DeliveryError       a message did not reach its receiver
     ├── WorkerError         two worker processes were killed in the same call
     └── ServerError         a Prefect server could not be started or reached
@@ -163,6 +164,10 @@ class WorkerError(PipelineError):
 
 class ServerError(PipelineError):
     """A Prefect server could not be started or reached."""
+
+
+class ShadowTrialError(PipelineError):
+    """A challenger was worse than the champion in the shadow, or too little is known to say."""
 
 
 class DeliveryError(PipelineError):

@@ -26,9 +26,17 @@ class Check:
     threshold: float
     passed: bool
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Figure and threshold with four decimals, or up to eight if these show which is larger."""
+        figure, threshold = self.figure, self.threshold
+        digits = next((n for n in range(4, 9) if f"{figure:.{n}f}" != f"{threshold:.{n}f}"), 4)
+        return f"{figure:.{digits}f}", f"{threshold:.{digits}f}"
+
     def __str__(self) -> str:
+        figure, threshold = self.texts
         relation = "≥" if self.figure >= self.threshold else "<"
-        return f"{self.name} {self.figure:.4f} {relation} {self.threshold:.4f}"
+        return f"{self.name} {figure} {relation} {threshold}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

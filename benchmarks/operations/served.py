@@ -35,6 +35,8 @@ KEPT_LOOKS = 30 * 24 * 60  # a look a minute, for 30 days
 
 _WAIT = 600
 
+_CANCELLED = "CANCELLED"
+
 
 class Served:
     """A `digits serve` with an inbox."""
@@ -71,21 +73,26 @@ class Served:
             return None
         return answer.json() if answer.ok else None
 
-    def ended(self, flow: str) -> int:
-        """Return how many runs of a flow have ended well."""
-        query = {
-            "flows": {"name": {"any_": [flow]}},
-            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
-        }
-        return int(self.ask("POST", "flow_runs/count", query) or 0)
-
     def run(self, flow: str, **parameters: Any) -> None:
-        """Run a flow to its end."""
-        before = self.ended(flow)
-        found = self.ask("GET", f"deployments/name/{flow}/scheduled")
+        """Run a flow to its end.
+
+        A look is cancelled if the slot of the look before it is not free yet; another one follows.
+        """
+        found = self._wait_for(lambda: self.ask("GET", f"deployments/name/{flow}/scheduled"))
         query = {"parameters": {**found["parameters"], **parameters}}
-        self.ask("POST", f"deployments/{found['id']}/create_flow_run", query)
-        self._wait_for(lambda: self.ended(flow) > before)
+        state = _CANCELLED
+        while state == _CANCELLED:
+            # The server answers 503 while its database is too busy.
+            asked = self._wait_for(
+                lambda: self.ask("POST", f"deployments/{found['id']}/create_flow_run", query)
+            )
+            state = self._wait_for(lambda asked=asked: self._end_of(asked["id"]))
+        assert state == "COMPLETED", self.log.read_text()
+
+    def _end_of(self, run_id: str) -> str | None:
+        """Return how a run ended; None if it has not."""
+        run = self.ask("GET", f"flow_runs/{run_id}") or {}
+        return run["state_type"] if run.get("end_time") else None
 
     def drop(self, number: int) -> None:
         """Put an image into the inbox."""
@@ -118,12 +125,13 @@ class Served:
         self.process.wait(_WAIT)
         return time.monotonic() - started
 
-    def _wait_for(self, look: Any) -> None:
+    def _wait_for(self, look: Any) -> Any:
         deadline = time.monotonic() + _WAIT
-        while not look():
+        while not (result := look()):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(1)
+        return result
 
     def live(self, looks: int, retrainings: int) -> None:
         """Let so many looks and retrainings pass, and print the memory now and then."""

@@ -24,6 +24,14 @@ def promote(
             "--force", help="Promote even if the gate was not passed. The history records it."
         ),
     ] = False,
+    after_shadow: Annotated[
+        bool,
+        typer.Option(
+            "--after-shadow",
+            help="Only if the version was not worse in the shadow of the one that it replaces, on "
+            "the images that are labelled or reviewed.",
+        ),
+    ] = False,
     reason: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
     json: Json = False,
 ) -> None:
@@ -32,6 +40,13 @@ def promote(
 
     with open_registry(create=False) as registry:
         version = registry.get(full_reference(reference))
+        if after_shadow:
+            from pipeline.review.shadow_trial import require_shadow_trial
+            from pipeline.settings import load_settings
+
+            current = registry.get(f"{version.name}@{alias}")
+            trial = require_shadow_trial(load_settings(), registry, current, version)
+            reason = f"{reason}; {trial}" if reason else str(trial)
         version = registry.set_alias(
             version.name, alias, version.number, force=force, reason=reason
         )

@@ -37,7 +37,7 @@ def exit_status(error: Exception) -> int:
     import pipeline.errors
     import registry
 
-    if isinstance(error, registry.GateError):
+    if isinstance(error, registry.GateError | pipeline.errors.ShadowTrialError):
         return REFUSED
     if isinstance(error, registry.NotFoundError):
         return NOT_FOUND

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +33,8 @@ def first_look(boxes: Mapping[str, Any]) -> Iterator[None]:
     """
     look = multiprocessing.get_context("spawn").Process(target=_look, args=(boxes,))
     look.start()
+    # Otherwise it would stay as a zombie until the end of this block, for months.
+    threading.Thread(target=look.join, daemon=True).start()
     try:
         yield
     finally:

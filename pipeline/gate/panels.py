@@ -51,7 +51,10 @@ class PanelEvaluation:
     @property
     def change(self) -> float | None:
         """The candidate's accuracy minus the champion's; None if there was no champion."""
-        return self.candidate.accuracy - self.champion.accuracy if self.champion else None
+        if self.champion is None:
+            return None
+        # The difference of the accuracies is -0.0020000000000000018 for ten images of 5,000.
+        return (self.champion.wrong - self.candidate.wrong) / self.candidate.images
 
 
 @dataclass(frozen=True, slots=True)

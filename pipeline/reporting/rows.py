@@ -32,7 +32,7 @@ class CheckRow(NamedTuple):
 def check_rows(verdict: Verdict) -> list[CheckRow]:
     """Return a row for each check of the gate."""
     return [
-        CheckRow(check.name, f"{check.figure:.4f}", _required(check), check.passed)
+        CheckRow(check.name, check.texts[0], _required(check), check.passed)
         for check in verdict.checks
     ]
 
@@ -40,7 +40,7 @@ def check_rows(verdict: Verdict) -> list[CheckRow]:
 def _required(check: Check) -> str:
     """Return what a figure must be: ``≥ 0.9700``."""
     is_least = check.passed == (check.figure >= check.threshold)
-    return f"{'≥' if is_least else '≤'} {check.threshold:.4f}"
+    return f"{'≥' if is_least else '≤'} {check.texts[1]}"
 
 
 def metric_rows(outcome: Trained) -> list[tuple[str, str]]:

@@ -31,7 +31,8 @@ def check_in_words(check: Check) -> str:
     name, digit = (match["name"], match["digit"]) if match else (check.name, "")
     words = _WORDS.get(name, check.name).format(digit=digit)
     side = "below" if check.figure < check.threshold else "above"
-    return f"{words} {check.figure:.4f}, {side} {check.threshold:.4f}"
+    figure, threshold = check.texts
+    return f"{words} {figure}, {side} {threshold}"
 
 
 def refusal_in_words(checks: Iterable[Check]) -> str:

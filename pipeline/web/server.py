@@ -1,5 +1,6 @@
 """The server of the pages: where it listens, and who may reach it."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
@@ -7,11 +8,14 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+import httpx
 import uvicorn
+from starlette.applications import Starlette
 
 from pipeline.errors import InvalidParameterError, ServerError, SettingsError
 from pipeline.settings import Settings
 from pipeline.web.app import create_app
+from pipeline.web.rendering import ServerLinks, environment
 from pipeline.web.site import Access
 
 _MIN_TOKEN = 16
@@ -126,7 +130,8 @@ def serve(
     """
     if (listening.certificate is None) != (listening.key is None):
         raise InvalidParameterError("certificate", "a certificate and its key", "one of them")
-    app = create_app(settings, access_to(listening, settings, read_only=read_only))
+    access = access_to(listening, settings, read_only=read_only)
+    app = create_app(settings, access)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -145,8 +150,26 @@ def serve(
     )
     # On Ctrl-C, Uvicorn stops in order and then raises it again.
     with _listen(listening) as listener, contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(warm_up(app, access.token))
         on_start()
         server.run([listener])
+
+
+async def warm_up(app: Starlette, token: str | None = None) -> None:
+    """Make each main page once, so that no visitor waits for imports, templates or the database.
+
+    A page that fails does so again when it is asked for.
+    """
+    templates = environment()
+    for name in templates.list_templates():
+        templates.get_template(name)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://127.0.0.1",
+        headers={"Authorization": f"Bearer {token}"} if token else None,
+    ) as client:
+        for path, _ in ServerLinks.navigation:
+            await client.get(path)
 
 
 def _listen(listening: Listening) -> socket.socket:

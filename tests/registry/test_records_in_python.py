@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from registry_contents import errors
 
-from registry import InvalidArgumentError, NotFoundError, Registry, RunRecord
+from registry import Check, InvalidArgumentError, NotFoundError, Registry, RunRecord
 
 RECORD = RunRecord(
     metrics={"accuracy": 0.5}, params={"sizes": [784, 10]}, tags={"team": "ocr"}, run_id="r"
@@ -159,3 +159,16 @@ def test_an_alias_is_shown_as_it_was(registry, monkeypatch):
             registry.alias("mnist", "live", at=moment)
     with pytest.raises(NotFoundError):
         registry.alias("other", "live", at=moments[0])
+
+
+@pytest.mark.parametrize(
+    ("figure", "threshold", "text"),
+    [
+        (0.9886, 0.999, "accuracy 0.9886 < 0.9990"),
+        (0.02, 0.02, "accuracy 0.0200 ≥ 0.0200"),
+        (0.97996, 0.98, "accuracy 0.97996 < 0.98000"),
+        (0.1 + 0.2, 0.3, "accuracy 0.3000 ≥ 0.3000"),
+    ],
+)
+def test_a_check_shows_which_figure_is_larger(figure, threshold, text):
+    assert str(Check("accuracy", figure, threshold, passed=figure >= threshold)) == text

@@ -13,16 +13,17 @@ from pipeline.images.encoding import png
 # Looks once for each argument: until the batch is scored, until the image is seen, or until the
 # look has ended.
 PROGRAM = """
-import multiprocessing, time
+import multiprocessing, psutil, time
 from pathlib import Path
 from pipeline.flows.first_look import first_look
 
 inbox, outbox = Path({inbox!r}), Path({outbox!r})
 with first_look({{"inbox": inbox, "outbox": outbox, "settle": {settle}}}):
     (look,) = multiprocessing.active_children()
-    while look.is_alive() and not {until}:
+    # The process is collected by itself.
+    while psutil.pid_exists(look.pid) and not {until}:
         time.sleep(0.1)
-assert not look.is_alive()
+assert not psutil.pid_exists(look.pid)
 """
 
 

@@ -10,10 +10,11 @@ from nn import NeuralNetwork
 from pipeline.data.splits import training_and_validation
 from pipeline.errors import SettingsError
 from pipeline.gate import judging
+from pipeline.gate.checks import at_least
 from pipeline.gate.judging import judge, share_of_lost
 from pipeline.gate.panels import Panel, PanelEvaluation, PanelResult
 from pipeline.jobs.ingestion import ingest
-from pipeline.metrics.evaluation import evaluate
+from pipeline.metrics.evaluation import Evaluation, evaluate
 from pipeline.metrics.novelty import NoveltyScore
 from pipeline.settings import Thresholds, load_settings
 from registry import ModelVersion
@@ -188,13 +189,33 @@ def test_a_candidate_is_held_against_the_champion_on_the_same_images(data, train
     better = _judged(data, trained, strict, _version(poor, tmp_path), str(tmp_path))
     assert better.passed
     assert better.champion == "mnist/1"
-    difference = better.validation.candidate.accuracy - better.validation.champion.accuracy
+    evaluation = better.validation
+    difference = (
+        evaluation.champion.wrong - evaluation.candidate.wrong
+    ) / evaluation.champion.images
     assert difference > 0.3
     assert _check(better, "accuracy_above_champion").figure == difference
     assert f"({difference:+.4f} against mnist/1)" in better.summary
     same = _judged(data, trained, strict, _version(good, tmp_path), str(tmp_path))
     assert same.passed
     assert _check(same, "mcnemar_p").figure == 1
+
+
+@pytest.mark.parametrize(("wrong", "passed"), [(57, True), (58, False)])
+def test_a_candidate_may_be_worse_by_the_whole_margin(wrong, passed):
+    """Not by what is left of 0.9886 - 0.9906 + 0.002 in floating point, which is below 0."""
+
+    def evaluation(wrong):
+        return Evaluation((), (), bytes(wrong) + b"\1" * (5_000 - wrong))
+
+    panels = PanelEvaluation(evaluation(wrong), evaluation(47))
+    check = at_least("accuracy_above_champion", panels.change, -Thresholds().margin).record
+    assert check.passed == passed
+    assert str(check) == (
+        "accuracy_above_champion -0.0020 ≥ -0.0020"
+        if passed
+        else "accuracy_above_champion -0.0022 < -0.0020"
+    )
 
 
 def test_the_thresholds_come_from_the_environment(home, monkeypatch):

@@ -5,6 +5,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from processes import LIMIT
 
 from pipeline import open_registry
 from registry import BatchRecord, DriftFigure, Estimate, RunRecord
@@ -19,6 +20,8 @@ PAGES = (
     "/compare?first=1&second=2",
     "/batches",
     "/batches/1",
+    "/batches/2",
+    "/review",
     "/try",
     "/api",
     "/nowhere",
@@ -26,8 +29,8 @@ PAGES = (
 
 
 @pytest.fixture
-def address(retrained, serve_pages):
-    """The pages of a home with a champion, a second version and a refused candidate."""
+def address(retrained, scored, serve_pages):
+    """The pages of a home with a champion, two versions, a refused candidate and scored images."""
     with open_registry() as registry:
         first = registry.load("mnist/1")
         registry.register("mnist", first, RunRecord(gate=retrained.gate, parent="mnist/1"))
@@ -64,7 +67,7 @@ def axe():
 
 def _open(page, address, path):
     page.goto(address + path)
-    expect(page.locator("[aria-busy]")).to_have_count(0)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0, timeout=LIMIT * 1000)
 
 
 @pytest.mark.long

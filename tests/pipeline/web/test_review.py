@@ -35,8 +35,10 @@ def press(page, key):
     """Press a key, and wait for the next image."""
     before = shown(page)
     page.keyboard.press(key)
+    # While the next image is fetched, none is shown.
     page.wait_for_function(
-        "before => document.querySelector('#verdict .path')?.innerText !== before",
+        "before => document.querySelector('#desk').getAttribute('aria-busy') === 'false'"
+        " && document.querySelector('#verdict .path')?.innerText !== before",
         arg=before,
         timeout=LIMIT * 1000,
     )

@@ -9,7 +9,9 @@ import requests
 
 from pipeline.errors import SettingsError
 from pipeline.settings import load_settings
-from pipeline.web.server import Listening, access_to
+from pipeline.web.app import create_app
+from pipeline.web.rendering import environment
+from pipeline.web.server import Listening, access_to, warm_up
 from pipeline.web.site import Access
 
 TOKEN = "a token that nobody guesses"
@@ -150,6 +152,27 @@ def test_a_certificate_needs_its_key(digits, tmp_path):
     ended = digits("ui", "--certificate", tmp_path / "certificate.pem")
     assert ended.status == 2
     assert "its key" in ended.err
+
+
+@pytest.mark.parametrize("token", [None, "a-token-of-some-length"])
+def test_the_first_visitor_waits_for_nothing_but_the_page(version, token):
+    """Templates are compiled and the registry is open, also if only a token opens the pages."""
+    environment.cache_clear()
+    app = create_app(load_settings(), Access(token=token))
+    asyncio.run(warm_up(app, token))
+    templates = environment()
+    assert len(templates.cache) == len(templates.list_templates())
+    assert app.state.site._registry is not None
+    app.state.site.close()
+
+
+def test_a_page_that_fails_keeps_no_server_from_starting(home, monkeypatch, caplog):
+    def fail(*_args, **_options):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("pipeline.web.now.render", fail)
+    asyncio.run(warm_up(create_app(load_settings())))
+    assert "broken" in caplog.text
 
 
 def test_the_pages_are_served_until_they_are_stopped(start_digits, home):
