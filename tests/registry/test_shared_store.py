@@ -60,7 +60,6 @@ def test_a_restored_database_keeps_what_was_registered_since_its_backup(sqlite, 
     sqlite.register("mnist", b"one")
     with closing(sqlite3.connect(tmp_path / "registry.db")) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
     shutil.copy(tmp_path / "registry.db", tmp_path / "backup.db")
     sqlite.register("mnist", b"two")
     sqlite.close()

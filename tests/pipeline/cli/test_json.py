@@ -270,7 +270,6 @@ def test_a_damaged_record_is_listed_and_fails_the_list_at_its_end(digits, asked,
     with closing(sqlite3.connect(home / "registry.db")) as connection, connection:
         connection.execute("DROP TRIGGER events_no_UPDATE")
         connection.execute("UPDATE events SET body = '{}' WHERE seq = 1")
-    connection.close()
     rows = asked("versions", "versions", status=1)
     assert [(row["reference"], row["state"]) for row in rows] == [
         ("mnist/2", "ready"),

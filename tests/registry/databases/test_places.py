@@ -198,7 +198,6 @@ def test_changes_that_only_a_writer_can_read_are_named(shared, request):
         connection.execute("UPDATE models SET description = 'new'")
         connection.commit()
         shutil.copy(shared / "registry.db-wal", shared / "copy")
-    connection.close()
     (shared / "copy").rename(shared / "registry.db-wal")
     _read_only(shared)
     request.getfixturevalue("as_reader")

@@ -55,7 +55,6 @@ def test_a_registry_of_a_newer_release_is_refused_unchanged(tmp_path):
     Registry(*address).close()
     with closing(sqlite3.connect(tmp_path / "registry.db")) as connection, connection:
         connection.execute("UPDATE meta SET schema_version = 999")
-    connection.close()
     with pytest.raises(NewerRegistryError, match="schema 999") as caught:
         Registry(*address)
     assert caught.value.found == 999
@@ -122,13 +121,11 @@ def test_a_database_of_another_program_is_refused_unchanged(tmp_path, table):
     """Prefect keeps its runs in a SQLite file with a table of events."""
     with closing(sqlite3.connect(tmp_path / "prefect.db")) as connection, connection:
         connection.execute(f"CREATE TABLE {table}")
-    connection.close()
     with pytest.raises(UnsupportedError, match="another program"):
         Registry(f"sqlite:///{tmp_path}/prefect.db", str(tmp_path / "blobs"))
     with closing(sqlite3.connect(tmp_path / "prefect.db")) as connection, connection:
         query = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
         assert connection.execute(query).fetchall() == [(1,)]
-    connection.close()
 
 
 def test_a_backup_of_a_registry_in_use_is_whole(sqlite, tmp_path):

@@ -122,7 +122,6 @@ def test_a_migrated_registry_works_like_a_new_one(golden, tmp_path):
 def test_a_migration_keeps_a_backup(golden, caplog):
     with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         before = list(connection.iterdump())
-    connection.close()
     _open(golden).close()
     backup = golden / "registry.db.schema-1"
     assert f"is kept in {backup}" in caplog.text
@@ -130,7 +129,6 @@ def test_a_migration_keeps_a_backup(golden, caplog):
         assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(1,)]
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert list(connection.iterdump()) == before
-    connection.close()
     kept = backup.read_bytes()
     caplog.clear()
     _open(golden).close()
@@ -203,7 +201,6 @@ def test_unusual_values_are_migrated(golden):
         connection.executemany(
             "INSERT INTO version_params (version_id, name, value) VALUES (5, ?, ?)", odd.items()
         )
-    connection.close()
     with _open(golden) as registry:
         assert registry.get("letters/1").params == {n: json.loads(v) for n, v in odd.items()}
         assert errors(registry) == []
@@ -225,7 +222,6 @@ def test_several_processes_migrate_the_same_registry(golden):
         assert errors(registry) == []
     with closing(sqlite3.connect(golden / "registry.db.schema-1")) as connection, connection:
         assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(1,)]
-    connection.close()
 
 
 @first
@@ -234,13 +230,11 @@ def test_a_failed_migration_changes_nothing(golden):
     with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         connection.execute("UPDATE version_params SET value = 'no JSON' WHERE name = 'seed'")
         before = list(connection.iterdump())
-    connection.close()
     with pytest.raises((ValueError, DamagedHistoryError)):
         _open(golden)
     with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         assert list(connection.iterdump()) == before
         connection.execute("UPDATE version_params SET value = '1' WHERE name = 'seed'")
-    connection.close()
     with _open(golden) as registry:
         assert errors(registry) == []
 
@@ -312,19 +306,16 @@ def test_opening_the_newest_schema_changes_nothing(golden):
     _open(golden).close()
     with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         before = list(connection.iterdump())
-    connection.close()
     with _open(golden) as registry:
         assert tables(registry)["meta"][0][:2] == (1, schema.VERSION)
     with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         assert list(connection.iterdump())[: len(before)] == before
-    connection.close()
 
 
 @pytest.mark.parametrize("golden", ["1", "2", "3"], indirect=True)
 def test_a_newer_schema_is_refused(golden):
     with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         connection.execute("UPDATE meta SET schema_version = 3 + ?", (schema.VERSION,))
-    connection.close()
     before = (golden / "registry.db").read_bytes()
     with pytest.raises(NewerRegistryError, match="Nothing was changed"):
         _open(golden)
