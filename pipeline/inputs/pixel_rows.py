@@ -38,7 +38,11 @@ def pixels_of(values: NDArray[Any]) -> tuple[NDArray[np.uint8], dict[int, str]]:
 
 def digit_labels(values: NDArray[Any]) -> NDArray[np.int8]:
     """Return labels; a value that is not a digit becomes unknown."""
-    return np.where(np.isin(values, range(10)), values, UNKNOWN).astype(np.int8)
+    # UNKNOWN is not in the range of unsigned values, so the labels are made in their own type.
+    is_digit = np.isin(values, range(10))
+    labels = np.full(values.shape, UNKNOWN, np.int8)
+    labels[is_digit] = values[is_digit]
+    return labels
 
 
 def pixel_batch(

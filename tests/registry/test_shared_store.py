@@ -7,6 +7,7 @@ enough. The same happened after the database was restored from a backup.
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -57,7 +58,7 @@ def test_weights_that_the_history_does_not_know_are_removed_only_on_demand(regis
 
 def test_a_restored_database_keeps_what_was_registered_since_its_backup(sqlite, tmp_path):
     sqlite.register("mnist", b"one")
-    with sqlite3.connect(tmp_path / "registry.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as connection, connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     shutil.copy(tmp_path / "registry.db", tmp_path / "backup.db")

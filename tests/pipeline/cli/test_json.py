@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -266,7 +267,7 @@ def test_the_history_in_json_is_not_cut(digits, version):
 
 
 def test_a_damaged_record_is_listed_and_fails_the_list_at_its_end(digits, asked, home):
-    with sqlite3.connect(home / "registry.db") as connection:
+    with closing(sqlite3.connect(home / "registry.db")) as connection, connection:
         connection.execute("DROP TRIGGER events_no_UPDATE")
         connection.execute("UPDATE events SET body = '{}' WHERE seq = 1")
     connection.close()

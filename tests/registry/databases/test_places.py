@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,7 @@ def test_a_reader_sees_what_others_write_meanwhile(shared, tmp_path, request):
 
 def test_changes_that_only_a_writer_can_read_are_named(shared, request):
     """Without its index, the log of a killed writer cannot be read."""
-    with sqlite3.connect(shared / "registry.db") as connection:
+    with closing(sqlite3.connect(shared / "registry.db")) as connection, connection:
         connection.execute("UPDATE models SET description = 'new'")
         connection.commit()
         shutil.copy(shared / "registry.db-wal", shared / "copy")

@@ -1,6 +1,7 @@
 """SQLite files, and addresses of registries."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -52,7 +53,7 @@ def test_the_settings_of_sqlite_lose_no_commit(sqlite):
 def test_a_registry_of_a_newer_release_is_refused_unchanged(tmp_path):
     address = f"sqlite:///{tmp_path}/registry.db", str(tmp_path / "blobs")
     Registry(*address).close()
-    with sqlite3.connect(tmp_path / "registry.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as connection, connection:
         connection.execute("UPDATE meta SET schema_version = 999")
     connection.close()
     with pytest.raises(NewerRegistryError, match="schema 999") as caught:
@@ -119,12 +120,12 @@ def test_a_run_is_found_by_its_index_once_there_are_many_versions(sqlite):
 @pytest.mark.parametrize("table", ["events (id INTEGER)", "meta (name TEXT)"])
 def test_a_database_of_another_program_is_refused_unchanged(tmp_path, table):
     """Prefect keeps its runs in a SQLite file with a table of events."""
-    with sqlite3.connect(tmp_path / "prefect.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "prefect.db")) as connection, connection:
         connection.execute(f"CREATE TABLE {table}")
     connection.close()
     with pytest.raises(UnsupportedError, match="another program"):
         Registry(f"sqlite:///{tmp_path}/prefect.db", str(tmp_path / "blobs"))
-    with sqlite3.connect(tmp_path / "prefect.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "prefect.db")) as connection, connection:
         query = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
         assert connection.execute(query).fetchall() == [(1,)]
     connection.close()

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,13 +120,13 @@ def test_a_migrated_registry_works_like_a_new_one(golden, tmp_path):
 
 @first
 def test_a_migration_keeps_a_backup(golden, caplog):
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         before = list(connection.iterdump())
     connection.close()
     _open(golden).close()
     backup = golden / "registry.db.schema-1"
     assert f"is kept in {backup}" in caplog.text
-    with sqlite3.connect(backup) as connection:
+    with closing(sqlite3.connect(backup)) as connection, connection:
         assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(1,)]
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert list(connection.iterdump()) == before
@@ -198,7 +199,7 @@ def test_unusual_values_are_migrated(golden):
         "spaced": '{"b": 1,  "a": [ ]}',
         "half": '"\\ud83d"',
     }
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         connection.executemany(
             "INSERT INTO version_params (version_id, name, value) VALUES (5, ?, ?)", odd.items()
         )
@@ -222,7 +223,7 @@ def test_several_processes_migrate_the_same_registry(golden):
     assert hashes == [hashes[0]] * 4
     with _open(golden) as registry:
         assert errors(registry) == []
-    with sqlite3.connect(golden / "registry.db.schema-1") as connection:
+    with closing(sqlite3.connect(golden / "registry.db.schema-1")) as connection, connection:
         assert connection.execute("SELECT schema_version FROM meta").fetchall() == [(1,)]
     connection.close()
 
@@ -230,13 +231,13 @@ def test_several_processes_migrate_the_same_registry(golden):
 @first
 def test_a_failed_migration_changes_nothing(golden):
     """The whole migration is one transaction."""
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         connection.execute("UPDATE version_params SET value = 'no JSON' WHERE name = 'seed'")
         before = list(connection.iterdump())
     connection.close()
     with pytest.raises((ValueError, DamagedHistoryError)):
         _open(golden)
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         assert list(connection.iterdump()) == before
         connection.execute("UPDATE version_params SET value = '1' WHERE name = 'seed'")
     connection.close()
@@ -309,19 +310,19 @@ HEAD_OF_3 = "8c7b0b0026f223615d79e3335b590e25b27635616394866afbe393047cef7de8"
 @second
 def test_opening_the_newest_schema_changes_nothing(golden):
     _open(golden).close()
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         before = list(connection.iterdump())
     connection.close()
     with _open(golden) as registry:
         assert tables(registry)["meta"][0][:2] == (1, schema.VERSION)
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         assert list(connection.iterdump())[: len(before)] == before
     connection.close()
 
 
 @pytest.mark.parametrize("golden", ["1", "2", "3"], indirect=True)
 def test_a_newer_schema_is_refused(golden):
-    with sqlite3.connect(golden / "registry.db") as connection:
+    with closing(sqlite3.connect(golden / "registry.db")) as connection, connection:
         connection.execute("UPDATE meta SET schema_version = 3 + ?", (schema.VERSION,))
     connection.close()
     before = (golden / "registry.db").read_bytes()
