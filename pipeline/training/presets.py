@@ -29,9 +29,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "standard": {
         **_COMMON,
-        "sizes": (784, 1536, 768, 10),
+        "sizes": (784, 1024, 512, 10),
         "learning_rate": 0.2,
-        "epochs": 42,
+        "epochs": 60,
         "skipping": 0.7,
         "distortion": Distortion(fading=0.6),
     },
