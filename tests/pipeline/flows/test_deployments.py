@@ -152,13 +152,13 @@ def test_a_worker_retrains_and_the_promotion_has_the_inbox_scored(
     assert (run["state_name"], run["state"]["message"]) == ("Completed", "mnist/1 promoted")
     scored = deployments["score-inbox"]["id"]
     run = until(lambda: _ended(ask, deployments={"id": {"any_": [scored]}}), worker)
-    assert (run["state_name"], run["state"]["message"]) == ("Completed", "1 files scored")
+    assert (run["state_name"], run["state"]["message"]) == ("Completed", "1 file scored")
     assert run["created_by"]["type"] == "AUTOMATION"
     (batch,) = (tmp_path / "outbox").glob("2*")
-    assert run["name"] == f"score-inbox {batch.name}: 1 files scored with mnist/1"
+    assert run["name"] == f"score-inbox {batch.name}: 1 file scored with mnist/1"
     # Too few images to say that something has changed.
     (artifact,) = ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
-    assert "# Scored 1 files with `mnist/1`" in artifact["data"]
+    assert "# Scored 1 file with `mnist/1`" in artifact["data"]
     assert "data:image" not in artifact["data"]
     (row,) = pq.read_table(batch / "predictions").to_pylist()
     assert (row["path"], row["model_version"]) == ("1.png", 1)
