@@ -27,7 +27,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "nn.sklearn needs scikit-learn 1.6 or later, which the extra brings: "
-        'pip install "digits-pipeline[sklearn]"'
+        'pip install ".[sklearn]" in a clone of digits'
     ) from error
 
 # Types of features. Any other type is converted to the first.

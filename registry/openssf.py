@@ -32,7 +32,7 @@ def sign_file(file: str | Path, key: str | Path) -> Path:
         signing: Any = importlib.import_module("model_signing.signing")
     except ModuleNotFoundError:
         raise UnsupportedError(
-            "Signing weights needs model-signing: pip install 'digits-pipeline[signing]'."
+            "Signing weights needs model-signing: pip install '.[signing]' in a clone of digits."
         ) from None
     config = signing.Config()
     try:

@@ -135,5 +135,5 @@ def require_task_runner(settings: Settings) -> None:
         )
     if find_spec("prefect_dask") is None:
         raise SettingsError(
-            f"DIGITS_TASK_RUNNER={name} needs Dask: pip install 'digits-pipeline[dask]'."
+            f"DIGITS_TASK_RUNNER={name} needs Dask: pip install '.[dask]' in a clone of digits."
         )

@@ -73,7 +73,8 @@ class PostgreSQL(Database):
             )
         except (ModuleNotFoundError, exc.ArgumentError):
             raise UnsupportedError(
-                "A registry on PostgreSQL needs psycopg: pip install 'digits-pipeline[postgres]'."
+                "A registry on PostgreSQL needs psycopg: pip install '.[postgres]' in a clone of "
+                "digits."
             ) from None
         super().__init__(url, engine)
         self._reader = engine.execution_options(isolation_level="REPEATABLE READ")

@@ -286,7 +286,7 @@ def test_where_scikit_learn_is_not_installed_the_extra_is_named():
     assert found.returncode == 1
     *_, last = found.stderr.splitlines()
     assert last.startswith("ImportError: nn.sklearn needs scikit-learn")
-    assert last.endswith('pip install "digits-pipeline[sklearn]"')
+    assert last.endswith('pip install ".[sklearn]" in a clone of digits')
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
