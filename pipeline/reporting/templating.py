@@ -7,6 +7,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline.reporting.text import moment
 
 
+def templates_of(
+    package: str, *, autoescape: bool, keep_trailing_newline: bool = False
+) -> Environment:
+    """Return an environment of the templates of a package, in which a missing value is an error.
+
+    Parameters
+    ----------
+    package : str
+    autoescape : bool
+        Whether values are escaped, as in HTML.
+    keep_trailing_newline : bool
+        Whether a newline at the end of a template stays.
+    """
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=keep_trailing_newline,
+    )
+
+
 @cache
 def environment(*, autoescape: bool) -> Environment:
     """Return the environment of the templates, with filters for times and numbers.
@@ -16,13 +39,8 @@ def environment(*, autoescape: bool) -> Environment:
     autoescape : bool
         Whether values are escaped, as in HTML.
     """
-    templates = Environment(
-        loader=PackageLoader("pipeline.reporting"),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    templates = templates_of(
+        "pipeline.reporting", autoescape=autoescape, keep_trailing_newline=True
     )
     templates.filters |= {
         "cell": _cell,

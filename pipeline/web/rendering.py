@@ -9,11 +9,12 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from pipeline.metrics.drift import PROFILE
+from pipeline.reporting.templating import templates_of
 from pipeline.web.site import site_of
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -80,13 +81,7 @@ class ServerLinks:
 @cache
 def environment() -> Environment:
     """Return the environment of the templates."""
-    loaded = Environment(
-        loader=PackageLoader("pipeline.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loaded = templates_of("pipeline.web", autoescape=True)
     loaded.globals["hidden_tag"] = PROFILE
     loaded.filters |= {
         "moment": moment,

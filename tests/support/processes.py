@@ -15,7 +15,7 @@ LIMIT = 800
 
 
 class Ended(NamedTuple):
-    """What a command came to."""
+    """The outcome of a command."""
 
     status: int
     out: str

@@ -29,7 +29,10 @@ assert not psutil.pid_exists(look.pid)
 
 @pytest.fixture
 def looked(home, tmp_path):
-    """What a first look into an inbox with one image came to."""
+    """Return a function that looks into an inbox with one image for the first time.
+
+    It returns the number of scored batches, the outcomes of the recorded runs, and standard error.
+    """
     boxes = SimpleNamespace(inbox=tmp_path / "inbox", outbox=tmp_path / "outbox")
     boxes.inbox.mkdir()
     (boxes.inbox / "1.png").write_bytes(png(np.full((28, 28), 200, np.uint8)))

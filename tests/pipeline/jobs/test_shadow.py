@@ -6,33 +6,25 @@ import mnist_sample
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from champion_and_challenger import register_both, train_for
 from mnist_sample import SAMPLE
 
-from nn import NeuralNetwork
 from pipeline import open_registry, score, score_inbox
 from pipeline.images.encoding import png
-from registry import Check, NotFoundError, RunRecord
+from registry import NotFoundError
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
-PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
 
 @pytest.fixture(scope="module")
 def networks():
-    images, labels = mnist_sample.arrays(SAMPLE.train)
-    return [
-        NeuralNetwork((784, 20, 10), epochs=epochs, seed=1).fit(images, labels) for epochs in (3, 1)
-    ]
+    return train_for((3, 1))
 
 
 @pytest.fixture
 def two(home, networks):
     """A champion, and a challenger that is worse."""
-    with open_registry() as registry:
-        for network in networks:
-            registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
-        registry.set_alias("mnist", "champion", 1)
-        registry.set_alias("mnist", "challenger", 2)
+    register_both(networks)
 
 
 @pytest.fixture

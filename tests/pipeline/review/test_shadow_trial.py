@@ -5,37 +5,22 @@ import hashlib
 import mnist_sample
 import numpy as np
 import pytest
+from champion_and_challenger import register_both, train_for
 from mnist_sample import SAMPLE
 
-from nn import NeuralNetwork
 from pipeline import load_settings, open_registry, score
 from pipeline.images.encoding import png
 from pipeline.review.decision_file import DecisionFile
 from pipeline.review.decisions import Decision, new_id, now
 from pipeline.review.shadow_trial import shadow_trial
-from registry import Check, RunRecord
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
-PASSED = (Check("validation_accuracy", 0.98, 0.97, passed=True),)
 
 
 @pytest.fixture(scope="module")
 def networks():
     """A good one and a bad one."""
-    images, labels = mnist_sample.arrays(SAMPLE.train)
-    return [
-        NeuralNetwork((784, 20, 10), epochs=epochs, seed=1).fit(images, labels)
-        for epochs in (20, 1)
-    ]
-
-
-def _register(networks):
-    """Register the first network as the champion, and the second as the challenger."""
-    with open_registry() as registry:
-        for network in networks:
-            registry.register("mnist", network.to_bytes(), RunRecord(gate=PASSED))
-        registry.set_alias("mnist", "champion", 1)
-        registry.set_alias("mnist", "challenger", 2)
+    return train_for((20, 1))
 
 
 def _write(directory, *, labelled):
@@ -85,7 +70,7 @@ def test_a_worse_challenger_is_refused_and_a_better_one_is_promoted(
     """Whether the truth is known from labels or from reviewers."""
     ordered = networks[::-1] if is_better else networks
     first, second, differ = _differing(ordered)
-    _register(ordered)
+    register_both(ordered)
     images = _write(tmp_path / "in", labelled=source == "labels")
     score(images, tmp_path / "out", shadow="challenger")
     if source == "decisions":
@@ -109,7 +94,7 @@ def test_a_worse_challenger_is_refused_and_a_better_one_is_promoted(
 
 
 def test_a_decision_outweighs_a_label_and_an_image_counts_once(home, networks, tmp_path):
-    _register(networks)
+    register_both(networks)
     images = _write(tmp_path / "in", labelled=True)
     for output in ("out", "again"):
         score(images, tmp_path / output, shadow="challenger")
@@ -127,7 +112,7 @@ def test_a_decision_outweighs_a_label_and_an_image_counts_once(home, networks, t
 
 
 def test_batches_of_other_versions_do_not_count(home, networks, tmp_path):
-    _register(networks)
+    register_both(networks)
     images = _write(tmp_path / "in", labelled=True)
     score(images, tmp_path / "out", shadow="challenger")
     # The same output, scored again without the shadow.
