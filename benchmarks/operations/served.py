@@ -2,8 +2,8 @@
 
 A look begins as soon as the last one has ended; one in a hundred finds an image. The retrainings
 are spread evenly. Printed are the memory of `serve` and of its server over time, and what a look
-leaves in the database of the server. From that a month is extrapolated: runs are kept that long
-(events only for a week, so it is an upper bound).
+leaves in the database of the server. From that the size is extrapolated that the database has if a
+look comes every minute: runs are kept for 30 days, and events for two.
 """
 
 import argparse
@@ -31,7 +31,10 @@ from pipeline.settings import load_settings
 LOOKS = 10_000
 RETRAININGS = 7
 FINDS = 100
-KEPT_LOOKS = 30 * 24 * 60  # a look a minute, for 30 days
+
+# A look a minute, for as long as the server keeps its run and its events.
+KEPT_RUNS = 30 * 24 * 60
+KEPT_EVENTS = 2 * 24 * 60
 
 _WAIT = 600
 
@@ -108,15 +111,16 @@ class Served:
         )
         return serve.memory_info().rss / 1e6, server.memory_info().rss / 1e6
 
-    def database(self) -> int:
-        """Return the size of the server's database in bytes, with what is in its log only."""
+    def database(self) -> np.ndarray:
+        """Return the bytes that events, and all the rest, take in the server's database."""
         path = Path(os.environ["DIGITS_HOME"]) / "prefect" / "prefect.db"
+        query = (
+            "SELECT m.tbl_name IN ('events', 'event_resources'), sum(s.pgsize) "
+            "FROM dbstat AS s LEFT JOIN sqlite_schema AS m ON m.name = s.name GROUP BY 1"
+        )
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            (pages,), (size,) = (
-                connection.execute(f"PRAGMA {name}").fetchone()
-                for name in ("page_count", "page_size")
-            )
-        return int(pages) * int(size)
+            sizes = {bool(is_event): size for is_event, size in connection.execute(query)}
+        return np.array([sizes[True], sizes[False]])
 
     def stop(self) -> float:
         """Ask `serve` to end, and return the seconds that it took."""
@@ -147,9 +151,12 @@ class Served:
                 self.drop(done)
             self.run("score-inbox")
         self._tell_memory(looks)
-        grown = (self.database() - before) / looks
-        month = grown * KEPT_LOOKS / 1e6
-        print(f"{grown / 1e3:.1f} kB of database a look, {month:,.0f} MB for a look a minute")
+        events, runs = (self.database() - before) / looks
+        size = (events * KEPT_EVENTS + runs * KEPT_RUNS) / 1e6
+        print(
+            f"a look leaves {events / 1e3:.1f} kB of events and {runs / 1e3:.1f} kB beside them: "
+            f"{size:,.0f} MB for a look a minute"
+        )
 
     def _tell_memory(self, looks: int) -> None:
         serve, server = self.memory()

@@ -17,6 +17,10 @@ _SERVER_START_LIMIT = "180"
 # Seconds that an embedded server keeps a run that has ended: 30 days.
 _RETENTION = 30 * 86_400
 
+# How long it keeps events, as an ISO 8601 duration. Those of a look into the inbox take four times
+# the space of its run, and no automation of ours looks back further than minutes.
+_EVENT_RETENTION = "P2D"
+
 
 def set_defaults(settings: Settings, *, console_level: str) -> None:
     """Set the variables of Prefect that the user has not set.
@@ -62,6 +66,7 @@ def set_defaults(settings: Settings, *, console_level: str) -> None:
             # By default runs, logs and artifacts stay for ever.
             "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
             "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(_RETENTION),
+            "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": _EVENT_RETENTION,
         }
     )
     _read_settings()

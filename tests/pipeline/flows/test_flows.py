@@ -540,7 +540,7 @@ def test_serve_refuses_invalid_options(digits_apart, server, tmp_path):
     assert f"Error: Port {port} is taken." in ended.err
 
 
-def test_an_embedded_server_keeps_leases_on_disk_and_runs_for_a_month(home):
+def test_an_embedded_server_keeps_leases_on_disk_runs_for_a_month_and_events_for_two_days(home):
     program = (
         "from pipeline.flows.environment import set_defaults;"
         "from pipeline.settings import load_settings;"
@@ -548,11 +548,12 @@ def test_an_embedded_server_keeps_leases_on_disk_and_runs_for_a_month(home):
         "from prefect.settings import get_current_settings; server = get_current_settings().server;"
         "vacuum = server.services.db_vacuum;"
         "print(server.concurrency.lease_storage, sorted(vacuum.enabled_vacuum_types),"
-        " vacuum.retention_period.days, server.services.late_runs.enabled)"
+        " vacuum.retention_period.days, server.events.retention_period.days,"
+        " server.services.late_runs.enabled)"
     )
     ended = forked_commands.python(program, os.environ)
     kept = "prefect.server.concurrency.lease_storage.filesystem ['events', 'flow_runs', 'orphans']"
-    assert (ended.status, ended.out) == (0, f"{kept} 30 False\n"), ended.err
+    assert (ended.status, ended.out) == (0, f"{kept} 30 2 False\n"), ended.err
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, "1 false"), (ANALYTICS, "1 true")])
