@@ -88,7 +88,7 @@ def deliver(settings: Settings, *, limit: float = PASS_LIMIT) -> list[Attempt]:
         threads = [
             # A daemon, so that an endpoint that does not answer keeps no process from ending.
             threading.Thread(
-                target=_send_due, args=(registry, endpoint, deadline, attempts), daemon=True
+                target=_send_due, args=(settings, endpoint, deadline, attempts), daemon=True
             )
             for endpoint in endpoints
         ]
@@ -140,25 +140,27 @@ def send_test(settings: Settings) -> list[Attempt]:
 
 
 def _send_due(
-    registry: Registry, endpoint: "Endpoint", deadline: float, attempts: list[Attempt]
+    settings: Settings, endpoint: "Endpoint", deadline: float, attempts: list[Attempt]
 ) -> None:
-    """Send an endpoint what is due, until an attempt fails or time is up."""
+    """Send an endpoint what is due, until an attempt fails or time is up.
+
+    An attempt may outlive its pass, so it has a registry of its own to write into.
+    """
     try:
-        while time.monotonic() < deadline:
-            # One by one: what is taken and not sent would wait for the end of the lease.
-            taken = registry.messages.take(endpoint.id, lease=_LEASE, limit=1)
-            if not taken:
-                return
-            message, number = taken[0]
-            attempt = _attempt(endpoint, message)
-            if attempt.error is None:
-                registry.messages.note_delivered(message.id, endpoint.id)
+        with open_registry(settings, create=False) as registry:
+            while time.monotonic() < deadline:
+                # One by one: what is taken and not sent would wait for the end of the lease.
+                taken = registry.messages.take(endpoint.id, lease=_LEASE, limit=1)
+                if not taken:
+                    return
+                message, number = taken[0]
+                attempt = _attempt(endpoint, message)
                 attempts.append(attempt)
-                continue
-            retry_at = datetime.now(UTC) + _pause(number)
-            registry.messages.note_failed(message.id, endpoint.id, attempt.error, retry_at)
-            attempts.append(attempt)
-            return
+                if attempt.error is not None:
+                    retry_at = datetime.now(UTC) + _pause(number)
+                    registry.messages.note_failed(message.id, endpoint.id, attempt.error, retry_at)
+                    return
+                registry.messages.note_delivered(message.id, endpoint.id)
     except RegistryError as error:
         _log.warning("Messages to %s are not delivered: %s", endpoint.name, error)
 
