@@ -28,16 +28,20 @@ _APART = 0.15
 # Of the narrower of two parts: how much of it is above or below the other if both are one digit.
 _ABOVE = 0.4
 
-# Width for each height: with more, a part may be two digits; each is at least so wide.
+# Width for each height: with more, a part may be two digits; hardly any digit is as wide as the
+# second; each is at least as wide as the third.
 _WIDE = 0.75
+_VERY_WIDE = 1.4
 _NARROWEST = 0.2
 
 # Cuts that are tried for two digits that touch, and digits that touch in a row.
 _CUTS = 8
 _MOST = 6
 
-# Log-likelihood that a cut must gain.
+# Log-likelihood that a cut must gain, and how much more for each unit of width for each height that
+# the part is narrower than very wide. The halves of many an unusual digit are read better than it.
 _GAIN = 0.5
+_MORE_GAIN = 6.0
 
 # Around a digit, of its longer edge.
 _MARGIN = 0.25
@@ -61,8 +65,9 @@ class _Piece:
         return self.left + int(self.ink.shape[1])
 
     @property
-    def is_wide(self) -> bool:
-        return bool(self.ink.shape[1] > _WIDE * self.ink.shape[0])
+    def aspect(self) -> float:
+        """Width for each height."""
+        return float(self.ink.shape[1] / self.ink.shape[0])
 
     @property
     def sheet(self) -> Grey:
@@ -127,7 +132,7 @@ def _parts(ink: Grey) -> list[_Piece]:
 
 
 def _joined(parts: list[_Piece]) -> list[_Piece]:
-    """Return parts joined that are of one digit: a 5 and its bar."""
+    """Return parts joined that are of one digit, such as a 5 and its bar; what stays small goes."""
     tallest = max((part.ink.shape[0] for part in parts), default=0)
     waiting = sorted(parts, key=lambda part: -part.ink.shape[0])
     found: list[_Piece] = []
@@ -142,9 +147,8 @@ def _joined(parts: list[_Piece]) -> list[_Piece]:
                 found[index] = _together(digit, part)
                 break
         else:
-            if not is_small:
-                found.append(part)
-    return found
+            found.append(part)
+    return [digit for digit in found if digit.ink.shape[0] >= _TALL * tallest]
 
 
 def _together(first: _Piece, second: _Piece) -> _Piece:
@@ -172,8 +176,9 @@ def _in_order(pieces: list[_Piece]) -> list[_Piece]:
 
 def _cut_if_better(piece: _Piece, judge: Judge | None) -> list[_Piece]:
     """Return a piece, or what it is cut into if that is read better."""
-    if judge is None or not piece.is_wide:
+    if judge is None or piece.aspect <= _WIDE:
         return [piece]
+    gain = _GAIN + _MORE_GAIN * max(0.0, _VERY_WIDE - piece.aspect)
     found = [piece]
     score = float(_likelihoods([piece], judge)[0])
     while len(found) < _MOST:
@@ -181,7 +186,7 @@ def _cut_if_better(piece: _Piece, judge: Judge | None) -> list[_Piece]:
         if cut is None:
             break
         better = float(_likelihoods(cut, judge).min())
-        if better <= score + _GAIN:
+        if better <= score + gain:
             break
         found, score = cut, better
     return found

@@ -3,11 +3,15 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+# Seconds for the last process with an open file to end.
+_LIMIT = 60
 
 
 @contextmanager
@@ -22,9 +26,26 @@ def small_disk(directory: Path, size: str) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"a small disk may not be mounted here: {mounted.stderr.strip()}")
     yield directory
-    if subprocess.run(["umount", directory], check=False).returncode:
-        subprocess.run(["umount", "--lazy", directory], check=True)
-        pytest.fail("files on the small disk are still open")
+    deadline = time.monotonic() + _LIMIT
+    # A process that a command has left ends a moment after it.
+    while subprocess.run(["umount", directory], check=False, capture_output=True).returncode:
+        if time.monotonic() > deadline:
+            opened = _open_files(directory)
+            subprocess.run(["umount", "--lazy", directory], check=True)
+            pytest.fail(f"files on the small disk are still open: {opened}")
+        time.sleep(0.1)
+
+
+def _open_files(directory: Path) -> list[str]:
+    """Return each open file below a directory, after the command that has it open."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        # The process, or the file, may be gone.
+        with suppress(OSError):
+            if link.readlink().is_relative_to(directory):
+                command = (link.parents[1] / "cmdline").read_text().replace("\0", " ")
+                found.append(f"{command}: {link.readlink()}")
+    return found
 
 
 def fill(filler: Path, free: int) -> None:

@@ -1,5 +1,6 @@
 """Fields of several digits, cut into their digits."""
 
+import cv2
 import mnist_sample
 import numpy as np
 import pytest
@@ -62,6 +63,29 @@ def test_digits_that_touch_are_cut_if_their_number_is_known(judge):
         found.append(len(seen.images) == 2 and min(_likeness(seen, indices)) > 0.5)
     # The network of the sample is a poor judge; MNIST's champion finds nine of ten.
     assert np.mean(found) >= 0.6
+
+
+@pytest.mark.parametrize(("width", "pieces"), [(60, 1), (100, 1), (160, 2)])
+def test_only_what_is_wider_than_digits_are_is_cut_for_a_little_more_likelihood(width, pieces):
+    def judge(images):
+        # One image is the whole; more of them are halves.
+        return np.full(len(images), 0.3 if len(images) == 1 else 0.9)
+
+    sheet = np.full((160, 240), 240, np.uint8)
+    cv2.ellipse(sheet, (120, 80), (width // 2, 50), 0, 0, 360, 20, 8)
+    assert len(split(sheet, "auto", judge)) == pieces
+
+
+def test_a_digit_of_small_parts_only_is_kept_and_dust_is_not():
+    sheet = np.full((160, 240), 240, np.uint8)
+    cv2.line(sheet, (60, 20), (60, 140), 20, 8)
+    # A 5: its bar, and its bowl, which is less than half as tall as the 1.
+    cv2.line(sheet, (150, 60), (190, 50), 20, 8)
+    cv2.ellipse(sheet, (165, 105), (20, 25), 0, -100, 150, 20, 8)
+    cv2.circle(sheet, (110, 40), 5, 20, -1)
+    one, five = split(sheet)
+    assert one.shape[0] > 2 * one.any(axis=0).sum()
+    assert five.any(axis=1).sum() > 80
 
 
 def test_lines_are_read_one_after_the_other():
