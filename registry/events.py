@@ -273,6 +273,8 @@ def chain_problems(name: str, chain: Iterable[Entry], *, head: str, length: int)
             yield f"event {entry.seq} does not follow event {entry.seq - 1}"
         if entry.hash != entry.expected_hash(name):
             yield f"event {entry.seq} was edited"
+        if (entry.signature is None) != (entry.key_id is None):
+            yield f"event {entry.seq} has either no signature or no key that made it"
         previous_hash, expected_seq = entry.hash, entry.seq + 1
     if expected_seq != length + 1:
         yield f"events {expected_seq} to {length} are missing"

@@ -1,6 +1,6 @@
 """A year of nights and looks, by the jobs themselves on a clock that is set.
 
-Every minute the inbox is looked into; one look in a hundred finds an image. Every night at 3:00 in
+The inbox is looked into every minute; one look in a hundred finds an image. Every night at 3:00 in
 New York, through both changes of daylight saving, a retraining runs; on six nights of seven new
 labelled images have come in. MNIST is the sample of the tests, so a training takes a second. Nobody
 touches anything in between.
@@ -36,9 +36,9 @@ FINDS = 100
 NEW_LABELS = 3
 
 
-def looks(nights: int) -> Iterator[datetime]:
-    """Yield each minute of so many days."""
-    for minute in range(nights * 24 * 60):
+def looks(nights: int, every: int) -> Iterator[datetime]:
+    """Yield the times of the looks of so many days, some minutes apart."""
+    for minute in range(0, nights * 24 * 60, every):
         yield BEGIN + timedelta(minutes=minute)
 
 
@@ -107,24 +107,25 @@ class Year:
         return png(image)
 
 
-def live(year: Year, nights: int) -> None:
-    """Let so many days pass, a minute a time."""
+def live(year: Year, nights: int, every: int) -> None:
+    """Let so many days pass, some minutes a time."""
     due = iter(retrainings(nights))
     night = next(due, None)
     number = 0
     with time_machine.travel(BEGIN, tick=False) as clock:
         # Without a champion, nothing can be scored.
         retrain(preset="quick")
-        for minute, now in enumerate(looks(nights)):
+        for number_of_look, now in enumerate(looks(nights, every)):
             clock.move_to(now)
             if night is not None and now >= night:
                 year.night(number)
                 night, number = next(due, None), number + 1
-            if minute % FINDS == FINDS - 1:
+            if number_of_look % FINDS == FINDS - 1:
                 year.drop()
             year.look()
-            if minute and minute % (30 * 24 * 60) == 0:
-                tell_memory(minute // (24 * 60))
+            days, seconds = divmod(now - BEGIN, timedelta(days=1))
+            if days and days % 30 == 0 and not seconds:
+                tell_memory(days)
 
 
 def tell_memory(days: int) -> None:
@@ -133,7 +134,7 @@ def tell_memory(days: int) -> None:
     print(f"day {days}: peak memory {peak / 1024:,.0f} MB", flush=True)
 
 
-def main(nights: int) -> None:
+def main(nights: int, every: int) -> None:
     """Live through a year and print what it took."""
     directory = Path(tempfile.mkdtemp(prefix="digits-year-"))
     use_sample(directory / "home")
@@ -141,7 +142,7 @@ def main(nights: int) -> None:
     started, cpu = time.monotonic(), time.process_time()
     try:
         year = Year(directory)
-        live(year, nights)
+        live(year, nights, every)
         took, used = time.monotonic() - started, time.process_time() - cpu
         year.check()
         for kind, count in sorted(year.outcomes.items()):
@@ -160,4 +161,6 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=NIGHTS)
-    main(parser.parse_args().nights)
+    parser.add_argument("--every", type=int, default=1, help="minutes from one look to the next")
+    chosen = parser.parse_args()
+    main(chosen.nights, chosen.every)

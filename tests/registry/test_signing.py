@@ -91,8 +91,11 @@ def test_what_is_not_signed_by_who_it_names_is_found(people, opened, keys):
 @pytest.mark.parametrize(
     ("statement", "text"),
     [
-        ("UPDATE events SET signature = NULL WHERE seq = 1", "event 1 is not signed"),
-        ("UPDATE events SET signature = NULL", "events 1 to 6 are not signed"),
+        (
+            "UPDATE events SET signature = NULL, key_id = NULL WHERE seq = 1",
+            "event 1 is not signed",
+        ),
+        ("UPDATE events SET signature = NULL, key_id = NULL", "events 1 to 6 are not signed"),
         ("UPDATE events SET signature = 'ab' WHERE seq = 1", "event 1 has a wrong signature"),
         (
             "UPDATE events SET signature = (SELECT signature FROM events WHERE seq = 2), "
@@ -107,6 +110,25 @@ def test_a_signature_that_was_changed_is_found(people, keys, statement, text):
     found = [str(f) for f in people["ann"].verify(keys=keys / "trusted") if f.severity == "error"]
     assert len(found) == 1
     assert text in found[0]
+
+
+@pytest.mark.parametrize(
+    ("is_signed", "change"),
+    [
+        (True, "signature = NULL"),
+        (True, "key_id = NULL"),
+        (False, "signature = '1'"),
+        (False, "key_id = '1'"),
+    ],
+)
+def test_a_signature_without_its_key_is_found_without_trusted_keys(
+    people, registry, is_signed, change
+):
+    changed = people["ann"] if is_signed else registry
+    changed.register("m", b"weights", RunRecord(gate=PASSED))
+    execute(changed, f"UPDATE events SET {change} WHERE seq = 1")
+    (found,) = errors(changed)
+    assert found.text == "event 1 has either no signature or no key that made it"
 
 
 def test_a_rebuilt_chain_is_found(people, opened, keys, tmp_path):
