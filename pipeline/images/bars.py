@@ -20,9 +20,9 @@ _LONG = 0.55
 _THICK = 0.085
 _NEAR = 0.04
 
-# Of the side: the length that bars are searched with. The shorter, the more they may lean; but
-# longer than a stroke is thick.
-_SEARCHED = 0.18
+# Of the side: the lengths that bars are searched with. The shorter, the more they may lean; but
+# longer than a stroke is thick. What strokes join to other bars shows with the longer one.
+_SEARCHED = (0.18, 0.4)
 
 # How much a bar leans at most: so many rows for each column.
 _LEAN = 0.08
@@ -67,8 +67,12 @@ class Bar:
 
 def find(mask: Mask) -> list[Bar]:
     """Return the bars of a mask, 1 at ink and 0 elsewhere, shape ``(height, width)``."""
+    return _search(mask, _SEARCHED)
+
+
+def _search(mask: Mask, lengths: Sequence[float]) -> list[Bar]:
     width = mask.shape[1]
-    searched = max(5, round(_SEARCHED * width))
+    searched = max(5, round(lengths[0] * width))
     # A bar that leans goes down by a pixel now and then.
     thicker = cv2.dilate(mask, np.ones((3, 1), np.uint8))
     opened = cv2.morphologyEx(thicker, cv2.MORPH_OPEN, np.ones((1, searched), np.uint8))
@@ -83,9 +87,14 @@ def find(mask: Mask) -> list[Bar]:
         if across < _LONG * width:
             continue
         box = slice(top, top + down), slice(left, left + across)
-        bar = _bar((labels[box] == number).view(np.uint8) & long[box], box, mask.shape)
+        part = (labels[box] == number).view(np.uint8) & long[box]
+        bar = _bar(part, box, mask.shape)
         if bar is not None:
             found.append(bar)
+        elif lengths[1:]:
+            alone = np.zeros_like(mask)
+            alone[box] = part
+            found += _search(alone, lengths[1:])
     return found
 
 

@@ -27,6 +27,9 @@ _NEAR = 0.05
 # Of the digit's length: how far into it a line may lie that frames it.
 _INTO = 0.1
 
+# Of the thickness of most lines: what is thicker is a stroke.
+_THICKER = 1.5
+
 # Of the image's side, and of the largest part: what is long enough to be the digit.
 _LONG, _LONG_BESIDE = 0.12, 0.4
 
@@ -63,6 +66,7 @@ def find(ink: Mask, *, without_foot: bool = False) -> Lines:
     if min(ink.shape) < _SMALLEST:
         return nothing
     across, down = bars.find(ink), bars.find(_turned(ink))
+    down = [bar for bar in down if not _is_stroke(bar, across, down, ink.shape[::-1])]
     count = len(across) + len(down)
     if not count:
         return nothing
@@ -147,6 +151,16 @@ def _is_met(bar: Bar, others: list[Bar], shape: tuple[int, ...]) -> bool:
     return all(
         min(end, shape[1] - 1 - end) <= reach or is_met(end) for end in (bar.first, bar.last)
     )
+
+
+def _is_stroke(bar: Bar, across: list[Bar], down: list[Bar], shape: tuple[int, ...]) -> bool:
+    """Tell whether a vertical bar is a stroke, as most 1s are: it ends by itself, or is thicker."""
+    if bar.ends == 2:
+        return False
+    if not _is_met(bar, across, shape):
+        return True
+    others = [other.thickness for other in chain(across, down) if other is not bar]
+    return bar.ends == 0 and bar.thickness > _THICKER * float(np.median(others))
 
 
 def _is_below(bar: Bar, rows: Extent) -> bool:

@@ -1,5 +1,6 @@
 """Images of the kinds that people send are read as the digits that they were drawn from."""
 
+import cv2
 import mnist_sample
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from pipeline.scoring.specimens import KINDS
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.test)
 
-# Of how many images the digit comes back, if every third stroke is thin, small or hidden by lines.
-_SHARE = {"boxed": 0.9, "inner_box": 0.9, "ruled": 0.9, "squared": 0.85, "thin": 0.85}
+# Of how many images the digit comes back, if not of nearly all.
+_SHARE = {"thin": 0.85}
 
 
 def _drawn(kind, count):
@@ -45,6 +46,19 @@ def test_digits_come_back(kind, count, less, judge):
     sheets = _drawn(kind, count)
     seen = as_seen(sheets, len(sheets), Reader(judge=judge))
     assert np.mean(_likeness(seen, len(sheets)) > 0.6) >= _SHARE.get(kind, 0.95) - less
+
+
+@pytest.mark.parametrize("kind", ["boxed", "two_borders", "inner_box", "comb", "ruled", "squared"])
+def test_a_straight_1_is_not_taken_for_one_of_the_lines(kind):
+    rng = np.random.default_rng(6)
+    alike = []
+    for _ in range(40):
+        one = np.zeros((28, 28), np.uint8)
+        ends = ((14 + int(rng.integers(-1, 2)), 4), (14, 23))
+        cv2.line(one, *ends, 255, int(rng.integers(1, 4)))
+        read = first_reading(KINDS[kind](one, rng)).image
+        alike.append(-1 if read is None else np.corrcoef(read.ravel(), one.ravel())[0, 1])
+    assert np.mean(np.array(alike) > 0.5) >= 0.95
 
 
 @pytest.mark.parametrize(
