@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# The two processes of the tests share the cores. The threads of BLAS would only wait for each
+# The processes of the tests share the cores. The threads of BLAS would only wait for each
 # other, busily; they are read from here when NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

@@ -30,7 +30,8 @@ from pipeline.images.encoding import png
 from pipeline.settings import load_settings
 
 ZONE = "America/New_York"
-BEGIN = datetime(2026, 1, 1, 5, tzinfo=UTC)  # midnight in New York
+# Midnight in New York. In the past: `verify` would tell of events from the future.
+BEGIN = datetime(2025, 1, 1, 5, tzinfo=UTC)
 NIGHTS = 365
 FINDS = 100
 NEW_LABELS = 3
@@ -99,7 +100,8 @@ class Year:
         assert scored == {f"{number}.png": 1 for number in range(self.sent)}
         assert not any(self.inbox.iterdir())
         with open_registry() as registry:
-            assert [found for found in registry.verify() if found.subject != "database"] == []
+            found = [each for each in registry.verify() if each.subject != "database"]
+        assert found == [], found
 
     def _image(self) -> bytes:
         image = np.zeros((28, 28), np.uint8)
@@ -144,7 +146,6 @@ def main(nights: int, every: int) -> None:
         year = Year(directory)
         live(year, nights, every)
         took, used = time.monotonic() - started, time.process_time() - cpu
-        year.check()
         for kind, count in sorted(year.outcomes.items()):
             print(f"{count:>9,} {kind}")
         for kind, seconds in year.seconds.items():
@@ -152,7 +153,8 @@ def main(nights: int, every: int) -> None:
             print(f"{seconds:>9,.1f} s of CPU time: {kind}" + f" ({count:,})" * bool(count))
         for what, size in sizes(year.settings, year.outbox).items():
             print(f"{size / 1e6:>9,.1f} MB {what}")
-        print(f"{nights} nights in {took:,.0f} s, {used:,.0f} s of them CPU time")
+        print(f"{nights} nights in {took:,.0f} s, {used:,.0f} s of them CPU time", flush=True)
+        year.check()
     finally:
         shutil.rmtree(directory)
 
