@@ -98,6 +98,25 @@ def _approve(registry: Registry) -> int:
     return _alias(registry)
 
 
+def _backup_of(registry: Registry) -> Path:
+    return Path(registry._blobs._tmp).parents[1] / "backup.db"
+
+
+def _back_up(registry: Registry) -> list[int]:
+    registry.backup(_backup_of(registry))
+    return _backed_up(registry)
+
+
+def _backed_up(registry: Registry) -> list[int] | None:
+    """The versions in the backup; None if there is none. One that is there is whole."""
+    backup = _backup_of(registry)
+    if not backup.exists():
+        return None
+    with Registry(f"sqlite:///{backup}", str(backup.parent / "blobs")) as copy:
+        check_it_is_whole(copy)
+        return _numbers(copy)
+
+
 def _numbers(registry: Registry) -> list[int]:
     return [version.number for version in registry.versions("m")]
 
@@ -134,6 +153,7 @@ ACTIONS = {
     "prune": Action(_prune, _numbers, [[4, 3, 2, 1], [4, 1]], _four_versions),
     "copy": Action(_copy, _copies, [[], [1]], _two_versions),
     "approve": Action(_approve, _alias, [1, 2], _proposed),
+    "back up": Action(_back_up, _backed_up, [None, [2, 1]], _two_versions),
     "migrate": Action(_everything, _everything, [_MIGRATED], opened=False),
 }
 
