@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import DiskFullError
 
@@ -37,6 +38,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
             fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield an open binary file that replaces `path` if the block succeeds, as `atomic_write` does.
+
+    pyarrow leaves the files that it opens open if the disk is full, and they keep their space.
+    """
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        yield file
 
 
 @contextlib.contextmanager

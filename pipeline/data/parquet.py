@@ -53,8 +53,8 @@ def write(path: Path, examples: Examples, dataset_name: str, split: Split) -> No
             "labels_sha256": split.labels.sha256,
         }
     )
-    with files.atomic_write(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+    with files.atomic_file(path) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
 
 
 def read(path: Path, split: Split) -> Examples:

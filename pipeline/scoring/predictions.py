@@ -96,8 +96,8 @@ def write(
         }
     )
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-    with files.atomic_write(target) as temporary:
-        pq.write_table(table, temporary, write_page_checksum=True)
+    with files.atomic_file(target) as file:
+        pq.write_table(table, file, write_page_checksum=True)
 
 
 def _prediction_columns(

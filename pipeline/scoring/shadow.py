@@ -129,8 +129,8 @@ class Disagreements:
         table = pa.Table.from_pylist(self.rows, _SCHEMA.with_metadata({_FIGURES: figures}))
         target = part_path(output / SHADOW, shard)
         target.parent.mkdir(exist_ok=True)
-        with files.atomic_write(target) as temporary:
-            pq.write_table(table, temporary)
+        with files.atomic_file(target) as file:
+            pq.write_table(table, file)
 
 
 def lacks_shadow(output: Path, shard: int, sha256: str) -> bool:

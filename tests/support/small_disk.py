@@ -30,13 +30,13 @@ def small_disk(directory: Path, size: str) -> Iterator[Path]:
     # A process that a command has left ends a moment after it.
     while subprocess.run(["umount", directory], check=False, capture_output=True).returncode:
         if time.monotonic() > deadline:
-            opened = _open_files(directory)
+            opened = open_files(directory)
             subprocess.run(["umount", "--lazy", directory], check=True)
             pytest.fail(f"files on the small disk are still open: {opened}")
         time.sleep(0.1)
 
 
-def _open_files(directory: Path) -> list[str]:
+def open_files(directory: Path) -> list[str]:
     """Return each open file below a directory, after the command that has it open."""
     found = []
     for link in Path("/proc").glob("[0-9]*/fd/*"):

@@ -103,7 +103,10 @@ def add(directory: Path, parts: Sequence[Path], rows: NDArray[np.intp], paths: A
     # The name is not known before all digests are.
     name = hashlib.sha256()
     with files.temporary_directory(directory) as temporary:
-        with pq.ParquetWriter(temporary / "pack", _SCHEMA, compression="zstd") as writer:
+        with (
+            (temporary / "pack").open("wb") as pack,
+            pq.ParquetWriter(pack, _SCHEMA, compression="zstd") as writer,
+        ):
             first = done = 0
             for part in parts:
                 with pq.ParquetFile(part) as file:
@@ -177,8 +180,8 @@ def compact(directory: Path, needed: Mapping[str, NDArray[np.uint32]]) -> None:
                 continue
             wanted = pa.array(ids)
             with (
-                files.atomic_write(path) as temporary,
-                pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer,
+                files.atomic_file(path) as smaller,
+                pq.ParquetWriter(smaller, _SCHEMA, compression="zstd") as writer,
             ):
                 for batch in file.iter_batches(_BATCH_SIZE):
                     chosen = pc.is_in(batch.column("id"), value_set=wanted)

@@ -54,7 +54,7 @@ def read_part(directory: Path, shard: int, target: Path) -> PartCounts:
     target : Path
     """
     counts = PartCounts()
-    with files.atomic_write(target) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
+    with files.atomic_file(target) as file, pq.ParquetWriter(file, SCHEMA) as writer:
         for source, keys in shards.read(directory, shard):
             for batch in source.batches(keys, _BATCH_SIZE, Reader()):
                 counts.files += batch.images_read

@@ -72,10 +72,10 @@ def write(
         pa.array(labels[order]),
         pa.compute.if_else(is_same, pa.scalar(None, pa.string()), moved),
     ]
-    with files.atomic_write(reference.path) as temporary:
+    with files.atomic_file(reference.path) as file:
         pq.write_table(
             pa.table(columns, schema=_LIST),
-            temporary,
+            file,
             compression="zstd",
             use_dictionary=["pack", "label"],
             column_encoding={"id": "DELTA_BINARY_PACKED"},

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from mnist_sample import SAMPLE
-from small_disk import fill, small_disk
+from small_disk import fill, open_files, small_disk
 
 from pipeline import score
 from pipeline.data.preparation import download
@@ -48,6 +48,8 @@ def test_a_scoring_names_the_place_and_goes_on(version, images, disk, digits, mo
     for free in range(0, 40, 3):
         fill(disk / "filler", free)
         outcomes.append(_place_named(lambda: score(images, disk / "out")))
+        # A file that was removed, and is still open, keeps its space.
+        assert [file for file in open_files(disk) if "filler" not in file] == []
         (disk / "filler").unlink()
     full = [place for place in outcomes if place is not None]
     assert len(full) >= 3
