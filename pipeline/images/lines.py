@@ -160,7 +160,7 @@ def _is_stroke(bar: Bar, across: list[Bar], down: list[Bar], shape: tuple[int, .
     if not _is_met(bar, across, shape):
         return True
     others = [other.thickness for other in chain(across, down) if other is not bar]
-    return bar.ends == 0 and bar.thickness > _THICKER * float(np.median(others))
+    return not others or (bar.ends == 0 and bar.thickness > _THICKER * float(np.median(others)))
 
 
 def _is_below(bar: Bar, rows: Extent) -> bool:

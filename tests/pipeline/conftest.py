@@ -62,9 +62,11 @@ def retrained(
 
 
 @pytest.fixture
-def scored(retrained: ModelVersion, tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """The output of a scoring of 60 images, and their labels by path."""
-    sample(60, tmp_path / "scans")
+def scored(
+    retrained: ModelVersion, tmp_path: Path, request: pytest.FixtureRequest
+) -> tuple[Path, dict[str, str]]:
+    """The output of a scoring of some images, by default 60, and their labels by path."""
+    sample(getattr(request, "param", 60), tmp_path / "scans")
     score(tmp_path / "scans", tmp_path / "scores")
     lines = (tmp_path / "scans" / "labels.csv").read_text().splitlines()[1:]
     return tmp_path / "scores", dict(line.split(",") for line in lines)

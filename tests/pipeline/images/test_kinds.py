@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mnist_sample import SAMPLE
 
+from pipeline.images import lines
 from pipeline.images.reading import BLANK, Reader, as_seen
 from pipeline.images.readings import first_reading
 from pipeline.scoring import specimens
@@ -59,6 +60,13 @@ def test_a_straight_1_is_not_taken_for_one_of_the_lines(kind):
         read = first_reading(KINDS[kind](one, rng)).image
         alike.append(-1 if read is None else np.corrcoef(read.ravel(), one.ravel())[0, 1])
     assert np.mean(np.array(alike) > 0.5) >= 0.95
+
+
+def test_a_bar_alone_is_a_stroke():
+    """It goes on to the edges, but nothing beside it is a line."""
+    ink = np.zeros((150, 60), np.uint8)
+    ink[7:143, 28:31] = 1
+    assert lines.find(ink).count == 0
 
 
 @pytest.mark.parametrize(
