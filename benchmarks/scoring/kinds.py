@@ -5,7 +5,6 @@ the novelty score was fitted to, and kinds that it was not; fields are of two to
 """
 
 import argparse
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +27,17 @@ BATCH = 1024
 FIELDS = 500
 
 
-def read(sheets: list[NDArray[np.uint8]], judge: Judge) -> Iterator[NDArray[np.uint8] | None]:
-    """Yield each image as the network sees it; None for a blank one."""
+def read(
+    sheets: list[NDArray[np.uint8]], judge: Judge
+) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Return images as the network sees them, and the places of those that are not blank."""
+    pixels, is_shown = [], np.ones(len(sheets), bool)
     for start in range(0, len(sheets), BATCH):
         part = sheets[start : start + BATCH]
         seen = as_seen(part, len(part), Reader(judge=judge))
-        images = iter(seen.images)
-        for place in range(len(part)):
-            yield None if place in seen.reasons else next(images)
+        pixels.append(seen.images)
+        is_shown[[start + place for place in seen.reasons]] = False
+    return np.concatenate(pixels), np.flatnonzero(is_shown)
 
 
 def kinds(
@@ -48,9 +50,7 @@ def kinds(
     )
     for name, draw in KINDS.items():
         rng = np.random.default_rng(0)
-        seen = list(read([draw(image, rng) for image in images[:count]], judge))
-        shown = np.array([place for place, image in enumerate(seen) if image is not None])
-        pixels = np.array([seen[place] for place in shown])
+        pixels, shown = read([draw(image, rng) for image in images[:count]], judge)
         probabilities, hidden = network.predict_with_hidden(pixels)
         is_right = probabilities.argmax(axis=1) == labels[shown]
         right = is_right.sum() / count
@@ -69,15 +69,13 @@ def tiny(network: NeuralNetwork) -> None:
     except ImportError:
         table.missing(name, "scikit-learn is not installed")
         return
-    found = load_digits()
+    found, judge = load_digits(), judge_of(network)
     pixels = np.rint(found.images * (255 / 16)).astype(np.uint8)
     table.heading(f"{name}, right, %")
     for kind, some in (("light on dark", pixels), ("dark on light", 255 - pixels)):
-        seen = list(read(list(some), judge_of(network)))
-        shown = [place for place, image in enumerate(seen) if image is not None]
-        predicted = network.predict(np.array([seen[place] for place in shown]))
-        right = np.count_nonzero(predicted == found.target[shown])
-        table.row(kind, [100 * right / len(seen)], "≥ 92")
+        seen, shown = read(list(some), judge)
+        right = np.count_nonzero(network.predict(seen) == found.target[shown])
+        table.row(kind, [100 * right / len(some)], "≥ 92")
 
 
 def non_digits(network: NeuralNetwork, images: NDArray[np.uint8]) -> None:

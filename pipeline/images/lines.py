@@ -86,9 +86,6 @@ def find(ink: Mask, *, without_foot: bool = False) -> Lines:
     frame_across = [
         bar for bar in across if _is_beside(bar, rows) and _is_met(bar, down, ink.shape)
     ]
-    frame_down = [
-        bar for bar in down if _is_beside(bar, columns) and _is_met(bar, across, ink.shape[::-1])
-    ]
     across = [
         bar
         for bar in across
@@ -98,7 +95,8 @@ def find(ink: Mask, *, without_foot: bool = False) -> Lines:
     down = [
         bar
         for bar in down
-        if _is_beyond(bar, rows, is_cut_out=is_cut_out) and (bar.ends == 2 or bar in frame_down)
+        if _is_beyond(bar, rows, is_cut_out=is_cut_out)
+        and (bar.ends == 2 or _is_beside(bar, columns))
     ]
     feet = [
         bar for bar in across if bar.ends < 2 and bar not in frame_across and bar.is_touched(rest)

@@ -3,15 +3,12 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-
-# Seconds for the last process with an open file to end.
-_LIMIT = 60
+from processes import until
 
 
 @contextmanager
@@ -25,15 +22,15 @@ def small_disk(directory: Path, size: str) -> Iterator[Path]:
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"a small disk may not be mounted here: {mounted.stderr.strip()}")
+    unmount = ["umount", directory]
     yield directory
-    deadline = time.monotonic() + _LIMIT
-    # A process that a command has left ends a moment after it.
-    while subprocess.run(["umount", directory], check=False, capture_output=True).returncode:
-        if time.monotonic() > deadline:
-            opened = open_files(directory)
-            subprocess.run(["umount", "--lazy", directory], check=True)
-            pytest.fail(f"files on the small disk are still open: {opened}")
-        time.sleep(0.1)
+    try:
+        # A process that a command has left ends a moment after it.
+        until(lambda: not subprocess.run(unmount, check=False, capture_output=True).returncode)
+    except AssertionError:
+        opened = open_files(directory)
+        subprocess.run([*unmount, "--lazy"], check=True)
+        pytest.fail(f"files on the small disk are still open: {opened}")
 
 
 def open_files(directory: Path) -> list[str]:
