@@ -81,6 +81,8 @@ class Seen:
 
     images: NDArray[np.uint8]
     """Those that can be shown to it, in order; shape (n, 28, 28)."""
+    is_normalized: NDArray[np.bool_]
+    """Which of them were normalized, shape (n,)."""
     reasons: dict[int, str]
     """Why the others cannot, by their places."""
     notes: dict[int, str]
@@ -170,6 +172,7 @@ def _seen(
     """
     readable = np.ones(len(images), bool)
     readable[list(reasons)] = False
+    is_normalized = np.zeros(len(images), bool)
     notes: dict[int, str] = {}
     if reader.normalize != NEVER:
         is_left = are_normalized(images) if reader.normalize == AUTO else ~readable
@@ -179,6 +182,7 @@ def _seen(
             places.append(place)
         if places:
             images = images.copy()
+        is_normalized[places] = True
         for place, reading in zip(places, candidates.best(reader.judge), strict=True):
             if reading.image is None:
                 reasons[place] = BLANK
@@ -187,7 +191,9 @@ def _seen(
                 images[place] = reading.image
                 if reading.notes:
                     notes[place] = ", ".join(reading.notes)
-    return Seen(images[readable] if reasons else images, reasons, notes)
+    if reasons:
+        images, is_normalized = images[readable], is_normalized[readable]
+    return Seen(images, is_normalized, reasons, notes)
 
 
 def read_bytes(path: str | bytes | Path, root: str | bytes | Path | None = None) -> bytes:

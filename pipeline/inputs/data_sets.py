@@ -43,7 +43,7 @@ class UnusableFiles:
             paths = [path_text(key) for key in keys[start : start + size]]
             labels = np.full(len(paths), UNKNOWN, np.int8)
             reasons = dict.fromkeys(range(len(paths)), self.reason)
-            yield Batch(paths, images, reasons, labels, {}, len(paths))
+            yield Batch(paths, images, np.zeros(0, bool), reasons, labels, {}, len(paths))
 
 
 class DataSetFile(NamedTuple):

@@ -44,6 +44,8 @@ class Batch:
     """The path that users know each image by, including those that cannot be read."""
     images: NDArray[np.uint8]
     """The images that can be read, in order; shape (n, 28, 28)."""
+    is_normalized: NDArray[np.bool_]
+    """Which of them were normalized, shape (n,)."""
     reasons: dict[int, str]
     """Why the others cannot be read, by their indices in `paths`."""
     labels: NDArray[np.int8]
@@ -104,12 +106,21 @@ def batch_of(rows: Iterator[Row], size: int, reader: Reader) -> Batch:
     counts = np.array(numbers, np.intp)
     known = np.where(counts > 1, UNKNOWN, labels)
     each = np.repeat(known, np.maximum(counts, 1)).astype(np.int8)
-    return Batch(split, seen.images, seen.reasons, each, seen.notes, files, seen.sheets)
+    return seen_as_batch(split, seen, each, files)
 
 
 def seen_as_batch(paths: Sequence[str], seen: Seen, labels: NDArray[np.int8], files: int) -> Batch:
     """Return images that have been read from some files as a batch."""
-    return Batch(paths, seen.images, seen.reasons, labels, seen.notes, files, seen.sheets)
+    return Batch(
+        paths,
+        seen.images,
+        seen.is_normalized,
+        seen.reasons,
+        labels,
+        seen.notes,
+        files,
+        seen.sheets,
+    )
 
 
 def row_number(path: str, display: str) -> int | None:

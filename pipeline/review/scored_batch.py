@@ -18,9 +18,10 @@ from nn import NeuralNetwork
 from pipeline.errors import InputError
 from pipeline.images.framing import SIDE
 from pipeline.images.ink import Polarity
-from pipeline.images.reading import Reader, Sheet, as_seen
+from pipeline.images.reading import Reader, Seen, Sheet, as_seen
 from pipeline.inputs import shards
 from pipeline.inputs.source import ImageSource
+from pipeline.metrics.confidence import softened
 from pipeline.scoring import predictions
 from pipeline.scoring.answers import judge_of
 from pipeline.scoring.listing import RUN, SHARDS
@@ -149,28 +150,37 @@ class ScoredBatch:
         judge = None if network is None else judge_of(network)
         # Digits that were cut out of a field are light on dark.
         ink: Polarity = self.options.ink if self.options.split is None else "light"
-        first = self._reading(sheet, Reader(self.options.normalize, ink, judge=judge))
-        if network is None or ink != "auto" or self.prediction[row] == NO_PREDICTION:
-            return first
-        difference = self._difference(row, first[0], network)
-        if difference <= _SAME:
-            return first
-        # The other images of its batch had a say in whether the ink is dark or light.
-        for polarity in _POLARITIES:
-            other = self._reading(sheet, Reader(self.options.normalize, polarity, judge=judge))
-            if self._difference(row, other[0], network) < difference:
-                first, difference = other, self._difference(row, other[0], network)
-        return first
-
-    def _reading(self, sheet: NDArray[np.uint8], reader: Reader) -> tuple[NDArray[np.uint8], str]:
-        seen = as_seen([sheet], 1, reader)
+        seen = as_seen([sheet], 1, Reader(self.options.normalize, ink, judge=judge))
+        if network is not None and ink == "auto" and self.prediction[row] != NO_PREDICTION:
+            seen = self._as_scored(row, sheet, seen, network)
         image = seen.images[0] if len(seen.images) else np.zeros((SIDE, SIDE), np.uint8)
         return image, seen.reasons.get(0, seen.notes.get(0, ""))
 
-    def _difference(self, row: int, image: NDArray[np.uint8], network: NeuralNetwork) -> float:
-        """Return how far the confidence in an image is from that of the row."""
-        (probabilities,) = network.predict_proba(image[np.newaxis])
-        return abs(float(probabilities[self.prediction[row]] - self.confidence[row]))
+    def _as_scored(
+        self, row: int, sheet: NDArray[np.uint8], alone: Seen, network: NeuralNetwork
+    ) -> Seen:
+        """Return the reading of a row's image whose confidence is that of the row.
+
+        The other images of its batch had a say in whether the ink is dark or light.
+        """
+        nearest = self._difference(row, alone, network)
+        if nearest <= _SAME:
+            return alone
+        found = alone
+        for polarity in _POLARITIES:
+            reader = Reader(self.options.normalize, polarity, judge=judge_of(network))
+            other = as_seen([sheet], 1, reader)
+            difference = self._difference(row, other, network)
+            if difference < nearest:
+                found, nearest = other, difference
+        return found
+
+    def _difference(self, row: int, seen: Seen, network: NeuralNetwork) -> float:
+        """Return how far the confidence in an image is from that of the row; 1 if it is blank."""
+        if not len(seen.images):
+            return 1.0
+        found = softened(network.predict_proba(seen.images), seen.is_normalized)
+        return abs(float(found[0, self.prediction[row]] - self.confidence[row]))
 
 
 _POLARITIES: tuple[Polarity, ...] = ("dark", "light")

@@ -1,6 +1,6 @@
 """A network's answers for a batch of images, and the rows of a shard that they become."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from nn import NeuralNetwork
 from pipeline.images.evidence import Judge
 from pipeline.images.parts import SEVERAL
 from pipeline.inputs.source import Batch
+from pipeline.metrics.confidence import softened
 from pipeline.metrics.counts import DIGITS
 from pipeline.metrics.novelty import NOVEL, NoveltyScore
 
@@ -26,6 +27,8 @@ class Answers:
 
     images: NDArray[np.uint8]
     """Those that have a prediction, in order; shape (n, 28, 28)."""
+    is_normalized: NDArray[np.bool_]
+    """Which of them were normalized, shape (n,)."""
     probabilities: NDArray[np.float32]
     """Shape (n, 10)."""
     reasons: dict[int, str]
@@ -55,9 +58,7 @@ class Rows:
         self.paths += batch.paths
         self.images_read += batch.images_read
         # The images themselves are not kept.
-        self.answers.append(
-            Answers(answers.images[:0], answers.probabilities, answers.reasons, answers.novelty)
-        )
+        self.answers.append(replace(answers, images=answers.images[:0]))
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -87,23 +88,27 @@ def answers_for(network: NeuralNetwork, batch: Batch, reject: float | None) -> A
     """
     novelty = np.full(len(batch.paths), np.nan, np.float32)
     reasons = dict(batch.reasons)
-    if not len(batch.images):
-        return Answers(batch.images, np.empty((0, DIGITS), np.float32), reasons, novelty)
+    images, is_normalized = batch.images, batch.is_normalized
+    if not len(images):
+        none = np.empty((0, DIGITS), np.float32)
+        return Answers(images, is_normalized, none, reasons, novelty)
     score = NoveltyScore.of(network)
     if score is None:
-        return Answers(batch.images, network.predict_proba(batch.images), reasons, novelty)
-    probabilities, hidden = network.predict_with_hidden(batch.images)
+        probabilities = softened(network.predict_proba(images), is_normalized)
+        return Answers(images, is_normalized, probabilities, reasons, novelty)
+    probabilities, hidden = network.predict_with_hidden(images)
+    probabilities = softened(probabilities, is_normalized)
     p_values = score.p_values(hidden)
     places = np.delete(np.arange(len(batch.paths)), list(reasons))
     novelty[places] = p_values
-    images = batch.images
     if reject is not None:
         is_kept = p_values >= reject
         for place in places[~is_kept].tolist():
             has_several = SEVERAL in batch.notes.get(place, "")
             reasons[place] = SEVERAL if has_several else NOT_ONE_DIGIT
-        images, probabilities = images[is_kept], probabilities[is_kept]
-    return Answers(images, probabilities, reasons, novelty)
+        images, is_normalized = images[is_kept], is_normalized[is_kept]
+        probabilities = probabilities[is_kept]
+    return Answers(images, is_normalized, probabilities, reasons, novelty)
 
 
 def judge_of(network: NeuralNetwork) -> Judge:

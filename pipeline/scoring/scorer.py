@@ -66,7 +66,7 @@ def score_shard(
                 names = [path for n, path in enumerate(batch.paths) if n not in answers.reasons]
                 uncertain += least_certain_of(names, answers.images, answers.probabilities)
                 if compared is not None:
-                    compared.add(names, answers.images, answers.probabilities, labels)
+                    compared.add(names, answers, labels)
     # The predictions come last: with them, the shard is done.
     if compared is not None:
         compared.write(output, shard)

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from nn import NeuralNetwork
 from pipeline import files
+from pipeline.metrics.confidence import softened
 from pipeline.metrics.significance import mcnemar
+from pipeline.scoring.answers import Answers
 from pipeline.scoring.predictions import path as part_path
 from registry import ModelVersion
 
@@ -87,8 +89,7 @@ class Disagreements:
     def add(
         self,
         paths: Iterable[str],
-        images: NDArray[np.uint8],
-        probabilities: NDArray[np.float32],
+        answers: Answers,
         labels: NDArray[np.int8],
     ) -> None:
         """Compare the predictions of some images with those of the shadow.
@@ -96,13 +97,14 @@ class Disagreements:
         Parameters
         ----------
         paths : iterable of str
-        images : ndarray of uint8, shape (n, 28, 28)
-        probabilities : ndarray, shape (n, 10)
-            Of the version that scores.
+            Those of the images that have a prediction.
+        answers : Answers
+            Those of the version that scores.
         labels : ndarray of int8, shape (n,)
             Negative if unknown.
         """
-        others = self.network.predict_proba(images)
+        images, probabilities = answers.images, answers.probabilities
+        others = softened(self.network.predict_proba(images), answers.is_normalized)
         first, second = probabilities.argmax(axis=1), others.argmax(axis=1)
         differs = first != second
         self.comparison += Comparison(

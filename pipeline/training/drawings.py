@@ -4,7 +4,7 @@ All are drawn larger than they are seen, and pass what images that people send p
 are made as wide as MNIST's, and they are placed by their centre of mass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import cv2
 import numpy as np
@@ -51,25 +51,52 @@ _FONTS = (
 # Of 255: what is ink in a drawing.
 _INK = 100
 
+NON_DIGITS: Mapping[str, int] = {
+    "letter": 5,
+    "printed": 2,
+    "tick": 3,
+    "scribble": 1,
+    "box": 1,
+    "blob": 1,
+    "cross": 1,
+    "polygon": 1,
+    "arcs": 1,
+    "dots": 1,
+    "hatching": 1,
+    "picture": 1,
+    "several": 1,
+    "half": 1,
+    "struck_out": 1,
+}
+"""The kinds of drawings that are not one digit, with their shares: most are of what is most like
+digits."""
 
-def draw_non_digits(digits: NDArray[np.uint8], count: int, rng: Rng) -> NDArray[np.uint8]:
+
+def draw_non_digits(
+    digits: NDArray[np.uint8], count: int, rng: Rng, kinds: Collection[str] = tuple(NON_DIGITS)
+) -> NDArray[np.uint8]:
     """Return drawings that are not one digit, shape ``(count, 28, 28)``.
 
     Parameters
     ----------
     digits : ndarray of uint8, shape (n, 28, 28)
         Digits to draw some from: several, halves, struck-out ones.
+    count : int
+    rng : numpy.random.Generator
+    kinds : collection of str
+        Those of `NON_DIGITS` that are drawn.
     """
+    shared = [kind for kind, share in NON_DIGITS.items() if kind in kinds for _ in range(share)]
     found = np.empty((count, framing.SIDE, framing.SIDE), np.uint8)
     for index in range(count):
         sheet = _blank()
         while sheet.max() < _INK:
-            kind = int(rng.integers(len(_DRAWN) + len(_OF_DIGITS)))
-            if kind < len(_DRAWN):
+            kind = shared[rng.integers(len(shared))]
+            if kind in _DRAWN:
                 sheet = _DRAWN[kind](rng)
             else:
                 few = digits[rng.integers(len(digits), size=3)]
-                sheet = _OF_DIGITS[kind - len(_DRAWN)]([_large(digit) for digit in few], rng)
+                sheet = _OF_DIGITS[kind]([_large(digit) for digit in few], rng)
         found[index] = _seen(sheet)
     return found
 
@@ -298,20 +325,23 @@ def _turned(sheet: Grey, degrees: float) -> Grey:
     return uint8(cv2.warpAffine(sheet, turn, (_SIDE, _SIDE)))
 
 
-# Most of them are what is most like digits.
-_DRAWN: tuple[Callable[[Rng], Grey], ...] = (
-    *[_written] * 5,
-    *[_printed] * 2,
-    *[_tick] * 3,
-    _scribble,
-    _box,
-    _blob,
-    _cross,
-    _polygon,
-    _arcs,
-    _dots,
-    _hatching,
-    _picture,
-)
+_DRAWN: Mapping[str, Callable[[Rng], Grey]] = {
+    "letter": _written,
+    "printed": _printed,
+    "tick": _tick,
+    "scribble": _scribble,
+    "box": _box,
+    "blob": _blob,
+    "cross": _cross,
+    "polygon": _polygon,
+    "arcs": _arcs,
+    "dots": _dots,
+    "hatching": _hatching,
+    "picture": _picture,
+}
 
-_OF_DIGITS: tuple[Callable[[list[Grey], Rng], Grey], ...] = (_several, _half, _struck_out)
+_OF_DIGITS: Mapping[str, Callable[[list[Grey], Rng], Grey]] = {
+    "several": _several,
+    "half": _half,
+    "struck_out": _struck_out,
+}

@@ -1,11 +1,13 @@
 """Fitting the novelty score of a network: digits against drawings that are not one digit."""
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nn import NeuralNetwork, single_threaded_blas
 from pipeline.metrics.novelty import NoveltyScore, features
-from pipeline.training.drawings import draw_non_digits, rewrite
+from pipeline.training.drawings import NON_DIGITS, draw_non_digits, rewrite
 
 # Neurons of the head.
 _NEURONS = 64
@@ -29,7 +31,10 @@ _SEED = 0
 
 
 def fit_novelty(
-    network: NeuralNetwork, images: NDArray[np.uint8], held_out: NDArray[np.uint8]
+    network: NeuralNetwork,
+    images: NDArray[np.uint8],
+    held_out: NDArray[np.uint8],
+    kinds: Collection[str] = tuple(NON_DIGITS),
 ) -> NoveltyScore:
     """Return a novelty score for a network.
 
@@ -42,10 +47,12 @@ def fit_novelty(
         Digits that the network was trained on.
     held_out : ndarray of uint8, shape (m, 28, 28)
         Digits that it was not trained on: they calibrate the score.
+    kinds : collection of str
+        The kinds of drawings that it is fitted to.
     """
     rng = np.random.default_rng(_SEED)
     count = min(_MOST_DRAWN, max(1, int(len(images) * _DRAWN_SHARE)))
-    drawings = draw_non_digits(images, count, rng)
+    drawings = draw_non_digits(images, count, rng, kinds)
     rewritten = round(_REWRITTEN_SHARE * count)
     digits = images[rng.permutation(len(images))[: rewritten + count]]
     digits = np.concatenate([digits[rewritten:], rewrite(digits[:rewritten], rng)])

@@ -12,7 +12,7 @@ from nn import NeuralNetwork
 from pipeline.images.reading import Reader, as_seen
 from pipeline.metrics.novelty import NoveltyScore
 from pipeline.scoring import specimens
-from pipeline.training.drawings import draw_non_digits
+from pipeline.training.drawings import NON_DIGITS, draw_non_digits
 from pipeline.training.novelty import fit_novelty
 
 IMAGES, LABELS = mnist_sample.arrays(SAMPLE.train)
@@ -93,6 +93,21 @@ def test_digits_are_rarely_flagged_and_what_is_none_often(network, score):
     assert lost < 0.15
     # A quarter, give or take what the rounding of this machine's BLAS makes of so small a fit.
     assert flagged > max(0.18, 4 * lost)
+
+
+def test_each_kind_of_drawing_can_be_drawn_alone():
+    drawn = [draw_non_digits(TEST, 3, np.random.default_rng(5), (kind,)) for kind in NON_DIGITS]
+    assert all(each.max(axis=(1, 2)).min() > 200 for each in drawn)
+    assert len({each.tobytes() for each in drawn}) == len(NON_DIGITS)
+
+
+def test_a_score_can_be_fitted_without_some_kinds(network, score):
+    rest = [kind for kind in NON_DIGITS if kind != "several"]
+    without = fit_novelty(network, IMAGES[:TRAINED], IMAGES[TRAINED:], rest)
+    drawings = draw_non_digits(TEST, 200, np.random.default_rng(7), ("several",))
+    lost, flagged = (_p_values(network, without, some) < 0.1 for some in (TEST, drawings))
+    assert flagged.mean() > lost.mean()
+    assert (without.weights != score.weights).any()
 
 
 @pytest.mark.parametrize("kind", ["thin", "boxed", "faint"])
