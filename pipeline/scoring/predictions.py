@@ -41,6 +41,9 @@ _PROBABILITIES = pa.field("probabilities", pa.list_(pa.float32(), DIGITS))
 WITH_PROBABILITIES = pa.schema([*_FIELDS[:3], _PROBABILITIES, *_FIELDS[3:]])
 """Schema of every file if the data set has probabilities."""
 
+# A dictionary of values that hardly repeat, such as paths, only takes time and space.
+_REPEATED = ["prediction", "error", "notes", "model_name", "model_version", "model_sha256"]
+
 REVIEW_COLUMNS = ("path", "prediction", "confidence")
 """Columns of the list of predictions to review."""
 
@@ -97,7 +100,13 @@ def write(
     )
     table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
     with files.atomic_file(target) as file:
-        pq.write_table(table, file, write_page_checksum=True)
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=_REPEATED,
+            write_page_checksum=True,
+        )
 
 
 def _prediction_columns(

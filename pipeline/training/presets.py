@@ -38,7 +38,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "best": {
         **_COMMON,
         "sizes": (784, 1536, 1024, 512, 10),
-        "epochs": 300,
+        "learning_rate": 0.2,
+        "epochs": 500,
+        "skipping": 0.7,
         # In many epochs a network memorizes even distorted images.
         "dropout": 0.15,
         "l2": 0.5,
