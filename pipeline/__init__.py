@@ -3,8 +3,15 @@
 >>> from pipeline import Classifier, ingest, open_registry, retrain, score
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# OpenCV reads both once, when it is loaded. It compares the size in a file's header with the first
+# before it decodes. An operation on an image is too small to be shared: the threads of OpenCV would
+# only wait for each other, busily, while the other cores read other images.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 __version__: str
 

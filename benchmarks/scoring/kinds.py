@@ -15,6 +15,8 @@ from benchmarks import table
 from nn import NeuralNetwork, expected_calibration_error, single_threaded_blas
 from pipeline import ingest, open_registry
 from pipeline.data import parquet
+from pipeline.data.parquet import Examples
+from pipeline.data.splits import training_and_validation
 from pipeline.images.evidence import Judge
 from pipeline.images.reading import Reader, as_seen, digits_as_seen
 from pipeline.metrics.confidence import softened
@@ -36,10 +38,6 @@ DRAWINGS = 2_000
 
 # Times the novelty score is fitted, each time without another third of the kinds.
 FOLDS = 3
-
-# Digits that calibrate it then. The champion was trained on most of them, so it may find them a
-# little more usual than others; what is flagged is therefore counted where 1 % of the test set is.
-HELD_OUT = 5_000
 
 
 class Read(NamedTuple):
@@ -111,7 +109,7 @@ def tiny(network: NeuralNetwork) -> None:
         table.row(kind, [100 * right / len(some)], "≥ 92")
 
 
-def non_digits(network: NeuralNetwork, images: NDArray[np.uint8], train: NDArray[np.uint8]) -> None:
+def non_digits(network: NeuralNetwork, images: NDArray[np.uint8], train: Examples) -> None:
     """Print how many drawings that are not one digit are flagged, and how many digits."""
     score = NoveltyScore.of(network)
     if score is None:
@@ -124,11 +122,12 @@ def non_digits(network: NeuralNetwork, images: NDArray[np.uint8], train: NDArray
     table.row("drawings", shown[:1])
     table.row("drawings, where 1 % of the digits are", shown[1:], "≥ 90")
     kinds = tuple(NON_DIGITS)
+    training, validation = training_and_validation(train.labels)
     unseen = []
     for part in range(FOLDS):
         left_out = kinds[part::FOLDS]
         rest = [kind for kind in kinds if kind not in left_out]
-        fitted = fit_novelty(network, train[:-HELD_OUT], train[-HELD_OUT:], rest)
+        fitted = fit_novelty(network, train.images[training], train.images[validation], rest)
         threshold = _threshold(network, fitted, images)
         for kind in left_out:
             drawings = draw_non_digits(images, DRAWINGS // 5, np.random.default_rng(1), (kind,))
@@ -182,7 +181,7 @@ def main() -> None:
     with single_threaded_blas():
         kinds(network, data.images, data.labels, chosen.count)
         tiny(network)
-        non_digits(network, data.images, train.images)
+        non_digits(network, data.images, train)
         fields(network, data.images, data.labels)
 
 

@@ -6,24 +6,18 @@ its EXIF orientation says, colours become grey, 16 bits become 8, and what is tr
 paper.
 """
 
-import os
 import re
 import struct
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.images import extras
 
 MAX_PIXELS = 100_000_000
-"""Maximum number of pixels of an image."""
-
-# OpenCV compares the size in a file's header with this before it decodes, and reads the limit
-# once, when it is loaded.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-
-import cv2  # noqa: E402 - it reads the limit above
+"""Maximum number of pixels of an image; `pipeline` tells it to OpenCV."""
 
 Pixels = NDArray[Any]
 

@@ -3,6 +3,7 @@
 A list that grows is a start that slows down: whoever adds to it says why here.
 """
 
+import os
 import subprocess
 import sys
 
@@ -72,3 +73,18 @@ def test_reading_an_image_loads_these_libraries_and_no_others(version, tmp_path)
 def test_a_job_does_not_load_prefect():
     code = "import pipeline.jobs.retraining, pipeline.jobs.scoring"
     assert "prefect" not in _loaded(code)
+
+
+@pytest.mark.parametrize("module", ["pipeline.provenance", "pipeline.images.decoding"])
+def test_opencv_has_one_thread_and_our_limit_whatever_is_imported_first(module):
+    code = (
+        f"import {module}, cv2, os\n"
+        "from pipeline.images.decoding import MAX_PIXELS\n"
+        "print(cv2.getNumThreads(), os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(MAX_PIXELS))"
+    )
+    ours = ("OPENCV_FOR_THREADS_NUM", "OPENCV_IO_MAX_IMAGE_PIXELS")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == ["1", "True"]
