@@ -22,9 +22,7 @@ from pipeline.settings import Settings, load_settings
 
 _MEASURED = "measured"
 
-# The flows against a server are one file, with half of what all tests of Prefect take.
 _PREFECT = "tests/pipeline/flows/"
-_FLOWS = _PREFECT + "test_flows.py"
 
 _MEMORY = Path("/dev/shm")
 
@@ -69,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     The long tests are left to `make test-long`, unless a test is named or the torture is wanted.
     It also runs those of Hypothesis again, with more examples.
     """
-    items.sort(key=lambda item: _group_of(item.nodeid) in (_PREFECT, _FLOWS), reverse=True)
+    items.sort(key=lambda item: _group_of(item.nodeid) == _PREFECT, reverse=True)
     names_a_test = any("::" in argument for argument in config.args)
     if config.getoption("--torture") or names_a_test:
         return
@@ -107,9 +105,9 @@ class _Groups(LoadScopeScheduling):
 
 
 def _group_of(nodeid: str) -> str:
-    """Return the file of a test; those of Prefect are two groups, each with a server."""
+    """Return the file of a test; those of Prefect are one group, which shares a server."""
     path = nodeid.partition("::")[0]
-    return _PREFECT if path.startswith(_PREFECT) and path != _FLOWS else path
+    return _PREFECT if path.startswith(_PREFECT) else path
 
 
 @pytest.fixture(scope="session")
