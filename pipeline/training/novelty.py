@@ -13,8 +13,8 @@ from pipeline.training.drawings import NON_DIGITS, draw_non_digits, rewrite
 _NEURONS = 64
 
 # Drawings at most, and for each image of the training set.
-_MOST_DRAWN = 8_000
-_DRAWN_SHARE = 1 / 6
+_MOST_DRAWN = 16_000
+_DRAWN_SHARE = 1 / 3
 
 # Digits as other hands would write them, for each drawing. As many as there are drawings come
 # unchanged.

@@ -85,14 +85,14 @@ def test_a_fit_gives_the_same_score_again(network, score):
 
 
 def test_digits_are_rarely_flagged_and_what_is_none_often(network, score):
-    """The sample has 63 drawings for the fit; MNIST has more than a hundred times as many."""
+    """The sample has 126 drawings for the fit; MNIST has more than a hundred times as many."""
     drawings = draw_non_digits(TEST, 400, np.random.default_rng(99))
     lost, flagged = (
         np.mean(_p_values(network, score, images) < 0.05) for images in (TEST, drawings)
     )
     assert lost < 0.15
-    # A quarter, give or take what the rounding of this machine's BLAS makes of so small a fit.
-    assert flagged > max(0.18, 4 * lost)
+    # Two fifths here. So small a fit varies by a tenth, with the rounding of BLAS too.
+    assert flagged > max(0.18, 2.5 * lost)
 
 
 def test_each_kind_of_drawing_can_be_drawn_alone():
