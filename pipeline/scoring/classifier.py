@@ -185,6 +185,9 @@ class Classifier:
     def predict_proba(self, images: Images) -> NDArray[np.float32]:
         """Return the probability of each digit.
 
+        Of an image that was normalized it is less sure than the network is: see
+        `pipeline.metrics.confidence`.
+
         Returns
         -------
         ndarray of float32, shape (10,) for one image, (n, 10) for several
