@@ -41,7 +41,8 @@ def test_the_least_certain_come_first_and_every_fifth_is_of_the_sample(scored, o
 
 def test_what_the_challenger_reads_otherwise_comes_second(scored, open_queue):
     directory, _ = scored
-    sure = [row["path"] for row in rows_of(directory) if row["confidence"] >= 0.9][:3]
+    # The random sample has some of them, but hardly all.
+    sure = [row["path"] for row in rows_of(directory) if row["confidence"] >= 0.9]
     unsure = [row["path"] for row in rows_of(directory) if row["confidence"] < 0.9][:2]
     (directory / "shadow").mkdir()
     for part, paths in enumerate((sure, unsure)):
