@@ -22,7 +22,7 @@ _REWRITTEN_SHARE = 1 / 4
 
 # Passes over the examples, and how many examples these make at least.
 _EPOCHS = 8
-_FEWEST = 6_000
+_FEWEST = 12_000
 
 # Activations count as fractions of so many standard deviations.
 _DEVIATIONS = 4.0
@@ -34,7 +34,7 @@ def fit_novelty(
     network: NeuralNetwork,
     images: NDArray[np.uint8],
     held_out: NDArray[np.uint8],
-    kinds: Collection[str] = tuple(NON_DIGITS),
+    kinds: Collection[str] = NON_DIGITS,
 ) -> NoveltyScore:
     """Return a novelty score for a network.
 

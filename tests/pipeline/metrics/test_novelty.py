@@ -92,7 +92,7 @@ def test_digits_are_rarely_flagged_and_what_is_none_often(network, score):
     )
     assert lost < 0.15
     # Two fifths here. So small a fit varies by a tenth, with the rounding of BLAS too.
-    assert flagged > max(0.18, 2.5 * lost)
+    assert flagged > max(0.18, 4 * lost)
 
 
 def test_each_kind_of_drawing_can_be_drawn_alone():
