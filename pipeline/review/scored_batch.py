@@ -163,17 +163,12 @@ class ScoredBatch:
 
         The other images of its batch had a say in whether the ink is dark or light.
         """
-        nearest = self._difference(row, alone, network)
-        if nearest <= _SAME:
+        if self._difference(row, alone, network) <= _SAME:
             return alone
-        found = alone
-        for polarity in _POLARITIES:
-            reader = Reader(self.options.normalize, polarity, judge=judge_of(network))
-            other = as_seen([sheet], 1, reader)
-            difference = self._difference(row, other, network)
-            if difference < nearest:
-                found, nearest = other, difference
-        return found
+        judge = judge_of(network)
+        readers = [Reader(self.options.normalize, ink, judge=judge) for ink in _POLARITIES]
+        readings = [alone, *(as_seen([sheet], 1, reader) for reader in readers)]
+        return min(readings, key=lambda seen: self._difference(row, seen, network))
 
     def _difference(self, row: int, seen: Seen, network: NeuralNetwork) -> float:
         """Return how far the confidence in an image is from that of the row; 1 if it is blank."""

@@ -51,55 +51,6 @@ _FONTS = (
 # Of 255: what is ink in a drawing.
 _INK = 100
 
-NON_DIGITS: Mapping[str, int] = {
-    "letter": 5,
-    "printed": 2,
-    "tick": 3,
-    "scribble": 1,
-    "box": 1,
-    "blob": 1,
-    "cross": 1,
-    "polygon": 1,
-    "arcs": 1,
-    "dots": 1,
-    "hatching": 1,
-    "picture": 1,
-    "several": 1,
-    "half": 1,
-    "struck_out": 1,
-}
-"""The kinds of drawings that are not one digit, with their shares: most are of what is most like
-digits."""
-
-
-def draw_non_digits(
-    digits: NDArray[np.uint8], count: int, rng: Rng, kinds: Collection[str] = tuple(NON_DIGITS)
-) -> NDArray[np.uint8]:
-    """Return drawings that are not one digit, shape ``(count, 28, 28)``.
-
-    Parameters
-    ----------
-    digits : ndarray of uint8, shape (n, 28, 28)
-        Digits to draw some from: several, halves, struck-out ones.
-    count : int
-    rng : numpy.random.Generator
-    kinds : collection of str
-        Those of `NON_DIGITS` that are drawn.
-    """
-    shared = [kind for kind, share in NON_DIGITS.items() if kind in kinds for _ in range(share)]
-    found = np.empty((count, framing.SIDE, framing.SIDE), np.uint8)
-    for index in range(count):
-        sheet = _blank()
-        while sheet.max() < _INK:
-            kind = shared[rng.integers(len(shared))]
-            if kind in _DRAWN:
-                sheet = _DRAWN[kind](rng)
-            else:
-                few = digits[rng.integers(len(digits), size=3)]
-                sheet = _OF_DIGITS[kind]([_large(digit) for digit in few], rng)
-        found[index] = _seen(sheet)
-    return found
-
 
 def rewrite(digits: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
     """Return digits with other pens, slants and proportions, shape ``(n, 28, 28)``."""
@@ -345,3 +296,40 @@ _OF_DIGITS: Mapping[str, Callable[[list[Grey], Rng], Grey]] = {
     "half": _half,
     "struck_out": _struck_out,
 }
+
+NON_DIGITS = (*_DRAWN, *_OF_DIGITS)
+"""The kinds of drawings that are not one digit."""
+
+# What looks most like a digit is drawn so many times as often as the other kinds.
+_TIMES_AS_OFTEN = {"letter": 5, "printed": 2, "tick": 3}
+
+
+def draw_non_digits(
+    digits: NDArray[np.uint8], count: int, rng: Rng, kinds: Collection[str] = NON_DIGITS
+) -> NDArray[np.uint8]:
+    """Return drawings that are not one digit, shape ``(count, 28, 28)``.
+
+    Parameters
+    ----------
+    digits : ndarray of uint8, shape (n, 28, 28)
+        Digits to draw some from: several, halves, struck-out ones.
+    count : int
+    rng : numpy.random.Generator
+    kinds : collection of str
+        Those of `NON_DIGITS` that are drawn.
+    """
+    choices = [
+        kind for kind in NON_DIGITS if kind in kinds for _ in range(_TIMES_AS_OFTEN.get(kind, 1))
+    ]
+    found = np.empty((count, framing.SIDE, framing.SIDE), np.uint8)
+    for index in range(count):
+        sheet = _blank()
+        while sheet.max() < _INK:
+            kind = choices[rng.integers(len(choices))]
+            if kind in _DRAWN:
+                sheet = _DRAWN[kind](rng)
+            else:
+                few = digits[rng.integers(len(digits), size=3)]
+                sheet = _OF_DIGITS[kind]([_large(digit) for digit in few], rng)
+        found[index] = _seen(sheet)
+    return found
