@@ -157,16 +157,14 @@ def array_items(rows: ArrayRows, stamp: bytes, *, is_archive: bool) -> Iterator[
         if not arrays:
             raise NoImagesError(NO_IMAGES)
         for source, shape, can_seek in arrays:
-            labels_stamp = b""
+            both = stamp
             if source.labels and not source.member:
-                status = store.status(source.labels)
-                labels_stamp = change_stamp("", status).replace(b"\0", b" ")
+                both += b" " + change_stamp(store.status(source.labels))
             _check_size(shape, store.status(rows.path).st_size)
             piece = _ROWS if can_seek else shape[0]
             for first in range(0, shape[0], piece):
                 count = min(piece, shape[0] - first)
-                name = f"{source.member} {first} ".encode() + labels_stamp
-                yield WorkItem(source, (first, count), count, stamp + b"\0" + name)
+                yield WorkItem(source, (first, count), count, both)
     except _ERRORS:
         raise UnusableError(DAMAGED) from None
 

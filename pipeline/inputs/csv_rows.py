@@ -101,23 +101,16 @@ def csv_items(rows: CsvRows, change_stamp: bytes) -> Iterator[WorkItem]:
             end += len(line)
             count += bool(line.strip())
             if count == _ROWS:
-                yield _item(rows, start, end, first, count, change_stamp)
+                yield WorkItem(rows, (start, end - start, first, count), count, change_stamp)
                 start, first, count = end, first + count, 0
     if count:
-        yield _item(rows, start, end, first, count, change_stamp)
+        yield WorkItem(rows, (start, end - start, first, count), count, change_stamp)
 
 
 def has_pixel_columns(store: str, path: str) -> bool:
     """Return whether a CSV file has columns of pixels."""
     with open_store(store).open(path) as stream:
         return _layout(stream.read(_MAX_LINE)) is not None
-
-
-def _item(
-    rows: CsvRows, start: int, end: int, first: int, count: int, change_stamp: bytes
-) -> WorkItem:
-    stamp = b"%s\0%d" % (change_stamp, first)
-    return WorkItem(rows, (start, end - start, first, count), count, stamp)
 
 
 def _lines(stream: Any) -> Iterator[bytes]:

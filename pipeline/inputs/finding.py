@@ -169,7 +169,7 @@ class _Search:
         raise InputError(f"{location.display}: {problem}. Expected {_EXPECTED}.")
 
     def _of_file(self, store: Store, location: Location) -> Iterator[WorkItem]:
-        stamp = change_stamp(location.display, store.status(location.path))
+        stamp = change_stamp(store.status(location.path))
         directory, _, name = location.path.rpartition("/")
         kind = kind_of_name(name)
         if kind is None:
@@ -206,12 +206,12 @@ class _Search:
         filters = Filters(self.selection, notes, takes)
         images = walk(store.scan, files.directory, pattern, SUFFIXES, filters)
         if first := next(images, None):
-            prefix = os.fsencode(files.prefix)
             has_table = files.label_table_sha256 is not None
             in_labels = files if has_table else replace(files, label_directories=True)
             for image in chain([first], images):
                 source = in_labels if image.label else files
-                yield WorkItem(source, image.name, 1, prefix + image.change_stamp)
+                stamp = image.change_stamp() if files.store else None
+                yield WorkItem(source, image.name, 1, stamp)
                 if image.label and not has_table:
                     notes.label_sources.add(DIRECTORIES)
             if has_table:
@@ -221,10 +221,10 @@ class _Search:
             return
         filters = Filters(self.selection, self.notes, partial(_taken, store, data_sets))
         for table in walk(store.scan, files.directory, pattern, (), filters):
-            stamp = os.fsencode(files.prefix) + table.change_stamp
+            stamp = table.change_stamp()
             path = f"{files.directory}/{table.name}"
             kind = _kind_of(store, path)
-            if kind is not None:
+            if kind is not None and stamp is not None:
                 file = DataSetFile(kind, files.store, path, files.prefix + table.name, stamp)
                 yield from self._of_data_set(file, is_named=False)
 

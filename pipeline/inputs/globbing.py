@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import translate
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from pipeline.inputs.kinds import suffix_of
@@ -93,10 +94,18 @@ class ListedFile(NamedTuple):
 
     name: str
     """Path relative to the directory."""
-    change_stamp: bytes
-    """Name, inode, size and times."""
+    entry: DirEntry
     label: bool
     """Whether its directory is a label: see `why_no_labels`."""
+
+    def change_stamp(self) -> bytes | None:
+        """Return the change stamp of what reading the file would read; None if it is gone."""
+        try:
+            return change_stamp(self.entry.stat())
+        except OSError:  # a link to nothing or to itself, which has a row with the reason
+            with suppress(OSError):
+                return change_stamp(self.entry.stat(follow_symlinks=False))
+        return None
 
 
 class Pattern:
@@ -221,7 +230,7 @@ class _Search:
         below: dict[str, frozenset[int]] = {}
         path = f"{self.root}/{prefix}".rstrip("/") or "/"
         entries = self._entries(path) if prefix else self.scan(path)
-        while chunk := sorted(islice(entries, _SORTED), key=lambda entry: entry.name):
+        while chunk := sorted(islice(entries, _SORTED), key=attrgetter("name")):
             yield from self._files_of(chunk, path, directory, below)
         labels = self._labels(below, path)
         for name, inside in sorted(below.items()):
@@ -255,8 +264,8 @@ class _Search:
                 if name not in by_content:
                     left_out[_kind(entry)] += 1
                     continue
-            if (takes_all or self._selects(file)) and (status := _status(entry)):
-                yield ListedFile(file, change_stamp(file, status), is_label)
+            if takes_all or self._selects(file):
+                yield ListedFile(file, entry, is_label)
 
     def _is_directory(
         self, entry: DirEntry, directory: _Directory, below: dict[str, frozenset[int]]
@@ -337,16 +346,6 @@ def why_no_labels(names: Iterable[str], parent: str) -> str | None:
     return f"{min(others)!r} is beside them" if others else None
 
 
-def _status(entry: DirEntry) -> Status | None:
-    """Return the status of what reading an entry would read; None if the entry is gone."""
-    try:
-        return entry.stat()
-    except OSError:  # a link to nothing or to itself, which has a row with the reason
-        with suppress(FileNotFoundError):
-            return entry.stat(follow_symlinks=False)
-    return None
-
-
 def _positions_inside(
     entry: DirEntry, pattern: Pattern, positions: frozenset[int]
 ) -> frozenset[int]:
@@ -363,10 +362,10 @@ def _positions_inside(
 _NOWHERE: frozenset[int] = frozenset()
 
 
-def change_stamp(name: str, status: Status) -> bytes:
-    """Return a change stamp: name, inode, size, mtime and ctime.
+def change_stamp(status: Status) -> bytes:
+    """Return a change stamp: inode, size, mtime and ctime.
 
     `cp -p`, `rsync -a` and `unzip` keep the mtime, and images of one size may have equal sizes.
     """
-    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
-    return f"{name}\0{status.st_ino}\0{status.st_size}\0{times}".encode("utf-8", "surrogateescape")
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return b"%d %d %d %d" % (status.st_ino, status.st_size, *times)

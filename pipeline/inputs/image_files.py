@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from pipeline.images.pages import Pages, sheet_or_pages
 from pipeline.images.reading import Reader
+from pipeline.inputs.globbing import change_stamp
 from pipeline.inputs.labels import FILE_NAME, UNKNOWN, LabelLookup, LabelTable, read_label_table
 from pipeline.inputs.source import Batch, Row, batch_of, path_text
 from pipeline.inputs.stores import open_store
@@ -35,6 +36,15 @@ class ImageFiles:
         page, _, _ = path.rpartition("#")
         file, _, _ = page.rpartition("#")
         return by_path.get(path) or by_path.get(page) or by_path.get(file)
+
+    def change_stamps(self, keys: Sequence[str]) -> Iterator[bytes]:
+        """Yield the change stamp of each file, empty if it cannot be read."""
+        store = open_store(self.store)
+        for key in keys:
+            try:
+                yield change_stamp(store.status(f"{self.directory}/{key}"))
+            except OSError:
+                yield b""
 
     def batches(self, keys: Sequence[str], size: int, reader: Reader) -> Iterator[Batch]:
         """Read files in order, `size` images at a time: a file has one for each page."""

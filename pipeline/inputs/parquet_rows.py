@@ -148,8 +148,7 @@ def work_items(
     first = 0
     for group, count in enumerate(counts):
         if count:
-            stamp = b"%s\0%d" % (change_stamp, group)
-            yield WorkItem(rows, (group, first, count), count, stamp)
+            yield WorkItem(rows, (group, first, count), count, change_stamp)
         first += count
 
 

@@ -2,6 +2,9 @@
 
 The list need not fit in memory. Each shard is a JSON file of image sources and, for each, the keys
 of its work items: a worker needs nothing else to read the images.
+
+Its fingerprint changes if a file of the shard does. On this machine a change stamp costs a system
+call for each file, so it is not part of the listing: whoever reads a shard takes it.
 """
 
 import hashlib
@@ -9,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,6 @@ from pipeline.inputs.csv_rows import CsvRows
 from pipeline.inputs.data_sets import UnusableFiles
 from pipeline.inputs.image_files import ImageFiles
 from pipeline.inputs.parquet_rows import ParquetRows
-from pipeline.inputs.selection import Labels
 from pipeline.inputs.source import ImageSource, WorkItem
 
 _SOURCES: dict[str, type[Any]] = {
@@ -32,31 +35,15 @@ class Listing:
 
     sizes: tuple[int, ...]
     """Images in each shard."""
-    fingerprint: str
-    """SHA-256 of the change stamps of all files, in order."""
-    labels: str | None
-    """SHA-256 of the digests of the label tables; None if there are none."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Number of files and directories that were not taken, by kind."""
     label_sources: tuple[str, ...] = ()
     """What was taken for labels."""
-    labels_from: Labels = "auto"
-    """Whether directories 0 to 9 are labels even if others are beside them."""
 
     @property
     def files(self) -> int:
         """Images in all shards; each is a file, or a row of a file."""
         return sum(self.sizes)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the values that identify this listing, as JSON can represent them."""
-        return {
-            "files": self.files,
-            "shards": len(self.sizes),
-            "fingerprint": self.fingerprint,
-            "labels": [self.labels, *self.label_sources],
-            "labels_from": self.labels_from,
-        }
 
 
 def write(items: Iterable[WorkItem], directory: Path, size: int) -> Listing:
@@ -66,33 +53,46 @@ def write(items: Iterable[WorkItem], directory: Path, size: int) -> Listing:
     """
     directory.mkdir(parents=True, exist_ok=True)
     sizes: list[int] = []
-    fingerprint = hashlib.sha256()
-    label_tables: dict[str, None] = {}
     for shard in _shards(items, size):
         parts = []
-        for source, members in groupby(shard, lambda item: item.source):
+        for source, group in groupby(shard, attrgetter("source")):
+            members = list(group)
             keys = [item.key for item in members]
-            parts.append([type(source).__name__, asdict(source), keys])
-            if source.label_table_sha256:
-                label_tables[source.label_table_sha256] = None
+            stamps = [item.change_stamp for item in members if item.change_stamp is not None]
+            digest = _digest(stamps) if len(stamps) == len(members) else None
+            parts.append([type(source).__name__, asdict(source), keys, digest])
         # The list is made anew by every run, so it need not survive a power failure.
         path(directory, len(sizes)).write_text(json.dumps(parts))
-        # Names have no NUL, and every stamp has the same number of NULs.
-        fingerprint.update(b"\0".join([item.change_stamp for item in shard]) + b"\0")
         sizes.append(sum(item.images for item in shard))
-    labels = hashlib.sha256("".join(label_tables).encode()).hexdigest() if label_tables else None
-    return Listing(tuple(sizes), fingerprint.hexdigest(), labels)
+    return Listing(tuple(sizes))
 
 
 def read(directory: Path, shard: int) -> list[tuple[ImageSource, Sequence[Any]]]:
     """Return the image sources of a shard, each with the keys of its work items."""
     parts = json.loads(path(directory, shard).read_text())
-    return [(_SOURCES[name](**values), keys) for name, values, keys in parts]
+    return [(_SOURCES[name](**values), keys) for name, values, keys, _ in parts]
+
+
+def fingerprint(directory: Path, shard: int) -> str:
+    """Return the SHA-256 of what decides on a shard's images and labels, as it is now.
+
+    That is the shard itself, with the digests of label tables, and the change stamps of its files.
+    """
+    text = path(directory, shard).read_bytes()
+    stamps = [text]
+    for name, values, keys, digest in json.loads(text):
+        if digest is None:
+            stamps += _SOURCES[name](**values).change_stamps(keys)
+    return _digest(stamps)
 
 
 def path(directory: Path, shard: int) -> Path:
     """Return the file of a shard."""
     return directory / f"{shard:06}"
+
+
+def _digest(stamps: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"\n".join(stamps)).hexdigest()
 
 
 def _shards(items: Iterable[WorkItem], size: int) -> Iterator[list[WorkItem]]:

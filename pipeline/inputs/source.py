@@ -163,5 +163,5 @@ class WorkItem(NamedTuple):
     """What the source finds the images by; it can be stored as JSON."""
     images: int
     """Number of images."""
-    change_stamp: bytes
-    """Changes if the content changes."""
+    change_stamp: bytes | None
+    """Changes if the content changes; None if `ImageFiles.change_stamps` tells it later."""

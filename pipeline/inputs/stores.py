@@ -153,7 +153,7 @@ class _ThisMachine:
             yield from entries
 
     def status(self, path: str) -> Status:
-        return Path(path).stat()
+        return os.stat(path)  # noqa: PTH116 - with a Path it takes twice as long
 
     def contents(
         self, directory: str, names: Sequence[str], *, confined: bool

@@ -161,8 +161,9 @@ def plan_scoring(
         settings=settings,
     )
     with tempfile.TemporaryDirectory() as directory:
-        listing = count_images(addresses, Path(directory), selection)
-    done = scored_before(output, addresses, version, options or Options(), listing)
+        shards = Path(directory)
+        listing = count_images(addresses, shards, selection)
+        done = scored_before(output, addresses, version, options or Options(), listing, shards)
     return ScoringPlan(
         version=version,
         inputs=addresses,

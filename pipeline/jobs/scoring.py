@@ -2,7 +2,8 @@
 
 Each image file, or row of Parquet, gets one row: a prediction, or the reason why there is none.
 The images are listed in shards. The predictions of a shard are one file of the data set, written
-atomically, so a run that was killed resumes with the shards that have no file yet.
+atomically, so a run that was killed resumes with the shards that have no file yet. A file keeps the
+fingerprint of its shard: if images have changed, only their shards are scored again.
 """
 
 import time
@@ -19,12 +20,13 @@ from pipeline.inputs.selection import Labels, Selection
 from pipeline.inputs.shards import Listing
 from pipeline.models import full_reference, open_registry
 from pipeline.monitoring.runs import recorded
+from pipeline.scoring import predictions
 from pipeline.scoring.formats import FORMATS
-from pipeline.scoring.listing import SHARDS, list_images, require_own, unscored_shards
+from pipeline.scoring.listing import SHARDS, finish_listing, list_images, require_own
 from pipeline.scoring.numbers import NUMBERS, write_numbers
-from pipeline.scoring.outcome import Options, Scoring
+from pipeline.scoring.outcome import DATA_SET, Options, Scoring
 from pipeline.scoring.recording import record_batch
-from pipeline.scoring.scorer import load_network, score_shard
+from pipeline.scoring.scorer import ScoredShard, load_network, score_shard
 from pipeline.scoring.summary import summarize
 from pipeline.scoring.tracking import ScoringProgress
 from pipeline.settings import Settings, load_settings
@@ -58,8 +60,9 @@ def score(
 ) -> Scoring:
     """Score images: of directories, files, patterns, Parquet files and object stores.
 
-    A run that was killed is resumed when it is run again, and a finished one does nothing. It
-    starts over if the files, the version or the options have changed. The registry gets a row for
+    A run that was killed is resumed when it is run again, and a finished one does nothing. If
+    files have changed, they are scored again, with those that are listed in the same shard. It
+    starts over if the inputs, the version or the options have changed. The registry gets a row for
     the batch, unless it can only be read.
 
     Parameters
@@ -142,7 +145,9 @@ def score(
     # Of two runs with one output, the second waits, and finds everything done.
     with files.naming_full_disk(output), files.locked(output):
         listing = list_images(addresses, output, version, options, selection)
-        resumed = _score_shards(settings.blobs_url, version, output, listing, options, other)
+        scored = _score_shards(settings.blobs_url, version, output, listing, options, other)
+        resumed = sum(listing.sizes[each.shard] for each in scored if each.is_resumed)
+        fingerprint = finish_listing(output, [each.fingerprint for each in scored])
         scoring = summarize(
             settings.blobs_url,
             version,
@@ -155,7 +160,7 @@ def score(
             started,
             other,
         )
-        record_batch(settings, scoring, addresses, output, listing, options)
+        record_batch(settings, scoring, addresses, output, fingerprint, options)
         return scoring
 
 
@@ -166,21 +171,26 @@ def _score_shards(
     listing: Listing,
     options: Options,
     shadow: ModelVersion | None,
-) -> int:
-    """Score the shards that are not scored yet; return the number of images that were."""
-    pending = unscored_shards(output, listing, shadow)
-    resumed = listing.files - sum(listing.sizes[shard] for shard in pending)
+) -> list[ScoredShard]:
+    """Score the shards that are not scored yet; return all of them in order."""
     activity = f"Score with {version.reference}"
-    progress = ScoringProgress(activity, output / SHARDS, resumed, listing.files)
+    progress = ScoringProgress(activity, output / SHARDS, listing.files)
     progress.report()
-    calls = [(blobs_url, version, output, shard, options, shadow) for shard in pending]
+    # What is to be scored comes first: the time of the first call decides on worker processes.
+    order = sorted(
+        range(len(listing.sizes)),
+        key=lambda shard: predictions.path(output / DATA_SET, shard).exists(),
+    )
+    calls = [(blobs_url, version, output, shard, options, shadow) for shard in order]
+    scored = []
     with progress.watching():
-        for count in map_stage(score_shard, calls):
-            progress.add(count)
+        for each in map_stage(score_shard, calls):
+            scored.append(each)
+            progress.add(listing.sizes[each.shard], is_resumed=each.is_resumed)
     (output / NUMBERS).unlink(missing_ok=True)
     if options.split is not None:
         write_numbers(output, len(listing.sizes))
-    return resumed
+    return sorted(scored)
 
 
 def check(

@@ -1,5 +1,6 @@
 """Listing the images of a scoring, and keeping the predictions of an earlier run of the same."""
 
+import hashlib
 import json
 import logging
 import shutil
@@ -9,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.errors import DamagedDataError
 from pipeline.inputs import finding, shards
 from pipeline.inputs.selection import ListingNotes, Selection
 from pipeline.inputs.shards import Listing
 from pipeline.scoring import ownership, predictions
 from pipeline.scoring.formats import tables_of
 from pipeline.scoring.outcome import DATA_SET, SUMMARY, Options
-from pipeline.scoring.shadow import SHADOW, lacks_shadow
+from pipeline.scoring.shadow import SHADOW
 from pipeline.stages import stage
 from registry import ModelVersion
 
@@ -33,7 +33,7 @@ RUN = "run.json"
 _SHARD_SIZE = 5_000
 
 # Version of the shard metadata format.
-_FORMAT = 7
+_FORMAT = 8
 
 
 @stage
@@ -44,40 +44,65 @@ def list_images(
     options: Options,
     selection: Selection,
 ) -> Listing:
-    """List the images in shards, and keep the predictions of an identical earlier run.
+    """List the images in shards, and keep the predictions of an earlier run of the same.
 
-    Those of any other run are removed.
+    Those of another version, of other inputs or with other options are removed. Whether those that
+    are kept are of the files as they are now is found out shard by shard.
     """
     files.remove_leftovers(output)
     fresh = output / f"{SHARDS}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     listing = count_images(inputs, fresh, selection)
-    now = _run_values(inputs, version, options, listing)
+    now = _run_values(inputs, version, options)
     earlier = _read_json(output / RUN)
-    if earlier == now:
-        # These are the same; those of a copy may be missing or damaged.
-        shutil.rmtree(output / SHARDS, ignore_errors=True)
-        fresh.rename(output / SHARDS)
-    else:
+    changed = _changed(earlier, now)
+    if changed:
         if earlier is not None:
-            changed = sorted(name for name in now if earlier.get(name) != now[name])
             _log.warning(
                 "Starting over in %s: changed since the last run: %s.", output, ", ".join(changed)
             )
         # Removed first and written last, so predictions are never beside a run file of another run.
         (output / RUN).unlink(missing_ok=True)
-        for part in (output / DATA_SET).glob("part-*.parquet"):
-            part.unlink()
-        for path in (output / SUMMARY, *tables_of(output)):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(output / SHADOW, ignore_errors=True)
-        shutil.rmtree(output / SHARDS, ignore_errors=True)
-        fresh.rename(output / SHARDS)
-        with files.atomic_write(output / RUN) as temporary:
-            temporary.write_text(json.dumps(now, indent=2) + "\n")
+    _remove_parts(output, from_shard=0 if changed else len(listing.sizes))
+    shutil.rmtree(output / SHARDS, ignore_errors=True)
+    fresh.rename(output / SHARDS)
+    if changed:
+        _write_json(output / RUN, now)
     (output / DATA_SET).mkdir(exist_ok=True)
     files.remove_leftovers(output / DATA_SET)
     return listing
+
+
+def _remove_parts(output: Path, *, from_shard: int) -> None:
+    """Remove the predictions of the shards from a number on."""
+    directories = (output / SHADOW, output / DATA_SET)
+    parts = [part for each in directories for part in each.glob("part-*.parquet")]
+    surplus = [part for part in parts if predictions.shard_of(part) >= from_shard]
+    if surplus:
+        remove_results(output)
+    for part in surplus:
+        part.unlink()
+
+
+def remove_results(output: Path) -> None:
+    """Remove what is written of all predictions together, before some of them change."""
+    for path in (output / SUMMARY, *tables_of(output)):
+        path.unlink(missing_ok=True)
+
+
+def finish_listing(output: Path, fingerprints: Sequence[str]) -> str:
+    """Add the fingerprint of all images to the run file, and return it.
+
+    Parameters
+    ----------
+    output : Path
+    fingerprints : sequence of str
+        Those of the shards, as they were scored.
+    """
+    fingerprint = hashlib.sha256("".join(fingerprints).encode()).hexdigest()
+    run = {**(_read_json(output / RUN) or {}), "fingerprint": fingerprint}
+    _write_json(output / RUN, run)
+    return fingerprint
 
 
 def count_images(inputs: Sequence[str], directory: Path, selection: Selection) -> Listing:
@@ -89,33 +114,36 @@ def count_images(inputs: Sequence[str], directory: Path, selection: Selection) -
         listing,
         left_out=dict(sorted((+notes.left_out).items())),
         label_sources=tuple(sorted(notes.label_sources)),
-        labels_from=selection.labels,
     )
 
 
 def scored_before(
-    output: Path, inputs: Sequence[str], version: ModelVersion, options: Options, listing: Listing
+    output: Path,
+    inputs: Sequence[str],
+    version: ModelVersion,
+    options: Options,
+    listing: Listing,
+    directory: Path,
 ) -> int | None:
     """Return how many images an earlier run of the same has scored.
 
-    None if the predictions in the output are of another run.
+    None if the predictions in the output are of another run. `directory` has the shards.
     """
     earlier = _read_json(output / RUN)
     if earlier is None:
         return 0
-    if earlier != _run_values(inputs, version, options, listing):
+    if _changed(earlier, _run_values(inputs, version, options)):
         return None
     return sum(
         size
         for shard, size in enumerate(listing.sizes)
-        if predictions.path(output / DATA_SET, shard).exists()
+        if predictions.read_fingerprint(predictions.path(output / DATA_SET, shard))
+        == shards.fingerprint(directory, shard)
     )
 
 
-def _run_values(
-    inputs: Sequence[str], version: ModelVersion, options: Options, listing: Listing
-) -> dict[str, Any]:
-    """Return what two runs share if the later one may keep the predictions of the earlier one."""
+def _run_values(inputs: Sequence[str], version: ModelVersion, options: Options) -> dict[str, Any]:
+    """Return what two runs share if the later one may keep predictions of the earlier one."""
     return {
         "inputs": finding.absolute_addresses(inputs),
         "model": version.reference,
@@ -123,8 +151,12 @@ def _run_values(
         **asdict(options),
         "format": _FORMAT,
         "shard_size": _SHARD_SIZE,
-        **listing.as_json(),
     }
+
+
+def _changed(earlier: dict[str, Any] | None, now: dict[str, Any]) -> list[str]:
+    """Return which values of a run differ from those of an earlier one."""
+    return sorted(name for name in now if earlier is None or earlier.get(name) != now[name])
 
 
 def require_own(output: Path, *, force: bool) -> None:
@@ -142,36 +174,14 @@ def require_own(output: Path, *, force: bool) -> None:
         ownership.require_own(output, results, tables)
 
 
-def unscored_shards(output: Path, listing: Listing, shadow: ModelVersion | None) -> list[int]:
-    """Return the numbers of the shards that have no predictions yet, or damaged ones.
-
-    With a shadow, they are also those that were not compared with it.
-    """
-    parts = (predictions.path(output / DATA_SET, shard) for shard in range(len(listing.sizes)))
-    return [
-        shard
-        for shard, part in enumerate(parts)
-        if not _is_complete(part)
-        or (shadow is not None and lacks_shadow(output, shard, shadow.sha256))
-    ]
-
-
-def _is_complete(part: Path) -> bool:
-    """Return whether a part can be read to its end; remove it if it is damaged."""
-    try:
-        predictions.verify(part)
-    except FileNotFoundError:
-        return False
-    except DamagedDataError as error:
-        _log.warning("%s It is scored again.", error)
-        part.unlink()
-        return False
-    return True
-
-
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         values = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         return None
     return values if isinstance(values, dict) else None
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    with files.atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n")

@@ -18,6 +18,7 @@ from pipeline.scoring.answers import Rows
 from pipeline.scoring.review import LowConfidence
 from registry import ModelVersion
 
+_FINGERPRINT = b"digits.fingerprint"
 _COUNTS = b"digits.counts"
 _LEAST_CERTAIN = b"digits.least_certain"
 
@@ -65,6 +66,7 @@ def write(
     counts: PredictionCounts,
     least_certain: Iterable[LowConfidence],
     *,
+    fingerprint: str,
     with_probabilities: bool,
 ) -> None:
     """Write the predictions of a shard: one row for each path, in order.
@@ -76,6 +78,8 @@ def write(
     rows : Rows
     counts : PredictionCounts
     least_certain : iterable of LowConfidence
+    fingerprint : str
+        That of the shard, before its images were read.
     with_probabilities : bool
         Whether the file gets a column of probabilities.
     """
@@ -94,6 +98,7 @@ def write(
     }
     schema = (WITH_PROBABILITIES if with_probabilities else SCHEMA).with_metadata(
         {
+            _FINGERPRINT: fingerprint,
             _COUNTS: json.dumps(counts.as_json()),
             _LEAST_CERTAIN: json.dumps([prediction.as_json() for prediction in least_certain]),
         }
@@ -148,6 +153,15 @@ def verify(part: Path) -> None:
             read_counts(part)
         except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
             raise DamagedDataError(f"{part} cannot be read as predictions ({error}).") from None
+
+
+def read_fingerprint(part: Path) -> str | None:
+    """Return the fingerprint of the shard whose predictions a file has; None if it has none."""
+    try:
+        fingerprint: bytes = pq.read_schema(part).metadata[_FINGERPRINT]
+    except (OSError, pa.ArrowException, LookupError, TypeError):
+        return None
+    return fingerprint.decode()
 
 
 def read_below(part: Path, confidence: float) -> list[tuple[str, int, float]]:

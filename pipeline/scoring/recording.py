@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.inputs import finding
-from pipeline.inputs.shards import Listing
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.metrics.estimation import estimate
 from pipeline.models import open_registry
@@ -28,7 +27,7 @@ def record_batch(
     scoring: Scoring,
     inputs: Sequence[str],
     output: Path,
-    listing: Listing,
+    fingerprint: str,
     options: Options,
 ) -> None:
     """Record a scored batch in the registry.
@@ -37,7 +36,7 @@ def record_batch(
     """
     addresses = finding.absolute_addresses(inputs)
     record = _record_of(scoring, addresses, output)
-    identity = [str(output.absolute()), scoring.version.sha256, listing.fingerprint]
+    identity = [str(output.absolute()), scoring.version.sha256, fingerprint]
     text = json.dumps([*identity, dataclasses.asdict(options)])
     try:
         with open_registry(settings, create=False) as registry:

@@ -1,26 +1,41 @@
 """Scoring the images of a shard."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from nn import NeuralNetwork, single_threaded_blas
+from pipeline.errors import DamagedDataError
 from pipeline.inputs import shards
 from pipeline.metrics.counts import PredictionCounts
 from pipeline.scoring import predictions
 from pipeline.scoring.answers import Rows
 from pipeline.scoring.classifier import Classifier
-from pipeline.scoring.listing import SHARDS
+from pipeline.scoring.listing import SHARDS, remove_results
 from pipeline.scoring.outcome import DATA_SET, Options
 from pipeline.scoring.review import LowConfidence, least_certain, least_certain_of
-from pipeline.scoring.shadow import Disagreements
+from pipeline.scoring.shadow import SHADOW, Disagreements, has_shadow
 from pipeline.scoring.tracking import track_shard
 from pipeline.stages import stage
 from registry import ModelVersion, open_blobs
 
 # Images that are decoded and scored together: enough to keep BLAS busy, in little memory.
 _BATCH_SIZE = 1024
+
+_log = logging.getLogger(__name__)
+
+
+class ScoredShard(NamedTuple):
+    """A shard that has predictions."""
+
+    shard: int
+    fingerprint: str
+    """Changes if a file of the shard does."""
+    is_resumed: bool
+    """Whether the predictions are those of an earlier run."""
 
 
 @stage
@@ -31,8 +46,8 @@ def score_shard(
     shard: int,
     options: Options,
     shadow: ModelVersion | None = None,
-) -> int:
-    """Score the images of a shard, write their predictions, and return their number.
+) -> ScoredShard:
+    """Score the images of a shard and write their predictions, unless an earlier run has.
 
     Parameters
     ----------
@@ -44,6 +59,14 @@ def score_shard(
     shadow : ModelVersion, optional
         A version whose predictions of the same images are compared.
     """
+    # Taken first: if a file changes while it is read, the next run finds another fingerprint.
+    fingerprint = shards.fingerprint(output / SHARDS, shard)
+    part = predictions.path(output / DATA_SET, shard)
+    if _is_complete(part, fingerprint) and (
+        shadow is None or has_shadow(output, shard, shadow.sha256)
+    ):
+        return ScoredShard(shard, fingerprint, is_resumed=True)
+    remove_results(output)
     classifier = _classifier(load_network(blobs_url, version.sha256), options)
     compared = None if shadow is None else _compared_with(blobs_url, shadow.sha256)
     reader = classifier.reader(split=options.split)
@@ -68,18 +91,34 @@ def score_shard(
                 if compared is not None:
                     compared.add(names, answers, labels)
     # The predictions come last: with them, the shard is done.
-    if compared is not None:
+    if compared is None:
+        predictions.path(output / SHADOW, shard).unlink(missing_ok=True)
+    else:
         compared.write(output, shard)
     _count_rows(counts, rows)
     predictions.write(
-        predictions.path(output / DATA_SET, shard),
+        part,
         version,
         rows,
         counts,
         least_certain(uncertain),
+        fingerprint=fingerprint,
         with_probabilities=options.probabilities,
     )
-    return rows.images_read
+    return ScoredShard(shard, fingerprint, is_resumed=False)
+
+
+def _is_complete(part: Path, fingerprint: str) -> bool:
+    """Return whether a part has the predictions of a shard; remove it if it is damaged."""
+    try:
+        predictions.verify(part)
+    except FileNotFoundError:
+        return False
+    except DamagedDataError as error:
+        _log.warning("%s It is scored again.", error)
+        part.unlink()
+        return False
+    return predictions.read_fingerprint(part) == fingerprint
 
 
 def _classifier(network: NeuralNetwork, options: Options) -> Classifier:

@@ -135,9 +135,9 @@ class Disagreements:
             pq.write_table(table, file)
 
 
-def lacks_shadow(output: Path, shard: int, sha256: str) -> bool:
-    """Tell whether a shard was not yet compared with a shadow of these weights."""
-    return _read(output, shard, sha256) is None
+def has_shadow(output: Path, shard: int, sha256: str) -> bool:
+    """Tell whether a shard was compared with a shadow of these weights."""
+    return _read(output, shard, sha256) is not None
 
 
 def shadow_scoring(output: Path, shards: int, version: ModelVersion) -> ShadowScoring:

@@ -60,24 +60,25 @@ class ScoringProgress:
     activity : str
     shards : Path
         Directory of the shards.
-    done, total : int
-        Number of images that are done already, and of all.
+    total : int
+        Number of all images.
     """
 
-    def __init__(self, activity: str, shards: Path, done: int, total: int) -> None:
+    def __init__(self, activity: str, shards: Path, total: int) -> None:
         self._activity = activity
         self._shards = shards
-        self._done = done
+        self._done = 0
         self._total = total
-        self._before = done
+        self._resumed = 0
         self._started = time.monotonic()
         self._reported = -1
         self._lock = threading.Lock()
 
-    def add(self, images: int) -> None:
-        """Add the images of a shard that is done."""
+    def add(self, images: int, *, is_resumed: bool) -> None:
+        """Add the images of a shard that is done, perhaps by an earlier run."""
         with self._lock:
             self._done += images
+            self._resumed += images * is_resumed
         self.report()
 
     def report(self) -> None:
@@ -91,7 +92,7 @@ class ScoringProgress:
 
     def _rate(self, now: int) -> str:
         seconds = time.monotonic() - self._started
-        done = now - self._before
+        done = now - self._resumed
         return f"{done / seconds:,.0f} a second" if done and seconds > 0 else ""
 
     def _partly_done(self) -> int:

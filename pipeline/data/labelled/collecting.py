@@ -63,7 +63,7 @@ def collect(
         with files.temporary_directory(directory) as temporary:
             listing = list_labelled(str(source), labels, temporary / "shards")
             # Normalizing many scans takes minutes, and most of them are the same the next night.
-            record = directory / f"{listing.sha256}.json"
+            record = directory / f"{listing.sha256()}.json"
             collection = _usable(record, directory)
             if collection is None:
                 collection = _collect(listing, data, directory, temporary)
@@ -102,7 +102,7 @@ def preview(
     listing = list_labelled(str(source), labels, scratch / "shards")
     collection = None
     with suppress(DamagedDataError):
-        collection = _recorded(directory / f"{listing.sha256}.json", directory)
+        collection = _recorded(directory / f"{listing.sha256()}.json", directory)
     if collection is None:
         with files.temporary_directory(scratch) as temporary:
             collection = _collect(listing, data, scratch, temporary)

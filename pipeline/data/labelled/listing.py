@@ -35,13 +35,19 @@ class LabelledListing:
     """The images of a source, to be read."""
 
     source: str
+    labels: Labels
     directory: Path
     """Of the shards."""
     listing: shards.Listing
     missing: int
     """Number of labels beside the images that name none of them."""
-    sha256: str
-    """SHA-256 of change stamps and labels, and of the code that reads the images."""
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of images and labels as they are now, and of the code that reads."""
+        digest = hashlib.sha256(os.fsencode(f"{code_version()}\0{self.source}\0{self.labels}"))
+        for shard in range(len(self.listing.sizes)):
+            digest.update(shards.fingerprint(self.directory, shard).encode())
+        return digest.hexdigest()
 
 
 def list_labelled(source: str, labels: Labels, directory: Path) -> LabelledListing:
@@ -67,10 +73,7 @@ def list_labelled(source: str, labels: Labels, directory: Path) -> LabelledListi
         items = finding.work_items([source], Selection(labels=labels), notes)
     listing = shards.write(items, directory, _SHARD_SIZE)
     notes.warn_about_labels()
-    digest = hashlib.sha256(os.fsencode(f"{code_version()}\0{source}\0{labels}\0"))
-    sources = sorted(notes.label_sources)
-    digest.update(f"{listing.labels}\0{sources}\0{listing.fingerprint}".encode())
-    return LabelledListing(source, directory, listing, notes.unmatched_labels, digest.hexdigest())
+    return LabelledListing(source, labels, directory, listing, notes.unmatched_labels)
 
 
 def count_images(source: str, labels: Labels) -> int:
@@ -127,5 +130,5 @@ def _work_item(store: Store, directory: ImageFiles, path: str) -> WorkItem:
         name = normalize(form, path)
         with suppress(OSError):
             status = store.status(f"{directory.directory}/{name}")
-            return WorkItem(directory, name, 1, change_stamp(name, status))
-    return WorkItem(directory, path, 1, b"\0\0\0\0")
+            return WorkItem(directory, name, 1, change_stamp(status))
+    return WorkItem(directory, path, 1, b"")

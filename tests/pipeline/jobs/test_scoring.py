@@ -1,16 +1,21 @@
 """Scoring real files with a registered version."""
 
+import contextlib
 import csv
 import json
 import os
 import shutil
 import unicodedata
+import uuid
 
 import cv2
 import mnist_sample
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from examples import examples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mnist_sample import SAMPLE
 from stage_runners import around
 from threadpoolctl import threadpool_limits
@@ -20,6 +25,7 @@ from pipeline import open_registry, sample, score
 from pipeline.errors import DiskFullError, InputError, InvalidParameterError, OutputError
 from pipeline.images.decoding import decode
 from pipeline.images.encoding import png
+from pipeline.jobs.planning import plan_scoring
 from pipeline.metrics.novelty import NoveltyScore
 from pipeline.scoring import specimens
 from pipeline.scoring.predictions import SCHEMA
@@ -453,15 +459,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 
     def counting(stage, calls):
         for call in calls:
-            scored.append(call[3])
-            if len(scored) > killed_at:
+            if len(scored) == killed_at:
                 raise KeyboardInterrupt
-            yield stage(*call)
+            result = stage(*call)
+            if not result.is_resumed:
+                scored.append(result.shard)
+            yield result
 
     scored = []
     with around(map_calls=counting), pytest.raises(KeyboardInterrupt):
         score(directory, tmp_path / "out")
-    scored, first = [], scored[:-1]
+    scored, first = [], scored
     killed_at = 1000
     with around(map_calls=counting):
         done = score(directory, tmp_path / "out")
@@ -481,6 +489,11 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 
 def _cut(path):
     path.write_bytes(path.read_bytes()[:-50])
+
+
+def _put_last(directory):
+    (directory / "~").mkdir()
+    (directory / "~" / "no image.png").write_text("")
 
 
 def _zero(path):
@@ -518,25 +531,90 @@ def test_a_copied_or_damaged_output_is_finished(
 
 
 @pytest.mark.parametrize(
-    ("change", "name"),
+    ("change", "resumed"),
     [
-        (lambda directory: (directory / "0.png").unlink(), "files, fingerprint"),
-        (lambda directory: os.utime(directory / "0.png", (1, 1)), "fingerprint"),
-        (
-            lambda directory: (directory / "labels.csv").write_text("path,label\n0.png,1\n"),
-            "labels",
-        ),
+        (lambda directory: os.utime(directory / "0.png", (1, 1)), 17),
+        (lambda directory: (directory / "0.png").unlink(), 0),
+        (lambda directory: _put_last(directory), 18),
+        (lambda directory: [file.unlink() for file in sorted(directory.glob("*.*"))[4:]], 3),
+        (lambda directory: (directory / "labels.csv").write_text("path,label\n0.png,1\n"), 0),
     ],
+    ids=["one changed", "the first removed", "one added at the end", "most removed", "labels"],
 )
-def test_what_has_changed_is_scored_anew_and_told(
-    champion, directory, tmp_path, small_shards, caplog, change, name
+def test_only_the_shards_whose_files_changed_are_scored_anew(
+    champion, directory, tmp_path, small_shards, caplog, change, resumed
 ):
-    score(directory, tmp_path / "out")
+    score(directory, tmp_path / "out", formats="csv")
     change(directory)
+    plan = plan_scoring(directory, tmp_path / "out")
+    assert (plan.scored_before, plan.starts_over) == (resumed, False)
     done = score(directory, tmp_path / "out")
-    assert done.resumed == 0
-    assert f"changed since the last run: {name}" in caplog.text
-    assert len(_rows(tmp_path / "out")) == done.counts.files
+    score(directory, tmp_path / "whole")
+    assert (done.resumed, plan.images) == (resumed, done.counts.files)
+    assert _rows(tmp_path / "out") == _rows(tmp_path / "whole")
+    assert not (tmp_path / "out" / "predictions.csv").exists()
+    assert caplog.text == ""
+
+
+def _killed_after(count):
+    """Make so many calls of a stage, and then be interrupted."""
+
+    def some(stage, calls):
+        for index, call in enumerate(calls):
+            if index == count:
+                raise KeyboardInterrupt
+            yield stage(*call)
+
+    return around(map_calls=some)
+
+
+def test_results_of_all_images_go_before_the_first_prediction_changes(
+    champion, directory, tmp_path, small_shards
+):
+    score(directory, tmp_path / "out", formats="csv")
+    os.utime(directory / "0.png", (1, 1))
+    results = [tmp_path / "out" / name for name in ("summary.json", "predictions.csv")]
+    for count, are_there in ((0, True), (1, False)):
+        with _killed_after(count), pytest.raises(KeyboardInterrupt):
+            score(directory, tmp_path / "out")
+        assert [result.exists() for result in results] == [are_there] * 2
+
+
+_CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "remove", "label", "nothing"]), st.integers(0, 9), st.integers(0, 9)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(steps=st.lists(st.tuples(_CHANGES, st.integers(0, 6)), min_size=1, max_size=3))
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_changed_and_however_often_it_was_killed_the_rows_are_those_of_a_new_run(
+    champion, tmp_path, small_shards, steps
+):
+    """Files come, go and change, and runs are killed in between."""
+    root = tmp_path / uuid.uuid4().hex
+    (root / "in").mkdir(parents=True)
+    (root / "in" / "5.png").write_bytes(png(IMAGES[5]))
+    for changes, count in steps:
+        for change, number, image in changes:
+            file = root / "in" / f"{number}.png"
+            if change == "put":
+                file.write_bytes(png(IMAGES[image]))
+            elif change == "remove" and number != 5:
+                file.unlink(missing_ok=True)
+            elif change == "label":
+                (root / "in" / "labels.csv").write_text(f"path,label\n5.png,{image}\n")
+        with contextlib.suppress(KeyboardInterrupt), _killed_after(count):
+            score(root / "in", root / "out")
+    done = score(root / "in", root / "out")
+    shutil.rmtree(root / "new", ignore_errors=True)
+    new = score(root / "in", root / "new")
+    assert _rows(root / "out") == _rows(root / "new")
+    assert done.counts.as_json() == new.counts.as_json()
+    assert score(root / "in", root / "out").resumed == done.counts.files
 
 
 def test_another_version_or_another_way_is_scored_anew(champion, directory, tmp_path, caplog):

@@ -28,10 +28,11 @@ def test_images_are_counted_when_they_were_dealt_with():
 
 def test_a_shard_says_how_far_it_is(tmp_path):
     shard = tmp_path / "000000"
-    progress = ScoringProgress("Score", tmp_path, 10, 100)
+    progress = ScoringProgress("Score", tmp_path, 100)
     reports = []
     with reporting_to(lambda *report: reports.append(report)):
         progress.report()
+        progress.add(10, is_resumed=True)
         with track_shard(shard) as tracker:
             tracker.count(5)
             progress.report()
@@ -39,12 +40,12 @@ def test_a_shard_says_how_far_it_is(tmp_path):
             progress.report()
             progress.report()
         assert list(tmp_path.iterdir()) == []
-        progress.add(30)
-        progress.add(1000)
+        progress.add(30, is_resumed=False)
+        progress.add(1000, is_resumed=False)
     assert [report[:3] for report in reports] == [
-        ("Score", done, 100) for done in (10, 15, 30, 40, 100)
+        ("Score", done, 100) for done in (0, 10, 15, 30, 40, 100)
     ]
-    assert reports[0][3] == ""
+    assert [report[3] for report in reports[:2]] == ["", ""]
     assert reports[-1][3].endswith(" a second")
 
 
@@ -64,7 +65,7 @@ def test_the_files_of_a_batch_are_counted_one_by_one(tmp_path):
 
 def test_progress_is_reported_while_a_shard_is_scored(tmp_path):
     """By another thread than the one that waits; listeners are those of the waiting one."""
-    progress = ScoringProgress("Score", tmp_path, 0, 10)
+    progress = ScoringProgress("Score", tmp_path, 10)
     reached = threading.Event()
 
     def listen(activity, done, total, remark):
@@ -81,5 +82,5 @@ def test_a_file_that_is_being_written_does_not_matter(tmp_path):
     (tmp_path / "000001.done").write_text("3")
     reports = []
     with reporting_to(lambda *report: reports.append(report[1])):
-        ScoringProgress("Score", tmp_path, 0, 10).report()
+        ScoringProgress("Score", tmp_path, 10).report()
     assert reports == [3]
