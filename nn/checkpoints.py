@@ -134,7 +134,7 @@ def digest(*arrays: np.ndarray) -> str:
 
 def _vectors(training: Training) -> dict[str, np.ndarray]:
     """Return the arrays of a training that a checkpoint holds, by their name in the file."""
-    vectors = {"parameters": training.parameters.vector}
+    vectors = {"parameters": training.vector}
     # The name of an earlier release; so its checkpoints can still be resumed.
     vectors |= {f"memory.{index}": v for index, v in enumerate(training.optimizer.state)}
     if training.hyperparameters.skipping:

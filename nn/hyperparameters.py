@@ -1,5 +1,6 @@
 """The parameters that define a network and its training."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -13,6 +14,7 @@ from nn.objectives import LOSSES, OUTPUTS
 from nn.optimizers import OPTIMIZERS
 from nn.schedules import SCHEDULES
 from nn.style import Style
+from nn.views import PLAIN, VIEWS
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -28,6 +30,7 @@ class Hyperparameters:
     """
 
     sizes: Sequence[int] = field(default=(784, 30, 10), kw_only=False)
+    views: Sequence[str] = (PLAIN,)
     activation: str = "sigmoid"
     output: str = "softmax"
     loss: str = "cross_entropy"
@@ -49,6 +52,7 @@ class Hyperparameters:
 
     def __post_init__(self) -> None:
         self.sizes: tuple[int, ...] = validation.layer_sizes(self.sizes)
+        self.views: tuple[str, ...] = _views(self.views, self.sizes[0])
         validation.choice("activation", self.activation, ACTIVATIONS)
         validation.choice("output", self.output, OUTPUTS)
         validation.choice("loss", self.loss, LOSSES)
@@ -86,6 +90,7 @@ class Hyperparameters:
         """Return the parameters of the constructor by name, as values that JSON can hold."""
         params = {field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
         params["sizes"] = list(self.sizes)
+        params["views"] = list(self.views)
         if self.distortion is not None:
             params["distortion"] = asdict(self.distortion)
         if self.style is not None:
@@ -103,3 +108,13 @@ class Hyperparameters:
         return Hyperparameters(
             **{field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
         )
+
+
+def _views(views: Sequence[str], pixels: int) -> tuple[str, ...]:
+    """Return the views of a committee, checked."""
+    is_list = isinstance(views, list | tuple)
+    if not is_list or not views or any(view not in tuple(VIEWS) for view in views):
+        raise InvalidParameterError("views", f"a list of {', '.join(VIEWS)}", views)
+    if set(views) != {PLAIN} and math.isqrt(pixels) ** 2 != pixels:
+        raise InvalidParameterError("views", f"{PLAIN}, as the images are not square", views)
+    return tuple(views)

@@ -1,4 +1,7 @@
-"""A trained network: its parameters, and the hyperparameters they were trained with."""
+"""A trained network: its parameters, and the hyperparameters they were trained with.
+
+It is a committee, mostly of one member. The logits of a committee are the mean of its members'.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,8 +12,9 @@ from nn import validation
 from nn.activations import ACTIVATIONS, Array
 from nn.backpropagation import feedforward
 from nn.hyperparameters import Hyperparameters
-from nn.objectives import OBJECTIVES, targets
+from nn.objectives import OBJECTIVES, mean_logits, targets
 from nn.parameters import Parameters
+from nn.views import view
 
 # Rows in one forward pass outside training: enough to keep BLAS busy. It limits the memory that
 # predictions take, whatever the number of images.
@@ -22,12 +26,17 @@ class Model:
     """Everything that predictions depend on, except the temperature."""
 
     hyperparameters: Hyperparameters
-    parameters: Parameters
+    members: tuple[Parameters, ...]
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Neurons in each layer."""
-        return self.parameters.sizes
+        """Neurons in each layer of a member."""
+        return self.members[0].sizes
+
+    @property
+    def hidden(self) -> int:
+        """Number of neurons in the layer before the last, of all members together."""
+        return len(self.members) * self.sizes[-2]
 
     def logits(
         self,
@@ -41,23 +50,32 @@ class Model:
 
         Parameters
         ----------
-        hidden_out : ndarray, shape (sizes[-2], n), optional
-            It gets the activations of the layer before the last.
+        hidden_out : ndarray, shape (hidden, n), optional
+            It gets the activations of the layer before the last, of one member after another.
         """
         sizes = self.sizes
-        parameters = Parameters(sizes, self.parameters.vector.astype(dtype, copy=False))
+        members = [
+            Parameters(sizes, each.vector.astype(dtype, copy=False)) for each in self.members
+        ]
         activation = ACTIVATIONS[self.hyperparameters.activation]
         z = np.empty((sizes[-1], len(x)), dtype)
 
         def block(start: int) -> None:
-            rows = validation.scaled(x[start : start + _BLOCK]).astype(dtype, copy=False)
-            columns = slice(start, start + len(rows))
-            layers = [rows.T, *(np.empty((size, len(rows)), dtype) for size in sizes[1:-1])]
-            if hidden_out is not None and len(sizes) > 2:
-                layers[-1] = hidden_out[:, columns]
-            elif hidden_out is not None:
-                hidden_out[:, columns] = rows.T
-            feedforward(parameters, activation, (*layers, z[:, columns]))
+            pixels = validation.scaled(x[start : start + _BLOCK])
+            columns = slice(start, start + len(pixels))
+            logits = []
+            for number, parameters in enumerate(members):
+                rows = view(self.hyperparameters.views[number], pixels).astype(dtype, copy=False)
+                layers = [rows.T, *(np.empty((size, len(rows)), dtype) for size in sizes[1:])]
+                if hidden_out is not None:
+                    own = hidden_out[number * sizes[-2] : (number + 1) * sizes[-2], columns]
+                    if len(sizes) > 2:
+                        layers[-2] = own
+                    else:
+                        own[...] = rows.T
+                feedforward(parameters, activation, layers)
+                logits.append(layers[-1])
+            z[:, columns] = mean_logits(logits)
 
         starts = range(0, len(x), _BLOCK)
         if threads == 1:

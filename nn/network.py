@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -20,14 +20,17 @@ from nn.fitting import Dataset
 from nn.history import Epoch
 from nn.hyperparameters import Hyperparameters
 from nn.model import Model
-from nn.parameters import Parameters
+from nn.parameters import Parameters, count
+from nn.views import PLAIN
 
 FORMAT = "digits-network"
 # Version 1 had no temperature and fewer parameters; the defaults stand for what it lacks. Version 3
-# has attached tensors, and is written only if there are some.
+# has attached tensors, and version 4 other views than the plain one; each is written only if there
+# are some.
 FORMAT_VERSION = "2"
 _WITH_ATTACHED = "3"
-_READABLE = ("1", FORMAT_VERSION, _WITH_ATTACHED)
+_OF_VIEWS = "4"
+_READABLE = ("1", FORMAT_VERSION, _WITH_ATTACHED, _OF_VIEWS)
 
 # Before the name of each attached tensor.
 _ATTACHED = "attached."
@@ -42,8 +45,9 @@ class NeuralNetwork(Hyperparameters):
 
     It is trained by stochastic gradient descent. Layer 0 is the input, layer L the output. After
     `fit`, ``weights[l]``, shape ``(sizes[l], sizes[l-1])``, and ``biases[l]``, shape
-    ``(sizes[l],)``, enter layer l; index 0 of both is an unused placeholder. The mathematics is
-    that of Michael Nielsen's *Neural Networks and Deep Learning*, in batches and in float32.
+    ``(sizes[l],)``, enter layer l; index 0 of both is an unused placeholder. Those of a committee
+    have one more axis, the first, for its members. The mathematics is that of Michael Nielsen's
+    *Neural Networks and Deep Learning*, in batches and in float32.
 
     Parameters may be assigned; `fit` validates them, and predictions use those of the last fit.
 
@@ -51,6 +55,10 @@ class NeuralNetwork(Hyperparameters):
     ----------
     sizes : sequence of int
         Neurons in each layer, input and output included.
+    views : sequence of {"plain", "deslanted", "narrow"}
+        What each member of a committee sees: the image as it is, without its slant, or of one
+        width. The members are networks of these sizes that are trained together, and the logits are
+        the mean of theirs. One view is one network. Others than plain need square images.
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}
@@ -121,12 +129,12 @@ class NeuralNetwork(Hyperparameters):
     @property
     def weights(self) -> list[Array]:
         """Weights of each layer; empty before `fit`."""
-        return self._model.parameters.weights if self._model else []
+        return _stacked([each.weights for each in self._model.members]) if self._model else []
 
     @property
     def biases(self) -> list[Array]:
         """Biases of each layer; empty before `fit`."""
-        return self._model.parameters.biases if self._model else []
+        return _stacked([each.biases for each in self._model.members]) if self._model else []
 
     def fit(
         self,
@@ -236,11 +244,12 @@ class NeuralNetwork(Hyperparameters):
         -------
         probabilities : ndarray of float32, shape (n, sizes[-1])
             As `predict_proba` returns them.
-        hidden : ndarray of float32, shape (n, sizes[-2])
+        hidden : ndarray of float32, shape (n, members * sizes[-2])
+            Those of one member after another.
         """
         model = self._require_model()
         x = validation.image_rows(images, model.sizes[0])
-        hidden = np.empty((model.sizes[-2], len(x)), np.float32)
+        hidden = np.empty((model.hidden, len(x)), np.float32)
         z = model.logits(x, hidden_out=hidden)
         a = probabilities(z, model.hyperparameters.output, self.temperature)
         return np.ascontiguousarray(a.T), hidden.T
@@ -261,14 +270,15 @@ class NeuralNetwork(Hyperparameters):
         """
         model = self._require_model()
         tensors = {}
+        weights, biases = self.weights, self.biases
         for layer in range(1, len(model.sizes)):
-            tensors[f"weights.{layer}"] = self.weights[layer]
-            tensors[f"biases.{layer}"] = self.biases[layer]
+            tensors[f"weights.{layer}"] = weights[layer]
+            tensors[f"biases.{layer}"] = biases[layer]
         for name, tensor in self.attached.items():
             tensors[_ATTACHED + name] = tensor
         metadata = {
             "format": FORMAT,
-            "format_version": _WITH_ATTACHED if self.attached else FORMAT_VERSION,
+            "format_version": self._format_version(model),
             "params": json.dumps(_written(model.hyperparameters), sort_keys=True),
             "temperature": repr(self.temperature),
         }
@@ -301,7 +311,8 @@ class NeuralNetwork(Hyperparameters):
         hyperparameters = network.validated()
         for name in [name for name in tensors if name.startswith(_ATTACHED)]:
             network.attached[name.removeprefix(_ATTACHED)] = tensors.pop(name)
-        network._model = Model(hyperparameters, _parameters(tuple(network.sizes), tensors))
+        members = _parameters(tuple(network.sizes), len(network.views), tensors)
+        network._model = Model(hyperparameters, members)
         return network
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -313,6 +324,11 @@ class NeuralNetwork(Hyperparameters):
         """Return the network in a file that `save` wrote."""
         return cls.from_bytes(Path(path).read_bytes())
 
+    def _format_version(self, model: Model) -> str:
+        if model.hyperparameters.views != (PLAIN,):
+            return _OF_VIEWS
+        return _WITH_ATTACHED if self.attached else FORMAT_VERSION
+
     def _require_model(self) -> Model:
         if self._model is None:
             raise NotFittedError
@@ -320,29 +336,44 @@ class NeuralNetwork(Hyperparameters):
 
 
 def _written(hyperparameters: Hyperparameters) -> dict[str, Any]:
-    """Return the parameters as they are written: those of earlier releases, if there is no style.
+    """Return the parameters as they are written, without those that earlier releases did not have.
 
     So a version of an earlier release is reproduced to the bit.
     """
     params = hyperparameters.get_params()
     if params["style"] is None:
         del params["style"]
+    if params["views"] == [PLAIN]:
+        del params["views"]
     return params
 
 
-def _parameters(sizes: tuple[int, ...], tensors: weights_format.Tensors) -> Parameters:
-    """Return tensors from a file as the parameters of a network."""
+def _stacked(members: Sequence[Sequence[Array]]) -> list[Array]:
+    """Return the arrays of each layer: of one member as they are, of several with a first axis."""
+    if len(members) == 1:
+        return list(members[0])
+    return [np.stack(layer) for layer in zip(*members, strict=True)]
+
+
+def _parameters(
+    sizes: tuple[int, ...], members: int, tensors: weights_format.Tensors
+) -> tuple[Parameters, ...]:
+    """Return tensors from a file as the parameters of each member of a network."""
+    axis = () if members == 1 else (members,)
     expected: dict[str, tuple[int, ...]] = {}
     for layer in range(1, len(sizes)):
-        expected[f"weights.{layer}"] = (sizes[layer], sizes[layer - 1])
-        expected[f"biases.{layer}"] = (sizes[layer],)
+        expected[f"weights.{layer}"] = (*axis, sizes[layer], sizes[layer - 1])
+        expected[f"biases.{layer}"] = (*axis, sizes[layer])
     got = {name: tensor.shape for name, tensor in tensors.items()}
     if got != expected:
         raise WeightsError(f"sizes {sizes} require tensors {expected}, got {got}")
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise WeightsError("some of them are not finite numbers")
-    parameters = Parameters(sizes)
+    vector = np.empty(members * count(sizes), np.float32)
+    networks = Parameters.of_members(sizes, vector, members)
     for layer in range(1, len(sizes)):
-        parameters.weights[layer][:] = tensors[f"weights.{layer}"]
-        parameters.biases[layer][:] = tensors[f"biases.{layer}"]
-    return parameters
+        for kind in ("weights", "biases"):
+            tensor = tensors[f"{kind}.{layer}"]
+            for network, own in zip(networks, tensor if axis else [tensor], strict=True):
+                getattr(network, kind)[layer][:] = own
+    return networks

@@ -5,7 +5,7 @@ same shape, one-hot or smoothed. An example is a column, and its targets sum to 
 start from activations, because an activation rounded to 0 or 1 has no finite cross-entropy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,16 @@ def targets(labels: np.ndarray, classes: int, smoothing: float = 0.0) -> Array:
     y = np.full((classes, len(labels)), smoothing / classes, np.float32)
     y[labels, np.arange(len(labels))] += np.float32(1 - smoothing)
     return y
+
+
+def mean_logits(logits: Sequence[Array]) -> Array:
+    """Return the logits of a committee: the mean of its members' logits.
+
+    Their softmax is the normalized geometric mean of the members' probabilities.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    return np.asarray(sum(logits[1:], logits[0]) / np.float32(len(logits)))
 
 
 def softmax(z: Array, out: Array | None = None) -> Array:

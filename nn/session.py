@@ -25,7 +25,7 @@ _MIN_EXAMPLES_PER_PIECE = 16
 
 def useful_workers(hyperparameters: Hyperparameters, examples: int, limit: int) -> int:
     """Return how many processes speed up a training on this many examples, 1 to `limit`."""
-    parameters = count(hyperparameters.sizes)
+    parameters = len(hyperparameters.views) * count(hyperparameters.sizes)
     batch_size = min(hyperparameters.batch_size, examples)
     multiplications = hyperparameters.epochs * examples * parameters
     return max(

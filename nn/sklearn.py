@@ -18,6 +18,7 @@ from nn.errors import InvalidDataError, InvalidParameterError
 from nn.fitting import Dataset
 from nn.network import NeuralNetwork
 from nn.style import Style
+from nn.views import PLAIN
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -56,6 +57,9 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     ----------
     hidden_layer_sizes : sequence of int
         Neurons in each hidden layer. Without any, the network is a linear classifier.
+    views : sequence of {"plain", "deslanted", "narrow"}
+        What each member of a committee sees, as `NeuralNetwork` says. Others than plain need
+        features that are the pixels of square images.
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}
@@ -127,6 +131,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self,
         hidden_layer_sizes: Sequence[int] = (128,),
         *,
+        views: Sequence[str] = (PLAIN,),
         activation: str = "relu",
         output: str = "softmax",
         loss: str = "cross_entropy",
@@ -147,6 +152,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         threads: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.views = views
         self.activation = activation
         self.output = output
         self.loss = loss

@@ -1,8 +1,13 @@
-"""Stochastic gradient descent, one epoch at a time."""
+"""Stochastic gradient descent, one epoch at a time.
+
+The members of a committee take their steps together, each with its own view of the images. Most
+networks are a committee of one.
+"""
 
 from __future__ import annotations  # NumPy loads numpy.random when it is first named
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +19,7 @@ from nn.distortion import Distorter
 from nn.errors import DivergedError
 from nn.hyperparameters import Hyperparameters
 from nn.initializers import initialize
-from nn.objectives import OBJECTIVES
+from nn.objectives import OBJECTIVES, mean_logits
 from nn.optimizers import OPTIMIZERS, blocks
 from nn.parallel.workers import Workers
 from nn.parameters import Parameters, count, joined
@@ -46,7 +51,8 @@ class Training:
     hyperparameters : Hyperparameters
     epoch : int
         Number of completed epochs.
-    parameters : Parameters
+    vector : ndarray
+        The parameters of all members.
     optimizer : Optimizer
     selection : Selection
     """
@@ -63,7 +69,7 @@ class Training:
         self.hyperparameters = hyperparameters
         self._seed = seed
         self._workers = workers
-        self._count = len(x)
+        self._count = len(y)
         self._objective = OBJECTIVES[hyperparameters.output, hyperparameters.loss]
         distortion, style = hyperparameters.distortion, hyperparameters.style
         self._batches = Batches(
@@ -74,28 +80,32 @@ class Training:
             label_smoothing=hyperparameters.label_smoothing,
             distorter=None if distortion is None else Distorter(distortion, image_shape),
             styler=None if style is None else Styler(style, image_shape),
+            views=hyperparameters.views,
             workers=workers,
         )
         self.selection = Selection(
-            len(x),
+            len(y),
             epochs=hyperparameters.epochs,
             batch_size=hyperparameters.batch_size,
             skipping=hyperparameters.skipping,
             zeros=workers.zeros,
         )
         self.epoch = 0
-        length = count(hyperparameters.sizes)
-        self.parameters = Parameters(hyperparameters.sizes, workers.zeros(length))
-        self._gradient = Parameters(hyperparameters.sizes, workers.zeros(length))
+        sizes, members = hyperparameters.sizes, len(hyperparameters.views)
+        length = members * count(sizes)
+        self.vector, self._gradient = workers.zeros(length), workers.zeros(length)
+        self._members = Parameters.of_members(sizes, self.vector, members)
         self.optimizer = OPTIMIZERS[hyperparameters.optimizer](
-            self.parameters.vector, self._gradient.vector, workers.zeros
+            self.vector, self._gradient, workers.zeros
         )
-        self._logits = workers.zeros((hyperparameters.sizes[-1], self._batches.longest))
-        batch_size = min(hyperparameters.batch_size, len(x))
-        lengths = {batch_size, len(x) % batch_size} - {0}
+        self._logits = [workers.zeros((sizes[-1], self._batches.longest)) for _ in self._members]
+        batch_size = min(hyperparameters.batch_size, len(y))
+        lengths = {batch_size, len(y) % batch_size} - {0}
         self._plans = {length: self._plan(length) for length in sorted(lengths)}
         if workers.rank == 0:
-            initialize(self.parameters, hyperparameters.initializer, self._generators(1)[0])
+            (rng,) = self._generators(1)
+            for member in self._members:
+                initialize(member, hyperparameters.initializer, rng)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -117,14 +127,15 @@ class Training:
             warmup=round(params.warmup_epochs * per_epoch),
         )
 
-    def result(self) -> Parameters:
-        """Return a copy of the current parameters."""
-        return Parameters(self.parameters.sizes, self.parameters.vector.copy())
+    def result(self) -> tuple[Parameters, ...]:
+        """Return a copy of the current parameters of each member."""
+        sizes = self.hyperparameters.sizes
+        return Parameters.of_members(sizes, self.vector.copy(), len(self._members))
 
     def run_epoch(self) -> tuple[float, float]:
         """Take one step for every batch; return the mean loss and the accuracy before the steps.
 
-        They are those of the examples that the epoch trains on.
+        They are those of the committee, on the examples that the epoch trains on.
 
         Raises
         ------
@@ -147,12 +158,14 @@ class Training:
         correct = 0
         progress = (self.epoch - 1) / max(1, self.hyperparameters.epochs - 1)
         for chunk in self._batches(examples, generators[:preparing], progress):
-            z = self._logits[:, : len(chunk.x)]
-            for start in range(0, len(chunk.x), size):
+            logits = [z[:, : len(chunk.labels)] for z in self._logits]
+            for start in range(0, len(chunk.labels), size):
                 rows = slice(start, start + size)
-                x, targets = chunk.x[rows], chunk.targets[:, rows]
+                x = [seen[rows] for seen in chunk.views]
                 step = first_step + (done + start) // size * apart
-                self._step(step, x, targets, z[:, rows], generators[preparing:])
+                own = [z[:, rows] for z in logits]
+                self._step(step, x, chunk.targets[:, rows], own, generators[preparing:])
+            z = mean_logits(logits)
             losses = self._objective.losses(z, chunk.targets)
             finite = np.isfinite(losses)
             if not finite.all():
@@ -169,22 +182,25 @@ class Training:
     def _step(
         self,
         step: float,
-        x: Array,
+        x: Sequence[Array],
         targets: Array,
-        z: Array,
+        z: Sequence[Array],
         generators: list[np.random.Generator],
     ) -> None:
-        backpropagation, shares = self._plans[len(x)]
+        """Take a step of each member with its own images."""
+        members, shares = self._plans[len(x[0])]
         self.optimizer.start_step(round(step) + 1, self.learning_rate(step))
 
         def backpropagate_deltas(piece: int) -> None:
-            backpropagation.backpropagate_deltas(piece, x, targets, z, generators[piece])
+            for member, own_x, own_z in zip(members, x, z, strict=True):
+                member.backpropagate_deltas(piece, own_x, targets, own_z, generators[piece])
 
         def update_parameters(piece: int) -> None:
-            backpropagation.accumulate_gradients(piece, x)
+            for member, own_x in zip(members, x, strict=True):
+                member.accumulate_gradients(piece, own_x)
             for block, decay in shares[piece]:
                 if decay:
-                    self._gradient.vector[block] += decay * self.parameters.vector[block]
+                    self._gradient[block] += decay * self.vector[block]
                 self.optimizer.update(block)
 
         self._workers.run(backpropagate_deltas, len(shares))
@@ -193,30 +209,38 @@ class Training:
     def _plan(self, length: int) -> _Plan:
         """Return how the work on a batch of this length is divided."""
         pieces = min(self._workers.size, length)
-        backpropagation = Backpropagation(
-            self.parameters,
-            self._gradient,
-            ACTIVATIONS[self.hyperparameters.activation],
-            self._objective,
-            length,
-            pieces=pieces,
-            dropout=self.hyperparameters.dropout,
-            zeros=self._workers.zeros,
-        )
-        return _Plan(backpropagation, [self._share(piece, pieces) for piece in range(pieces)])
+        sizes = self.hyperparameters.sizes
+        gradients = Parameters.of_members(sizes, self._gradient, len(self._members))
+        members = [
+            Backpropagation(
+                parameters,
+                gradient,
+                ACTIVATIONS[self.hyperparameters.activation],
+                self._objective,
+                length,
+                pieces=pieces,
+                dropout=self.hyperparameters.dropout,
+                zeros=self._workers.zeros,
+            )
+            for parameters, gradient in zip(self._members, gradients, strict=True)
+        ]
+        return _Plan(members, [self._share(piece, pieces) for piece in range(pieces)])
 
     def _share(self, piece: int, pieces: int) -> list[tuple[slice, float]]:
         """Return the blocks of the parameters that a piece updates, with their L2 decay."""
         decay = self.hyperparameters.l2 / self._count
-        ranges = self.parameters.ranges(piece, pieces)
-        if not decay:
-            # Only decay tells weights from biases, and fewer updates are faster.
-            ranges = joined(ranges)
-        return [
-            (block, decay if where.start < self.parameters.weight_count else 0.0)
-            for where in ranges
-            for block in blocks(where)
-        ]
+        shares = []
+        for number, member in enumerate(self._members):
+            first = number * len(member.vector)
+            ranges = member.ranges(piece, pieces)
+            if not decay:
+                # Only decay tells weights from biases, and fewer updates are faster.
+                ranges = joined(ranges)
+            for where in ranges:
+                own = decay if where.start < member.weight_count else 0.0
+                part = slice(first + where.start, first + where.stop)
+                shares += [(block, own) for block in blocks(part)]
+        return shares
 
     def _generators(self, number: int) -> list[np.random.Generator]:
         seeds = np.random.SeedSequence(self._seed, spawn_key=(self.epoch,)).spawn(number)
@@ -226,6 +250,6 @@ class Training:
 class _Plan(NamedTuple):
     """How the work on batches of one length is divided."""
 
-    backpropagation: Backpropagation
+    members: list[Backpropagation]
     shares: list[list[tuple[slice, float]]]
     """For each piece, the blocks of the parameters that it updates, with their L2 decay."""

@@ -20,6 +20,7 @@ from nn.model import Model
 from nn.schedules import learning_rate
 from nn.session import training_session, useful_workers
 from nn.style import Styler
+from nn.views import view
 
 Measure = Callable[[], float]
 
@@ -132,23 +133,33 @@ def _torch_epochs(
     held_out: str,
     deformed: Callable[[np.ndarray, float], Any],
 ) -> Iterator[Measure]:
-    """Train PyTorch's network with the optimizer and the schedule of a preset."""
+    """Train PyTorch's network, or committee, with the optimizer and the schedule of a preset."""
     import torch
     from torch import nn
 
     torch.manual_seed(_SEED)
     torch.set_num_threads(threads)
     y = torch.from_numpy(labels.astype(np.int64))
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise(hyperparameters.sizes):
-        linear = nn.Linear(fan_in, fan_out)
-        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-        nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
+
+    def member() -> nn.Module:
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(hyperparameters.sizes):
+            linear = nn.Linear(fan_in, fan_out)
+            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            layers += [linear, nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+
+    committee = nn.ModuleDict({name: member() for name in hyperparameters.views})
+
+    def logits(images: Any) -> list[Any]:
+        """Return the logits of each member of a committee."""
+        seen = ((each, view(name, images.numpy())) for name, each in committee.items())
+        return [each(torch.from_numpy(images)) for each, images in seen]
+
     size = hyperparameters.batch_size
     steps = -(-len(labels) // size)
-    optimizer = torch.optim.SGD(model.parameters(), hyperparameters.learning_rate, momentum=0.9)
+    optimizer = torch.optim.SGD(committee.parameters(), hyperparameters.learning_rate, momentum=0.9)
     loss = nn.CrossEntropyLoss()
     rng = np.random.default_rng(_SEED)
     x, held_out_labels = _held_out(held_out)
@@ -156,7 +167,7 @@ def _torch_epochs(
 
     def accuracy() -> float:
         with torch.no_grad():
-            found = model(held_out_images).argmax(1).numpy()
+            found = sum(logits(held_out_images)).argmax(1).numpy()
         return float(np.mean(found == held_out_labels))
 
     step = epoch = 0
@@ -176,7 +187,8 @@ def _torch_epochs(
                     round(steps * hyperparameters.warmup_epochs),
                 )
             optimizer.zero_grad()
-            loss(model(deformed(chosen, progress)), y[torch.from_numpy(chosen)]).backward()
+            expected = y[torch.from_numpy(chosen)]
+            sum(loss(z, expected) for z in logits(deformed(chosen, progress))).backward()
             optimizer.step()
             step += 1
 

@@ -73,6 +73,8 @@ class RetrainingPlan(Summarized):
     preset: str
     sizes: tuple[int, ...]
     """Neurons in each layer."""
+    members: int
+    """Networks of these sizes that are trained together."""
     epochs: int
     labelled: Collection | int | None
     """How the user's own labelled images would be used; None if none were given. Only their number
@@ -97,6 +99,8 @@ class RetrainingPlan(Summarized):
                 **self._own_images(),
             }
         sizes = "–".join(map(str, self.sizes))
+        if self.members > 1:
+            sizes = f"{self.members} × {sizes}"
         return {
             "would train": f"the preset {self.preset}: {sizes}, {counted(self.epochs, 'epoch')}",
             "on": "MNIST" + (", which is downloaded first" if self.needs_download else ""),
@@ -226,6 +230,7 @@ def plan_retraining(
     return RetrainingPlan(
         preset=preset,
         sizes=tuple(params["sizes"]),
+        members=len(params["views"]),
         epochs=params["epochs"],
         labelled=images,
         labelled_change=change,

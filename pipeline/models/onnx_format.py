@@ -5,13 +5,12 @@ stay here.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from nn import NeuralNetwork
 from pipeline import files
 from pipeline.errors import OutputError
+from pipeline.models.onnx_graph import Graph, add_view
 from registry import ModelVersion
 
 if TYPE_CHECKING:
@@ -46,17 +45,15 @@ def to_onnx(network: NeuralNetwork, *, name: str = "digits") -> "ModelProto":
 
     # With the parameters of its fit, if others were assigned since.
     network = NeuralNetwork.from_bytes(network.to_bytes())
-    graph = _Graph(helper, numpy_helper)
+    graph = Graph(helper, numpy_helper)
     a = graph.add("Cast", ["images"], to=TensorProto.FLOAT)
-    a = graph.add("Div", [a, graph.constant("scale", np.float32(255))])
-    last = len(network.sizes) - 1
-    for layer in range(1, last + 1):
-        weights = graph.constant(f"weights.{layer}", network.weights[layer])
-        biases = graph.constant(f"biases.{layer}", network.biases[layer].ravel())
-        a = graph.add("Gemm", [a, weights, biases], transB=1)
-        if layer < last:
-            a = graph.add(_OPERATORS[network.activation], [a])
-    a = graph.add("Div", [a, graph.constant("temperature", np.float32(network.temperature))])
+    a = graph.add("Div", [a, graph.constant(255, "scale")])
+    logits = [
+        _add_member(graph, network, member, add_view(graph, view, a, network.sizes[0]))
+        for member, view in enumerate(network.views)
+    ]
+    a = graph.add("Mean", logits)
+    a = graph.add("Div", [a, graph.constant(network.temperature, "temperature")])
     if network.output == "sigmoid":
         # The logarithms of outputs that do not sum to 1 by themselves.
         a = graph.add("Neg", [graph.add("Softplus", [graph.add("Neg", [a])])])
@@ -99,24 +96,19 @@ def write_onnx(network: NeuralNetwork, version: ModelVersion, path: Path) -> Non
         raise OutputError(f"{path} cannot be written ({error.strerror}).") from error
 
 
-class _Graph:
-    """Nodes and constants of a graph, in which each node has one output."""
-
-    def __init__(self, helper: Any, numpy_helper: Any) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-        self._helper = helper
-        self._numpy_helper = numpy_helper
-
-    def constant(self, name: str, value: Any) -> str:
-        """Add a constant; return its name."""
-        array = np.ascontiguousarray(value, np.float32)
-        self.constants.append(self._numpy_helper.from_array(array, name))
-        return name
-
-    def add(self, operator: str, inputs: list[str], *, output: str = "", **attributes: Any) -> str:
-        """Add a node; return the name of its output."""
-        output = output or f"{operator.lower()}.{len(self.nodes)}"
-        node = self._helper.make_node(operator, inputs, [output], **attributes)
-        self.nodes.append(node)
-        return output
+def _add_member(graph: Graph, network: NeuralNetwork, member: int, a: str) -> str:
+    """Add the layers of a member of a committee; return the name of its logits."""
+    last = len(network.sizes) - 1
+    name = "" if len(network.views) == 1 else f"{member}."
+    for layer in range(1, last + 1):
+        weights, biases = network.weights[layer], network.biases[layer]
+        if name:
+            weights, biases = weights[member], biases[member]
+        named = [
+            graph.constant(weights, f"{name}weights.{layer}"),
+            graph.constant(biases, f"{name}biases.{layer}"),
+        ]
+        a = graph.add("Gemm", [a, *named], transB=1)
+        if layer < last:
+            a = graph.add(_OPERATORS[network.activation], [a])
+    return a

@@ -30,16 +30,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "standard": {
         **_COMMON,
         "sizes": (784, 1024, 512, 10),
+        "views": ("plain", "deslanted"),
         "learning_rate": 0.2,
-        "epochs": 60,
+        "epochs": 48,
         "skipping": 0.7,
         "distortion": Distortion(fading=0.6),
     },
     "best": {
         **_COMMON,
         "sizes": (784, 1536, 1024, 512, 10),
+        "views": ("plain", "deslanted", "narrow"),
         "learning_rate": 0.2,
-        "epochs": 500,
+        "epochs": 240,
         "skipping": 0.7,
         # In many epochs a network memorizes even distorted images.
         "dropout": 0.15,

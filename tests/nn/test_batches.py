@@ -9,6 +9,7 @@ from nn.batches import Batches
 from nn.distortion import Distorter, Distortion
 from nn.objectives import targets
 from nn.parallel.workers import Workers
+from nn.views import view
 
 
 def _batches(x, y, **changes):
@@ -20,7 +21,7 @@ def _pass(batches, order, seed=0):
     """Copies of all chunks of a pass: images, targets and labels."""
     seeds = np.random.SeedSequence(seed).spawn(batches.generators)
     chunks = batches(order, [np.random.default_rng(seed) for seed in seeds])
-    return [(chunk.x.copy(), chunk.targets, chunk.labels) for chunk in chunks]
+    return [(chunk.views[0].copy(), chunk.targets, chunk.labels) for chunk in chunks]
 
 
 @given(
@@ -80,10 +81,26 @@ def test_what_one_process_draws_is_nothing_to_another():
 
     def images(*seeds):
         (chunk,) = batches(np.arange(300), [np.random.default_rng(seed) for seed in seeds])
-        return chunk.x.copy()
+        return chunk.views[0].copy()
 
     usual, other = images(1, 2, 3), images(1, 7, 3)
     changed = (usual != other).any(axis=1).nonzero()[0]
     assert 0 < len(changed) < 300
     assert (changed == np.arange(changed[0], changed[-1] + 1)).all()
     assert batches.generators == 3
+
+
+def test_every_member_of_a_committee_sees_the_same_deformed_images():
+    names = ("narrow", "plain", "deslanted")
+    x = np.random.default_rng(0).integers(0, 256, (300, 144), dtype=np.uint8)
+
+    def chunks(views):
+        distorter = Distorter(Distortion(), (12, 12))
+        batches = _batches(x, np.zeros(300, int), distorter=distorter, views=views)
+        seeds = np.random.SeedSequence(1).spawn(batches.generators)
+        for chunk in batches(np.arange(300), [*map(np.random.default_rng, seeds)]):
+            yield [seen.copy() for seen in chunk.views]
+
+    for (plain,), views in zip(chunks(("plain",)), chunks(names), strict=True):
+        for name, seen in zip(names, views, strict=True):
+            np.testing.assert_array_equal(seen, view(name, plain))

@@ -1,16 +1,21 @@
 """A network as an ONNX model gives the same answers in onnxruntime."""
 
+import mnist_sample
 import numpy as np
 import onnxruntime
 import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mnist_sample import SAMPLE
 
 from nn import NeuralNetwork, NotFittedError
 from pipeline.models.onnx_format import to_onnx
 
+IMAGES, _ = mnist_sample.arrays(SAMPLE.test)
+
 ANY_NETWORK = {
+    "views": st.lists(st.sampled_from(["plain", "deslanted", "narrow"]), min_size=1, max_size=3),
     "hidden": st.lists(st.integers(1, 12), max_size=3),
     "activation": st.sampled_from(["sigmoid", "tanh", "relu"]),
     "output": st.sampled_from(["softmax", "sigmoid"]),
@@ -21,11 +26,21 @@ ANY_NETWORK = {
 
 @settings(max_examples=examples(15))
 @given(**ANY_NETWORK)
-def test_onnxruntime_gives_the_same_probabilities(hidden, activation, output, temperature, seed):
+def test_onnxruntime_gives_the_same_probabilities(
+    views, hidden, activation, output, temperature, seed
+):
     rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (20, 784), dtype=np.uint8)
+    noise = rng.integers(0, 256, (10, 784), dtype=np.uint8)
+    images = np.concatenate([IMAGES[:10].reshape(10, 784), noise])
+    images[0] = 0
     network = NeuralNetwork(
-        (784, *hidden, 10), activation=activation, output=output, epochs=1, seed=seed, threads=1
+        (784, *hidden, 10),
+        views=views,
+        activation=activation,
+        output=output,
+        epochs=1,
+        seed=seed,
+        threads=1,
     )
     network.fit(images, rng.integers(0, 10, 20))
     network.temperature = temperature

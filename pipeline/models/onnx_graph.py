@@ -1,0 +1,114 @@
+"""A graph of ONNX operators, and the views of a committee in it."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nn.views import INK, MAX_SLANT, MIN_VARIANCE, PLAIN, WIDTH
+
+
+class Graph:
+    """Nodes and constants of a graph, in which each node has one output."""
+
+    def __init__(self, helper: Any, numpy_helper: Any) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._helper = helper
+        self._numpy_helper = numpy_helper
+
+    def constant(
+        self, value: ArrayLike, name: str = "", dtype: type[np.generic] = np.float32
+    ) -> str:
+        """Add a constant; return its name."""
+        name = name or f"constant.{len(self.constants)}"
+        array = np.asarray(value, dtype, order="C")
+        self.constants.append(self._numpy_helper.from_array(array, name))
+        return name
+
+    def add(self, operator: str, inputs: list[str], *, output: str = "", **attributes: Any) -> str:
+        """Add a node; return the name of its output."""
+        output = output or f"{operator.lower()}.{len(self.nodes)}"
+        node = self._helper.make_node(operator, inputs, [output], **attributes)
+        self.nodes.append(node)
+        return output
+
+    def axes(self, *axes: int) -> str:
+        """Add a list of axes, or a shape; return its name."""
+        return self.constant(axes, dtype=np.int64)
+
+    def sum(self, a: str, *axes: int) -> str:
+        """Add a sum over some axes, which stay with the length 1."""
+        return self.add("ReduceSum", [a, self.axes(*axes)])
+
+
+def add_view(graph: Graph, view: str, images: str, pixels: int) -> str:
+    """Add what a member of a committee sees, as `nn.views` computes it; return its name.
+
+    Parameters
+    ----------
+    images : str
+        Of shape ``(n, pixels)``, in [0, 1].
+    """
+    if view == PLAIN:
+        return images
+    side = math.isqrt(pixels)
+    a = graph.add("Reshape", [images, graph.axes(-1, side, side)])
+    columns = (_deslanted if view == "deslanted" else _narrow)(graph, a, side)
+    # A pixel gets those of its row, each by how near its column is: linear interpolation.
+    by_pixel = graph.add("Unsqueeze", [columns, graph.axes(2)])
+    column = graph.constant(np.arange(side).reshape(1, 1, side, 1))
+    distance = graph.add("Abs", [graph.add("Sub", [column, by_pixel])])
+    share = graph.add("Relu", [graph.add("Sub", [graph.constant(1), distance])])
+    rows = graph.add("Unsqueeze", [a, graph.axes(2)])
+    return graph.add("Reshape", [graph.add("MatMul", [rows, share]), graph.axes(-1, pixels)])
+
+
+def _deslanted(graph: Graph, a: str, side: int) -> str:
+    """Add the columns of a deslanted image, shape (n, side, side)."""
+    centre = (side - 1) / 2
+    position = np.arange(side, dtype=np.float32) - np.float32(centre)
+    row, column = graph.constant(position.reshape(1, -1, 1)), graph.constant(position)
+    tiny = graph.constant(np.finfo(np.float32).tiny)
+    mass = graph.add("Max", [graph.sum(a, 1, 2), tiny])
+
+    def mean(values: str) -> str:
+        return graph.add("Div", [graph.sum(graph.add("Mul", [a, values]), 1, 2), mass])
+
+    mean_row, mean_column = mean(row), mean(column)
+    products = [
+        (mean(graph.add("Mul", [row, other])), graph.add("Mul", [mean_row, mean_other]))
+        for other, mean_other in ((column, mean_column), (row, mean_row))
+    ]
+    covariance, variance = (graph.add("Sub", [*each]) for each in products)
+    slant = graph.add(
+        "Div", [covariance, graph.add("Max", [variance, graph.constant(MIN_VARIANCE)])]
+    )
+    slant = graph.add("Clip", [slant, graph.constant(-MAX_SLANT), graph.constant(MAX_SLANT)])
+    moved = graph.add("Mul", [slant, graph.add("Sub", [row, mean_row])])
+    return graph.add("Add", [graph.constant(position + centre), moved])
+
+
+def _narrow(graph: Graph, a: str, side: int) -> str:
+    """Add the columns of a narrow image, shape (n, 1, side)."""
+    index = np.arange(side, dtype=np.float32)
+    brightest = graph.add("ReduceMax", [a], axes=[1])
+    has_ink = graph.add("Greater", [brightest, graph.constant(INK)])
+    is_empty = graph.add(
+        "LessOrEqual", [graph.add("ReduceMax", [brightest], axes=[2]), graph.constant(INK)]
+    )
+    has_ink = graph.add("Or", [has_ink, is_empty])
+    first, last = (
+        graph.add(
+            operator,
+            [graph.add("Where", [has_ink, graph.constant(index), graph.constant(other)])],
+            axes=[2],
+        )
+        for operator, other in (("ReduceMin", side), ("ReduceMax", -1))
+    )
+    width = graph.add("Add", [graph.add("Sub", [last, first]), graph.constant(1)])
+    zoom = graph.add("Div", [width, graph.constant(WIDTH * side)])
+    middle = graph.add("Div", [graph.add("Add", [first, last]), graph.constant(2)])
+    position = graph.constant(index - (side - 1) / 2)
+    return graph.add("Add", [middle, graph.add("Mul", [zoom, position])])

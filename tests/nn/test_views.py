@@ -1,0 +1,187 @@
+"""Views of images, and committees whose members see them."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from nn import InvalidParameterError, NeuralNetwork, Style, WeightsError
+from nn.distortion import Distortion
+from nn.session import training_session
+from nn.views import VIEWS, view
+
+OTHERS = ("deslanted", "narrow")
+ALL = ("plain", *OTHERS)
+
+IMAGES = arrays.arrays(
+    np.uint8, st.tuples(st.integers(1, 4), st.just(144)), elements=st.integers(0, 255)
+)
+
+
+def _strokes(count, side=28, seed=0):
+    """Lines and ellipses, shape (count, side * side), with some room around them."""
+    rng = np.random.default_rng(seed)
+    images = np.zeros((count, side, side), np.uint8)
+    for image in images:
+        centre, lean = side // 2, int(rng.integers(-5, 6))
+        cv2.line(image, (centre + lean, 5), (centre - lean, side - 6), 255, int(rng.integers(1, 4)))
+        axes = tuple(int(n) for n in rng.integers(2, 7, 2))
+        cv2.ellipse(image, (centre, centre), axes, 0, 0, 360, 200, 1)
+    return images.reshape(count, -1)
+
+
+def _by_opencv(images, columns):
+    """Return images whose pixels come from other columns, as OpenCV resamples them."""
+    side = images.shape[1]
+    rows = np.repeat(np.arange(side, dtype=np.float32)[:, np.newaxis], side, axis=1)
+    return np.stack(
+        [
+            cv2.remap(image, where.astype(np.float32), rows, cv2.INTER_LINEAR)
+            for image, where in zip(images, columns, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_views_are_what_opencv_makes_of_the_same_columns(name):
+    x = _strokes(300).astype(np.float32) / 255
+    images = x.reshape(-1, 28, 28)
+    expected = _by_opencv(images, VIEWS[name](images)).reshape(300, -1)
+    # OpenCV rounds positions to 1/32 of a pixel.
+    np.testing.assert_allclose(view(name, x), expected, atol=1 / 32 + 1e-3)
+
+
+def test_a_deslanted_image_has_no_slant():
+    seen = view("deslanted", _strokes(300).astype(np.float32) / 255).reshape(-1, 28, 28)
+    for image in seen:
+        moments = cv2.moments(image)
+        assert abs(moments["mu11"]) < 0.02 * moments["mu02"]
+
+
+def test_a_narrow_image_has_the_same_width_whatever_its_own():
+    seen = view("narrow", _strokes(300).astype(np.float32) / 255).reshape(-1, 28, 28)
+    widths = [np.ptp(np.flatnonzero(image.max(axis=0) > 0.2)) + 1 for image in seen]
+    assert set(widths) <= {15, 16, 17, 18}
+
+
+@given(IMAGES)
+def test_every_image_has_every_view(pixels):
+    """Empty ones, single rows and noise too: within [0, 1], rows stay rows, nothing is changed."""
+    before = pixels.copy()
+    for name in ALL:
+        seen = view(name, pixels.astype(np.float32) / 255)
+        assert np.isfinite(seen).all()
+        assert seen.min() >= 0
+        assert seen.max() <= 1 + 1e-6
+        is_empty = pixels.reshape(-1, 12, 12).max(axis=2) == 0
+        assert not seen.reshape(-1, 12, 12)[is_empty].any()
+    assert (pixels == before).all()
+    assert (view("plain", pixels / np.float32(255)) == pixels / np.float32(255)).all()
+
+
+# Committees.
+
+
+def _network(**changes):
+    params = {"sizes": (144, 12, 8, 3), "activation": "relu", "initializer": "he", "epochs": 3}
+    return NeuralNetwork(**{**params, "views": ALL, "seed": 3, "batch_size": 16, **changes})
+
+
+def _data(count=150):
+    return _strokes(count, side=12), np.arange(count) % 3
+
+
+def test_the_logits_of_a_committee_are_the_mean_of_its_members():
+    images, labels = _data()
+    committee = _network(l2=0.5).fit(images, labels)
+    assert committee.weights[1].shape == (3, 12, 144)
+    assert committee.biases[3].shape == (3, 3)
+    logits = np.zeros((150, 3))
+    for number, name in enumerate(ALL):
+        a = view(name, images.astype(np.float32) / 255)
+        for layer in (1, 2, 3):
+            z = a @ committee.weights[layer][number].T + committee.biases[layer][number]
+            hidden, a = a, np.maximum(z, 0)
+        logits += z / 3
+        np.testing.assert_allclose(
+            committee.predict_with_hidden(images)[1][:, 8 * number : 8 * (number + 1)],
+            hidden,
+            atol=1e-4,
+        )
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(committee.predict_proba(images), p, atol=1e-4)
+    np.testing.assert_array_equal(committee.predict(images), p.argmax(axis=1))
+
+
+def test_the_first_member_is_trained_as_it_would_be_alone():
+    """All members learn by their own loss, and the first draws the same random numbers."""
+    data = _data()
+    changes = {"distortion": Distortion(), "l2": 0.1, "optimizer": "momentum", "learning_rate": 0.1}
+    committee = _network(**changes).fit(*data)
+    alone = _network(**changes, views=("plain",)).fit(*data)
+    for layer in (1, 2, 3):
+        np.testing.assert_array_equal(committee.weights[layer][0], alone.weights[layer])
+        assert not np.array_equal(committee.weights[layer][1], alone.weights[layer])
+
+
+RANDOM = {"distortion": Distortion(), "style": Style(), "skipping": 0.5}
+
+
+def test_a_committee_that_was_interrupted_resumes(tmp_path):
+    images, labels = _data()
+    data = (images, labels, (images[:30], labels[:30]))
+    whole = _network(**RANDOM, dropout=0.2).fit(*data)
+
+    def stop(epoch):
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    file = tmp_path / "checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        _network(**RANDOM, dropout=0.2).fit(*data, on_epoch=stop, checkpoint=file)
+    resumed = _network(**RANDOM, dropout=0.2).fit(*data, checkpoint=file)
+    assert resumed.to_bytes() == whole.to_bytes()
+    assert whole.to_bytes() == _network(**RANDOM, dropout=0.2).fit(*data).to_bytes()
+
+
+def test_processes_that_share_a_committee_train_the_same():
+    images, labels = _data()
+    results = []
+    for size in (1, 3):
+        with training_session(_network(**RANDOM), images, labels, (12, 12), 1, size) as training:
+            losses = [training.run_epoch() for _ in range(2)]
+            results.append((training.vector.copy(), losses))
+    (alone, one), (together, three) = results
+    np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(three, one, rtol=1e-4)
+
+
+@pytest.mark.parametrize("views", [("narrow",), ("plain", "plain"), ALL])
+def test_a_committee_survives_its_bytes(views):
+    images, labels = _data()
+    network = _network(views=list(views)).fit(images, labels)
+    network.attached["more"] = np.ones(3, np.float32)
+    again = NeuralNetwork.from_bytes(network.to_bytes())
+    assert again.to_bytes() == network.to_bytes()
+    assert again.views == views
+    np.testing.assert_array_equal(again.predict_proba(images), network.predict_proba(images))
+    assert again.validate(images, labels) == network.validate(images, labels)
+
+
+def test_views_need_square_images():
+    with pytest.raises(InvalidParameterError, match="plain, as the images are not square"):
+        NeuralNetwork((145, 3), views=("plain", "narrow"))
+
+
+def test_weights_of_another_committee_are_refused():
+    images, labels = _data()
+    data = _network(views=("plain", "narrow")).fit(images, labels).to_bytes()
+    changed = data.replace(
+        b'\\"views\\": [\\"plain\\", \\"narrow\\"]', b'\\"views\\": [\\"narrow\\"]           '
+    )
+    assert changed != data
+    with pytest.raises(WeightsError, match="require tensors"):
+        NeuralNetwork.from_bytes(changed)
