@@ -21,6 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_COMMON,
         "sizes": (784, 256, 128, 10),
+        "views": ("deslanted",),
         "learning_rate": 0.2,
         "epochs": 20,
         "skipping": 0.7,
@@ -51,7 +52,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "record": {
         **_COMMON,
         "sizes": (784, 2048, 1536, 512, 10),
-        "epochs": 350,
+        "views": ("plain", "deslanted", "narrow"),
+        "learning_rate": 0.2,
+        "epochs": 240,
+        "skipping": 0.7,
         "dropout": 0.15,
         "l2": 0.5,
         "distortion": Distortion(),
