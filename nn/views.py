@@ -8,9 +8,10 @@ with linear interpolation.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib.stride_tricks import sliding_window_view
 
 from nn.activations import Array
 
@@ -27,10 +28,7 @@ INK = 0.12
 """Brightness from which a pixel is part of a digit."""
 
 # Images that are resampled together: few enough for the cache of a core.
-_BLOCK = 256
-
-Columns = Callable[[Array], Array]
-"""Returns from which column each pixel takes its value, shape (n, side, side), for images."""
+_BLOCK = 128
 
 
 def view(name: str, x: Array) -> Array:
@@ -43,73 +41,88 @@ def view(name: str, x: Array) -> Array:
     x : ndarray of float32, shape (n, side * side)
         In [0, 1]; not changed.
     """
-    columns = VIEWS[name]
-    if columns is None:
+    resampled = VIEWS[name]
+    if resampled is None:
         return x
     seen = np.empty_like(x)
-    side = math.isqrt(x.shape[1])
     for start in range(0, len(x), _BLOCK):
-        images = x[start : start + _BLOCK].reshape(-1, side, side)
-        seen[start : start + _BLOCK] = _resampled(images, columns(images)).reshape(len(images), -1)
+        rows = slice(start, start + _BLOCK)
+        seen[rows] = resampled(x[rows])
     return seen
 
 
-def _deslanted(images: Array) -> Array:
-    """Shear images so that their mass has no slant."""
-    row = column = _position(images)
-    mass = np.maximum(images.sum(axis=(1, 2)), np.finfo(np.float32).tiny)
-    by_row, by_column = images.sum(axis=2), images.sum(axis=1)
-    mean_row = by_row @ row / mass
-    mean_column = by_column @ column / mass
-    covariance = ((images @ column) @ row) / mass - mean_row * mean_column
-    variance = by_row @ row**2 / mass - mean_row**2
+def _deslanted(x: Array) -> Array:
+    """Return images whose rows are moved so that their mass has no slant."""
+    count, side = len(x), math.isqrt(x.shape[1])
+    row = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
+    mass, by_row, by_column, by_both, by_square = np.ascontiguousarray((x @ _moments(side)).T)
+    np.maximum(mass, np.finfo(np.float32).tiny, out=mass)
+    mean_row = by_row / mass
+    covariance = by_both / mass - mean_row * by_column / mass
+    variance = by_square / mass - mean_row**2
     slant = covariance / np.maximum(variance, np.float32(MIN_VARIANCE))
     np.clip(slant, -MAX_SLANT, MAX_SLANT, out=slant)
     moved = slant[:, np.newaxis] * (row - mean_row[:, np.newaxis])
-    columns: Array = _centre(images) + column + moved[:, :, np.newaxis]
-    return columns
+    # A row that leaves the image is empty, however far it goes.
+    np.clip(moved, -side, np.float32(side) * np.float32(0.999), out=moved)
+    left = np.floor(moved)
+    share = (moved - left)[:, :, np.newaxis]
+    padded = np.zeros((count, side, 3 * side + 1), np.float32)
+    padded[:, :, side : 2 * side] = x.reshape(count, side, side)
+    windows = sliding_window_view(padded, side + 1, axis=2)
+    of_image = np.arange(count)[:, np.newaxis]
+    near = windows[of_image, np.arange(side), left.astype(np.intp) + side]
+    return _between(near[:, :, :-1], near[:, :, 1:], share).reshape(count, -1)
 
 
-def _narrow(images: Array) -> Array:
-    """Stretch or compress images to one width."""
-    column = _position(images)
-    side = images.shape[1]
+def _narrow(x: Array) -> Array:
+    """Return images that are stretched or compressed to one width."""
+    count, side = len(x), math.isqrt(x.shape[1])
+    images = x.reshape(count, side, side)
     has_ink = images.max(axis=1) > INK
     has_ink[~has_ink.any(axis=1)] = True
     first = has_ink.argmax(axis=1)
     last = side - 1 - has_ink[:, ::-1].argmax(axis=1)
     zoom = ((last - first + 1) / (WIDTH * side)).astype(np.float32)
     middle = ((first + last) / 2).astype(np.float32)
-    columns = middle[:, np.newaxis] + zoom[:, np.newaxis] * column
-    return np.broadcast_to(columns[:, np.newaxis], images.shape)
+    position = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
+    columns = middle[:, np.newaxis] + zoom[:, np.newaxis] * position
+    # The columns as rows, with an empty one before the first and two behind the last.
+    padded = np.zeros((count, side + 3, side), np.float32)
+    padded[:, 1:-2] = images.transpose(0, 2, 1)
+    np.clip(columns + 1, 0, side + 1, out=columns)
+    left = np.floor(columns)
+    share = (columns - left)[:, :, np.newaxis]
+    of_image, index = np.arange(count)[:, np.newaxis], left.astype(np.intp)
+    resampled = _between(padded[of_image, index], padded[of_image, index + 1], share)
+    return resampled.transpose(0, 2, 1).reshape(count, -1)
 
 
 PLAIN = "plain"
 
-VIEWS: dict[str, Columns | None] = {PLAIN: None, "deslanted": _deslanted, "narrow": _narrow}
+VIEWS: dict[str, Callable[[Array], Array] | None] = {
+    PLAIN: None,
+    "deslanted": _deslanted,
+    "narrow": _narrow,
+}
 """The views by name; a plain image stays as it is."""
 
 
-def _centre(images: Array) -> np.float32:
-    return np.float32((images.shape[1] - 1) / 2)
+def _between(first: Array, second: Array, share: Array) -> Array:
+    """Return the linear interpolation; a share of 0 is the first."""
+    between: Array = second - first
+    between *= share
+    between += first
+    return between
 
 
-def _position(images: Array) -> Array:
-    """Return the rows, or the columns, of an image, counted from its centre."""
-    return np.arange(images.shape[1], dtype=np.float32) - _centre(images)
+@lru_cache
+def _moments(side: int) -> Array:
+    """Return what the pixels of an image are multiplied by, shape (side * side, 5).
 
-
-def _resampled(images: Array, columns: Array) -> Array:
-    """Return images whose pixels come from other columns; outside an image everything is 0."""
-    count, side, _ = images.shape
-    padded = np.zeros((count, side, side + 2), np.float32)
-    padded[:, :, 1:-1] = images
-    # Just before the last column, so that every position has a next column.
-    x = np.clip(columns + 1, 0, np.nextafter(np.float32(side + 1), np.float32(0)))
-    left = np.floor(x)
-    rows = np.arange(count * side, dtype=np.intp).reshape(count, side, 1) * (side + 2)
-    index: NDArray[np.intp] = left.astype(np.intp) + rows
-    pixels = padded.reshape(-1)
-    at_left = pixels[index]
-    resampled: Array = at_left + (x - left) * (pixels[index + 1] - at_left)
-    return resampled
+    The sums are mass, row, column, row times column, and row squared, counted from the centre.
+    """
+    position = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
+    row, column = np.meshgrid(position, position, indexing="ij")
+    factors = np.stack([np.ones_like(row), row, column, row * column, row**2], axis=-1)
+    return np.ascontiguousarray(factors.reshape(-1, 5))
