@@ -7,6 +7,7 @@ with linear interpolation.
 """
 
 import math
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -27,8 +28,9 @@ WIDTH = 4 / 7
 INK = 0.12
 """Brightness from which a pixel is part of a digit."""
 
-# Images that are resampled together: few enough for the cache of a core.
-_BLOCK = 128
+# Images that are resampled together. Temporary arrays of more than 128 kB would be new pages of the
+# system each time, which takes longer than what is done with them.
+_BLOCK = 32
 
 
 def view(name: str, x: Array) -> Array:
@@ -67,7 +69,7 @@ def _deslanted(x: Array) -> Array:
     np.clip(moved, -side, np.float32(side) * np.float32(0.999), out=moved)
     left = np.floor(moved)
     share = (moved - left)[:, :, np.newaxis]
-    padded = np.zeros((count, side, 3 * side + 1), np.float32)
+    padded = _scratch.zeros(side, 3 * side + 1)[:count]
     padded[:, :, side : 2 * side] = x.reshape(count, side, side)
     windows = sliding_window_view(padded, side + 1, axis=2)
     of_image = np.arange(count)[:, np.newaxis]
@@ -88,7 +90,7 @@ def _narrow(x: Array) -> Array:
     position = np.arange(side, dtype=np.float32) - np.float32((side - 1) / 2)
     columns = middle[:, np.newaxis] + zoom[:, np.newaxis] * position
     # The columns as rows, with an empty one before the first and two behind the last.
-    padded = np.zeros((count, side + 3, side), np.float32)
+    padded = _scratch.zeros(side + 3, side)[:count]
     padded[:, 1:-2] = images.transpose(0, 2, 1)
     np.clip(columns + 1, 0, side + 1, out=columns)
     left = np.floor(columns)
@@ -106,6 +108,23 @@ VIEWS: dict[str, Callable[[Array], Array] | None] = {
     "narrow": _narrow,
 }
 """The views by name; a plain image stays as it is."""
+
+
+class _Scratch(threading.local):
+    """Temporary arrays of each thread, of which only the middle is ever written."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[int, int], Array] = {}
+
+    def zeros(self, rows: int, columns: int) -> Array:
+        """Return an array for a block of images, zero around the middle."""
+        shape = (rows, columns)
+        if shape not in self._arrays:
+            self._arrays[shape] = np.zeros((_BLOCK, *shape), np.float32)
+        return self._arrays[shape]
+
+
+_scratch = _Scratch()
 
 
 def _between(first: Array, second: Array, share: Array) -> Array:
