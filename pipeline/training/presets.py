@@ -23,7 +23,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes": (784, 256, 128, 10),
         "views": ("deslanted",),
         "learning_rate": 0.2,
-        "epochs": 20,
+        "epochs": 18,
         "skipping": 0.7,
         # In few epochs a network learns more from less distorted images.
         "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
@@ -42,12 +42,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes": (784, 1536, 1024, 512, 10),
         "views": ("plain", "deslanted", "narrow"),
         "learning_rate": 0.2,
-        "epochs": 240,
+        "epochs": 130,
         "skipping": 0.7,
         # In many epochs a network memorizes even distorted images.
         "dropout": 0.15,
         "l2": 0.5,
-        "distortion": Distortion(),
+        "distortion": Distortion(fading=0.5),
     },
     "record": {
         **_COMMON,
