@@ -59,7 +59,7 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         Neurons in each hidden layer. Without any, the network is a linear classifier.
     views : sequence of {"plain", "deslanted", "narrow"}
         What each member of a committee sees, as `NeuralNetwork` says. Others than plain need
-        features that are the pixels of square images.
+        features that are the pixels of square images, as uint8 or in [0, 1].
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}
@@ -191,6 +191,8 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         """
         rows, y = validate_data(self, X, y, dtype=_TYPES, order="C")
         _require_scaled(rows)
+        if set(self.views) != {PLAIN} and rows.dtype != np.uint8:
+            validation.require_fractions("X", rows)
         check_classification_targets(y)
         classes, labels = np.unique(y, return_inverse=True)
         network = self._network(len(classes))

@@ -85,7 +85,7 @@ def probability_rows(probabilities: ArrayLike) -> np.ndarray:
     p = np.asarray(probabilities)
     if p.ndim != 2 or p.size == 0:
         raise InvalidDataError("probabilities", "shape (n, k)", str(p.shape))
-    _require_fractions("probabilities", p)
+    require_fractions("probabilities", p)
     return p
 
 
@@ -106,7 +106,7 @@ def image_rows(images: ArrayLike, inputs: int) -> np.ndarray:
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
             raise InvalidDataError("images", "uint8 or floats in [0, 1]", f"dtype {x.dtype}")
-        _require_fractions("images", x)
+        require_fractions("images", x)
     return x.reshape(len(x), inputs)
 
 
@@ -134,7 +134,13 @@ def scaled(x: np.ndarray, out: NDArray[np.float32] | None = None) -> NDArray[np.
     return out
 
 
-def _require_fractions(name: str, values: np.ndarray) -> None:
+def require_fractions(name: str, values: np.ndarray) -> None:
+    """Check that all values are in [0, 1].
+
+    Raises
+    ------
+    InvalidDataError
+    """
     low, high = values.min(), values.max()
     # NaN fails every comparison, so the condition is that of valid values.
     if not (low >= 0 and high <= 1):

@@ -211,6 +211,21 @@ def test_distortion_deforms_the_square_images_that_rows_are(few):
         classifier.fit(few[0][:, 1:], few[1])
 
 
+def test_a_committee_sees_pixels_or_fractions_of_square_images():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 144), dtype=np.uint8)
+    labels = np.arange(40) % 3
+    views = ("plain", "deslanted", "narrow")
+    for features in (pixels, pixels / 255):
+        found = NeuralNetworkClassifier((8,), views=views, epochs=2, random_state=0)
+        probabilities = found.fit(features, labels).predict_proba(features)
+        expected = found.network_.predict_proba(features)
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    with pytest.raises(InvalidDataError, match=r"X: expected floats in \[0, 1\]"):
+        NeuralNetworkClassifier(views=views).fit(pixels / 255 - 0.5, labels)
+    with pytest.raises(InvalidParameterError, match="not square"):
+        NeuralNetworkClassifier(views=views).fit(pixels[:, 1:], labels)
+
+
 def test_a_pickle_gives_the_same_to_the_bit(few):
     classifier = _classifier().fit(*few)
     again = pickle.loads(pickle.dumps(classifier))
