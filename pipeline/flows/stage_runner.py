@@ -26,7 +26,7 @@ _MAX_PENDING = 64
 
 # Calls of one task, and tasks below which each makes one: enough for the workers to share.
 _MAX_CALLS = 8
-_MIN_TASKS = 16
+_MIN_TASKS = 8
 
 
 class TaskStageRunner:

@@ -19,5 +19,5 @@ def test_tasks_are_few_but_enough_for_the_workers():
     for calls, size in enumerate(json.loads(ended.out)):
         tasks = -(-calls // size)
         assert 1 <= size <= 8
-        assert tasks >= min(calls, 16)
-        assert tasks <= max(32, -(-calls // 8))
+        assert tasks >= min(calls, 8)
+        assert tasks <= max(16, -(-calls // 8))

@@ -22,10 +22,12 @@ TEST, _ = mnist_sample.arrays(SAMPLE.test)
 TRAINED = 380
 
 
-@pytest.fixture(scope="module")
-def network():
+@pytest.fixture(scope="module", params=[("plain",), ("plain", "deslanted")], ids=len)
+def network(request):
+    """A network, and a committee, whose score reads the hidden layers of all members."""
     return NeuralNetwork(
         (784, 120, 60, 10),
+        views=request.param,
         activation="relu",
         initializer="he",
         learning_rate=0.1,
