@@ -22,7 +22,7 @@ from pipeline.models import full_reference, open_registry
 from pipeline.monitoring.runs import recorded
 from pipeline.scoring import predictions
 from pipeline.scoring.formats import FORMATS
-from pipeline.scoring.listing import SHARDS, finish_listing, list_images, require_own
+from pipeline.scoring.listing import SHARDS, list_images, record_fingerprint, require_own
 from pipeline.scoring.numbers import NUMBERS, write_numbers
 from pipeline.scoring.outcome import DATA_SET, Options, Scoring
 from pipeline.scoring.recording import record_batch
@@ -147,7 +147,7 @@ def score(
         listing = list_images(addresses, output, version, options, selection)
         scored = _score_shards(settings.blobs_url, version, output, listing, options, other)
         resumed = sum(listing.sizes[each.shard] for each in scored if each.is_resumed)
-        fingerprint = finish_listing(output, [each.fingerprint for each in scored])
+        fingerprint = record_fingerprint(output, [each.fingerprint for each in scored])
         scoring = summarize(
             settings.blobs_url,
             version,

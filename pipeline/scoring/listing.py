@@ -90,7 +90,7 @@ def remove_results(output: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def finish_listing(output: Path, fingerprints: Sequence[str]) -> str:
+def record_fingerprint(output: Path, fingerprints: Sequence[str]) -> str:
     """Add the fingerprint of all images to the run file, and return it.
 
     Parameters

@@ -33,7 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes": (784, 1024, 512, 10),
         "views": ("plain", "deslanted"),
         "learning_rate": 0.2,
-        "epochs": 48,
+        "epochs": 56,
         "skipping": 0.7,
         "distortion": Distortion(fading=0.6),
     },
