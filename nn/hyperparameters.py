@@ -113,7 +113,7 @@ class Hyperparameters:
 def _views(views: Sequence[str], pixels: int) -> tuple[str, ...]:
     """Return the views of a committee, checked."""
     is_list = isinstance(views, list | tuple)
-    if not is_list or not views or any(view not in tuple(VIEWS) for view in views):
+    if not is_list or not views or any(view not in VIEWS for view in views):
         raise InvalidParameterError("views", f"a list of {', '.join(VIEWS)}", views)
     if set(views) != {PLAIN} and math.isqrt(pixels) ** 2 != pixels:
         raise InvalidParameterError("views", f"{PLAIN}, as the images are not square", views)

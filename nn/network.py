@@ -55,10 +55,10 @@ class NeuralNetwork(Hyperparameters):
     ----------
     sizes : sequence of int
         Neurons in each layer, input and output included.
-    views : sequence of {"plain", "deslanted", "narrow"}
-        What each member of a committee sees: the image as it is, without its slant, or of one
-        width. The members are networks of these sizes that are trained together, and the logits are
-        the mean of theirs. One view is one network. Others than plain need square images.
+    views : sequence of {"plain", "deslanted"}
+        What each member of a committee sees: the image as it is, or without its slant. The members
+        are networks of these sizes that are trained together, and the logits are the mean of
+        theirs. One view is one network. Deslanted images must be square.
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nn.views import INK, MAX_SLANT, MIN_VARIANCE, PLAIN, WIDTH
+from nn.views import MAX_SLANT, MIN_VARIANCE, PLAIN
 
 
 class Graph:
@@ -55,7 +55,7 @@ def add_view(graph: Graph, view: str, images: str, pixels: int) -> str:
         return images
     side = math.isqrt(pixels)
     a = graph.add("Reshape", [images, graph.axes(-1, side, side)])
-    columns = (_deslanted if view == "deslanted" else _narrow)(graph, a, side)
+    columns = _deslanted(graph, a, side)
     # A pixel gets those of its row, each by how near its column is: linear interpolation.
     by_pixel = graph.add("Unsqueeze", [columns, graph.axes(2)])
     column = graph.constant(np.arange(side).reshape(1, 1, side, 1))
@@ -88,27 +88,3 @@ def _deslanted(graph: Graph, a: str, side: int) -> str:
     slant = graph.add("Clip", [slant, graph.constant(-MAX_SLANT), graph.constant(MAX_SLANT)])
     moved = graph.add("Mul", [slant, graph.add("Sub", [row, mean_row])])
     return graph.add("Add", [graph.constant(position + centre), moved])
-
-
-def _narrow(graph: Graph, a: str, side: int) -> str:
-    """Add the columns of a narrow image, shape (n, 1, side)."""
-    index = np.arange(side, dtype=np.float32)
-    brightest = graph.add("ReduceMax", [a], axes=[1])
-    has_ink = graph.add("Greater", [brightest, graph.constant(INK)])
-    is_empty = graph.add(
-        "LessOrEqual", [graph.add("ReduceMax", [brightest], axes=[2]), graph.constant(INK)]
-    )
-    has_ink = graph.add("Or", [has_ink, is_empty])
-    first, last = (
-        graph.add(
-            operator,
-            [graph.add("Where", [has_ink, graph.constant(index), graph.constant(other)])],
-            axes=[2],
-        )
-        for operator, other in (("ReduceMin", side), ("ReduceMax", -1))
-    )
-    width = graph.add("Add", [graph.add("Sub", [last, first]), graph.constant(1)])
-    zoom = graph.add("Div", [width, graph.constant(WIDTH * side)])
-    middle = graph.add("Div", [graph.add("Add", [first, last]), graph.constant(2)])
-    position = graph.constant(index - (side - 1) / 2)
-    return graph.add("Add", [middle, graph.add("Mul", [zoom, position])])

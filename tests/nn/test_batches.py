@@ -91,7 +91,7 @@ def test_what_one_process_draws_is_nothing_to_another():
 
 
 def test_every_member_of_a_committee_sees_the_same_deformed_images():
-    names = ("narrow", "plain", "deslanted")
+    names = ("deslanted", "plain")
     x = np.random.default_rng(0).integers(0, 256, (300, 144), dtype=np.uint8)
 
     def chunks(views):

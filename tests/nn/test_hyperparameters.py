@@ -30,7 +30,7 @@ OUTSIDE = {
         "ab",
         None,
     ],
-    "views": [(), "plain", ("plain", "sideways"), [1], None, ("plain", "narrow", ["plain"])],
+    "views": [(), "plain", ("plain", "sideways"), [1], None, ("plain", ["plain"])],
     "activation": ["swish", ["relu"], None, "Relu"],
     "output": ["linear", 1],
     "loss": ["hinge", None],

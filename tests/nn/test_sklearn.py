@@ -214,7 +214,7 @@ def test_distortion_deforms_the_square_images_that_rows_are(few):
 def test_a_committee_sees_pixels_or_fractions_of_square_images():
     pixels = np.random.default_rng(0).integers(0, 256, (40, 144), dtype=np.uint8)
     labels = np.arange(40) % 3
-    views = ("plain", "deslanted", "narrow")
+    views = ("plain", "deslanted")
     for features in (pixels, pixels / 255):
         found = NeuralNetworkClassifier((8,), views=views, epochs=2, random_state=0)
         probabilities = found.fit(features, labels).predict_proba(features)
