@@ -96,7 +96,7 @@ class Batches:
                     self._styler(x, self._y[indices[rows]], generators[piece])
                 if self._distorter is not None:
                     self._distorter(x, generators[piece], progress)
-                # The first comes last, since the others are made of what it holds.
+                # The first buffer holds the images that all views are made of, so it changes last.
                 for name, seen in zip(self._views[::-1], views[::-1], strict=True):
                     seen[rows] = view(name, x)
 

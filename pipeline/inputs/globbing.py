@@ -99,7 +99,7 @@ class ListedFile(NamedTuple):
     """Whether its directory is a label: see `why_no_labels`."""
 
     def change_stamp(self) -> bytes | None:
-        """Return the change stamp of what reading the file would read; None if it is gone."""
+        """Return the change stamp of the file, of a link that of its target; None if it is gone."""
         try:
             return change_stamp(self.entry.stat())
         except OSError:  # a link to nothing or to itself, which has a row with the reason

@@ -74,9 +74,9 @@ def read(directory: Path, shard: int) -> list[tuple[ImageSource, Sequence[Any]]]
 
 
 def fingerprint(directory: Path, shard: int) -> str:
-    """Return the SHA-256 of what decides on a shard's images and labels, as it is now.
+    """Return the SHA-256 of a shard and of the current change stamps of its files.
 
-    That is the shard itself, with the digests of label tables, and the change stamps of its files.
+    It changes if an image or a label does: the shard has the digests of the label tables.
     """
     text = path(directory, shard).read_bytes()
     stamps = [text]

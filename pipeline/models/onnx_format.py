@@ -99,9 +99,11 @@ def write_onnx(network: NeuralNetwork, version: ModelVersion, path: Path) -> Non
 def _add_member(graph: Graph, network: NeuralNetwork, member: int, a: str) -> str:
     """Add the layers of a member of a committee; return the name of its logits."""
     last = len(network.sizes) - 1
+    # Those of a committee are put together each time that they are asked for.
+    all_weights, all_biases = network.weights, network.biases
     name = "" if len(network.views) == 1 else f"{member}."
     for layer in range(1, last + 1):
-        weights, biases = network.weights[layer], network.biases[layer]
+        weights, biases = all_weights[layer], all_biases[layer]
         if name:
             weights, biases = weights[member], biases[member]
         named = [

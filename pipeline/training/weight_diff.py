@@ -44,8 +44,10 @@ def differing_layers(first: bytes, second: bytes) -> list[LayerDifference]:
 
 
 def _layers(network: NeuralNetwork) -> dict[str, np.ndarray]:
+    # Those of a committee are put together each time that they are asked for.
+    kinds = {"weights": network.weights, "biases": network.biases}
     return {
         f"{kind}.{layer}": arrays[layer]
         for layer in range(1, len(network.sizes))
-        for kind, arrays in (("weights", network.weights), ("biases", network.biases))
+        for kind, arrays in kinds.items()
     }

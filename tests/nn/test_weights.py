@@ -140,7 +140,10 @@ def _changed(tensors=(), **metadata):
     ("data", "reason"),
     [
         (_changed(format="other"), "expected the format 'digits-network', got 'other'"),
-        (_changed(format_version="5"), "expected format version 1, 2, 3, 4, got 5; a newer"),
+        (
+            _changed(format_version="5"),
+            "expected format version 1, 2, 3, 4, got 5; a newer release",
+        ),
         (_changed(params="{"), "parameters cannot be read"),
         (_changed(params="[]"), "parameters cannot be read"),
         (_changed(params="[" * 100_000), "parameters cannot be read"),
