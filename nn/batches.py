@@ -26,8 +26,8 @@ _PIECE = 128
 class Chunk(NamedTuple):
     """Consecutive batches."""
 
-    views: tuple[Array, ...]
-    """What each member of a committee sees, shape ``(m, sizes[0])``."""
+    x: Array
+    """Shape ``(m, sizes[0])``."""
     targets: Array
     """Shape ``(sizes[-1], m)``."""
     labels: np.ndarray
@@ -54,7 +54,7 @@ class Batches:
         label_smoothing: float,
         distorter: Distorter | None,
         styler: Styler | None = None,
-        views: Sequence[str] = (PLAIN,),
+        view: str = PLAIN,
         workers: Workers,
     ) -> None:
         self._x = x
@@ -63,12 +63,12 @@ class Batches:
         self._label_smoothing = label_smoothing
         self._distorter = distorter
         self._styler = styler
+        self._view = view
         rows = min(len(x), batch_size * max(1, _CHUNK // batch_size))
         self._workers = workers
         self.longest = rows
         """Number of examples in the longest chunk."""
-        self._views = views
-        self._buffers = [workers.zeros((rows, x.shape[1])) for _ in views]
+        self._buffer = workers.zeros((rows, x.shape[1]))
         self.generators = -(-rows // _PIECE)
         """Number of random generators that a pass needs."""
 
@@ -82,24 +82,20 @@ class Batches:
 
         The next chunk overwrites a chunk. `progress` is the part of the training that is over.
         """
-        for start in range(0, len(order), self.longest):
-            indices = order[start : start + self.longest]
-            views = tuple(buffer[: len(indices)] for buffer in self._buffers)
+        for start in range(0, len(order), len(self._buffer)):
+            indices = order[start : start + len(self._buffer)]
+            x = self._buffer[: len(indices)]
             pieces = -(-len(indices) // _PIECE)
 
-            def prepare(
-                piece: int, views: tuple[Array, ...] = views, indices: np.ndarray = indices
-            ) -> None:
+            def prepare(piece: int, x: Array = x, indices: np.ndarray = indices) -> None:
                 rows = slice(piece * _PIECE, (piece + 1) * _PIECE)
-                x = validation.scaled(self._x[indices[rows]], out=views[0][rows])
+                validation.scaled(self._x[indices[rows]], out=x[rows])
                 if self._styler is not None:
-                    self._styler(x, self._y[indices[rows]], generators[piece])
+                    self._styler(x[rows], self._y[indices[rows]], generators[piece])
                 if self._distorter is not None:
-                    self._distorter(x, generators[piece], progress)
-                # The first buffer holds the images that all views are made of, so it changes last.
-                for name, seen in zip(self._views[::-1], views[::-1], strict=True):
-                    seen[rows] = view(name, x)
+                    self._distorter(x[rows], generators[piece], progress)
+                x[rows] = view(self._view, x[rows])
 
             self._workers.run(prepare, pieces)
             labels = self._y[indices]
-            yield Chunk(views, targets(labels, self._classes, self._label_smoothing), labels)
+            yield Chunk(x, targets(labels, self._classes, self._label_smoothing), labels)

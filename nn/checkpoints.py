@@ -134,9 +134,13 @@ def digest(*arrays: np.ndarray) -> str:
 
 def _vectors(training: Training) -> dict[str, np.ndarray]:
     """Return the arrays of a training that a checkpoint holds, by their name in the file."""
-    vectors = {"parameters": training.vector}
-    # The name of an earlier release; so its checkpoints can still be resumed.
-    vectors |= {f"memory.{index}": v for index, v in enumerate(training.optimizer.state)}
-    if training.hyperparameters.skipping:
-        vectors["losses"] = training.selection.losses
+    vectors: dict[str, np.ndarray] = {}
+    for number, member in enumerate(training.members):
+        own = {"parameters": member.parameters.vector}
+        # The name of an earlier release; so its checkpoints can still be resumed.
+        own |= {f"memory.{index}": v for index, v in enumerate(member.optimizer.state)}
+        if training.hyperparameters.skipping:
+            own["losses"] = member.selection.losses
+        prefix = f"members.{number}." if number else ""
+        vectors |= {prefix + name: vector for name, vector in own.items()}
     return vectors

@@ -116,7 +116,7 @@ def _run_epoch(
         accuracy,
         validation_loss,
         validation_accuracy,
-        training.learning_rate(training.epoch * training.steps_per_epoch - 1),
+        training.learning_rate,
         time.perf_counter() - started,
     )
     return model, epoch

@@ -8,8 +8,9 @@ class Epoch:
     """Loss and accuracy of one epoch.
 
     `loss` and `accuracy` are means over the examples of the epoch, each measured just before the
-    step of its batch, with distortion and dropout if the training uses them. The validation
-    figures are measured after the last step of the epoch, without distortion and dropout.
+    step of its batch, with distortion and dropout if the training uses them. Those of a committee
+    are the means of its members'. The validation figures are measured after the last step of the
+    epoch, without distortion and dropout; they are those of the whole committee.
     """
 
     number: int

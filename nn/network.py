@@ -20,7 +20,7 @@ from nn.fitting import Dataset
 from nn.history import Epoch
 from nn.hyperparameters import Hyperparameters
 from nn.model import Model
-from nn.parameters import Parameters, count
+from nn.parameters import Parameters
 from nn.views import PLAIN
 
 FORMAT = "digits-network"
@@ -56,9 +56,9 @@ class NeuralNetwork(Hyperparameters):
     sizes : sequence of int
         Neurons in each layer, input and output included.
     views : sequence of {"plain", "deslanted"}
-        What each member of a committee sees: the image as it is, or without its slant. The members
-        are networks of these sizes that are trained together, and the logits are the mean of
-        theirs. One view is one network. Deslanted images must be square.
+        What each member of a committee sees: the image as it is, or without its slant. Each member
+        is a network of these sizes that is trained with its own random numbers. The logits are the
+        mean of the members'. One view is one network. Deslanted images must be square.
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}
@@ -369,8 +369,7 @@ def _parameters(
         raise WeightsError(f"sizes {sizes} require tensors {expected}, got {got}")
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise WeightsError("some of them are not finite numbers")
-    vector = np.empty(members * count(sizes), np.float32)
-    networks = Parameters.of_members(sizes, vector, members)
+    networks = tuple(Parameters(sizes) for _ in range(members))
     for layer in range(1, len(sizes)):
         for kind in ("weights", "biases"):
             tensor = tensors[f"{kind}.{layer}"]

@@ -44,13 +44,6 @@ class Parameters:
         # If they were pickled or copied one by one, the views would become separate arrays.
         return Parameters, (self.sizes, self.vector)
 
-    @classmethod
-    def of_members(
-        cls, sizes: Sequence[int], vector: Array, members: int
-    ) -> tuple["Parameters", ...]:
-        """Return the parameters of each member of a committee, which share a vector in order."""
-        return tuple(cls(sizes, each) for each in vector.reshape(members, -1))
-
     def ranges(self, piece: int, pieces: int) -> list[slice]:
         """Return the ranges of the vector that belong to a share of the neurons of every layer."""
         weights: list[slice] = []

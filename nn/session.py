@@ -25,9 +25,10 @@ _MIN_EXAMPLES_PER_PIECE = 16
 
 def useful_workers(hyperparameters: Hyperparameters, examples: int, limit: int) -> int:
     """Return how many processes speed up a training on this many examples, 1 to `limit`."""
-    parameters = len(hyperparameters.views) * count(hyperparameters.sizes)
+    parameters = count(hyperparameters.sizes)
     batch_size = min(hyperparameters.batch_size, examples)
-    multiplications = hyperparameters.epochs * examples * parameters
+    passes = hyperparameters.epochs * len(hyperparameters.views)
+    multiplications = passes * examples * parameters
     return max(
         1,
         min(

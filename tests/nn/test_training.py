@@ -11,11 +11,11 @@ from nn.activations import ACTIVATIONS
 from nn.backpropagation import Backpropagation
 from nn.batches import Batches
 from nn.hyperparameters import Hyperparameters
+from nn.member import Member
 from nn.objectives import OBJECTIVES, targets
 from nn.optimizers import OPTIMIZERS
 from nn.parameters import Parameters
 from nn.schedules import learning_rate
-from nn.training import Training
 
 
 def _layers(fitted):
@@ -158,10 +158,10 @@ def test_divergence_names_epoch_batch_and_learning_rate(threads, small_trainings
 def test_divergence_is_found_in_the_epoch_and_batch_where_it_happens(monkeypatch):
     """A loss that is not finite for one example is enough."""
 
-    def rate(training, step, usual=Training.learning_rate):
-        return 1e32 if training.epoch == 3 else usual(training, step)
+    def rate(member, step, usual=Member.learning_rate):
+        return 1e32 if step >= 2 * member.steps_per_epoch else usual(member, step)
 
-    monkeypatch.setattr(Training, "learning_rate", rate)
+    monkeypatch.setattr(Member, "learning_rate", rate)
     victim = network(epochs=3, batch_size=8, activation="relu")
     with pytest.raises(DivergedError) as raised:
         victim.fit(*examples(40))

@@ -101,24 +101,35 @@ def test_the_logits_of_a_committee_are_the_mean_of_its_members():
     np.testing.assert_array_equal(committee.predict(images), p.argmax(axis=1))
 
 
-def test_the_first_member_is_trained_as_it_would_be_alone():
-    """All members learn by their own loss, and the first draws the same random numbers."""
+RANDOM = {"distortion": Distortion(), "style": Style(), "skipping": 0.5, "dropout": 0.2}
+
+
+@pytest.mark.parametrize("second", ["plain", "deslanted"])
+def test_the_first_member_is_trained_as_it_would_be_alone(second):
+    """The others draw other random numbers, so they differ even if they have the same view."""
     data = _data()
-    changes = {"distortion": Distortion(), "l2": 0.1, "optimizer": "momentum", "learning_rate": 0.1}
-    committee = _network(**changes).fit(*data)
+    changes = {**RANDOM, "l2": 0.1, "optimizer": "momentum", "learning_rate": 0.1}
+    committee = _network(**changes, views=("plain", second)).fit(*data)
     alone = _network(**changes, views=("plain",)).fit(*data)
     for layer in (1, 2, 3):
         np.testing.assert_array_equal(committee.weights[layer][0], alone.weights[layer])
         assert not np.array_equal(committee.weights[layer][1], alone.weights[layer])
 
 
-RANDOM = {"distortion": Distortion(), "style": Style(), "skipping": 0.5}
+def test_the_members_see_other_examples_in_another_order():
+    images, labels = _data()
+    with training_session(_network(skipping=0.5), images, labels, (12, 12), 1, 1) as training:
+        for _ in range(2):
+            training.run_epoch()
+        one, other = (member.selection.examples for member in training.members)
+    assert set(one) != set(other)
+    assert [*one[:16]] != [*other[:16]]
 
 
 def test_a_committee_that_was_interrupted_resumes(tmp_path):
     images, labels = _data()
     data = (images, labels, (images[:30], labels[:30]))
-    whole = _network(**RANDOM, dropout=0.2).fit(*data)
+    whole = _network(**RANDOM).fit(*data)
 
     def stop(epoch):
         if epoch.number == 2:
@@ -126,19 +137,21 @@ def test_a_committee_that_was_interrupted_resumes(tmp_path):
 
     file = tmp_path / "checkpoint"
     with pytest.raises(KeyboardInterrupt):
-        _network(**RANDOM, dropout=0.2).fit(*data, on_epoch=stop, checkpoint=file)
-    resumed = _network(**RANDOM, dropout=0.2).fit(*data, checkpoint=file)
+        _network(**RANDOM).fit(*data, on_epoch=stop, checkpoint=file)
+    resumed = _network(**RANDOM).fit(*data, checkpoint=file)
     assert resumed.to_bytes() == whole.to_bytes()
-    assert whole.to_bytes() == _network(**RANDOM, dropout=0.2).fit(*data).to_bytes()
+    assert whole.to_bytes() == _network(**RANDOM).fit(*data).to_bytes()
 
 
 def test_processes_that_share_a_committee_train_the_same():
+    """But for dropout, of which each process draws its own."""
     images, labels = _data()
+    network = _network(**{**RANDOM, "dropout": 0.0})
     results = []
     for size in (1, 3):
-        with training_session(_network(**RANDOM), images, labels, (12, 12), 1, size) as training:
+        with training_session(network, images, labels, (12, 12), 1, size) as training:
             losses = [training.run_epoch() for _ in range(2)]
-            results.append((training.vector.copy(), losses))
+            results.append((np.concatenate([m.vector for m in training.result()]), losses))
     (alone, one), (together, three) = results
     np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(three, one, rtol=1e-4)

@@ -55,7 +55,7 @@ def test_a_batch_may_have_fewer_examples_than_processes(dtype):
     for size in (1, 3):
         with training_session(network(), x, labels, (6, 6), 1, size) as training:
             losses = [training.run_epoch() for _ in range(2)]
-            results.append((training.vector.copy(), losses))
+            results.append((training.result()[0].vector, losses))
     (alone, one), (together, three) = results
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(three, one, rtol=1e-5)
