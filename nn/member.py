@@ -24,14 +24,14 @@ from nn.style import Styler
 
 
 class Member:
-    """A network in training, which has its own view, random numbers and choice of examples.
-
-    So the members of a committee make different mistakes: each sees other images in another order.
+    """A network in training.
 
     Parameters
     ----------
-    number : int
-        Place of the member in its committee, from 0.
+    view : {"plain", "deslanted"}
+        What the network sees.
+    seed : int
+        Source of everything random in the training of this network.
     workers : Workers
         The processes that share the training. Each has its own `Member`; they share arrays.
 
@@ -46,15 +46,14 @@ class Member:
 
     def __init__(
         self,
-        number: int,
         hyperparameters: Hyperparameters,
+        view: str,
         x: np.ndarray,
         y: np.ndarray,
         image_shape: tuple[int, int],
         seed: int,
         workers: Workers,
     ) -> None:
-        self._number = number
         self._hyperparameters = hyperparameters
         self._seed = seed
         self._workers = workers
@@ -69,7 +68,7 @@ class Member:
             label_smoothing=hyperparameters.label_smoothing,
             distorter=None if distortion is None else Distorter(distortion, image_shape),
             styler=None if style is None else Styler(style, image_shape),
-            view=hyperparameters.views[number],
+            view=view,
             workers=workers,
         )
         self.selection = Selection(
@@ -211,10 +210,8 @@ class Member:
         return shares
 
     def _generators(self, epoch: int, number: int) -> list[np.random.Generator]:
-        """Return random generators of this member and an epoch; epoch 0 is before the first."""
-        # A network alone keeps the generators that it had before there were committees.
-        key = (epoch, self._number) if self._number else (epoch,)
-        seeds = np.random.SeedSequence(self._seed, spawn_key=key).spawn(number)
+        """Return random generators of an epoch; epoch 0 is before the first."""
+        seeds = np.random.SeedSequence(self._seed, spawn_key=(epoch,)).spawn(number)
         return [np.random.default_rng(seed) for seed in seeds]
 
 

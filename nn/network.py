@@ -57,8 +57,9 @@ class NeuralNetwork(Hyperparameters):
         Neurons in each layer, input and output included.
     views : sequence of {"plain", "deslanted"}
         What each member of a committee sees: the image as it is, or without its slant. Each member
-        is a network of these sizes that is trained with its own random numbers. The logits are the
-        mean of the members'. One view is one network. Deslanted images must be square.
+        is a network of these sizes, trained as it would be alone: the first with `seed`, the second
+        with `seed` + 1, and so on. The logits are the mean of the members'. One view is one
+        network. Deslanted images must be square.
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}

@@ -13,6 +13,8 @@ from nn.parameters import Parameters
 class Training:
     """The state of a training between two epochs, and the step to the next epoch.
 
+    The first member is trained as a network alone with this seed would be, the second as one with
+    the next seed, and so on. So they see other images in another order, and make other mistakes.
     Every epoch has its own random generators, made from the seed and the number of the epoch. So
     a training that resumes from a saved state takes the same steps as an uninterrupted one.
 
@@ -50,8 +52,8 @@ class Training:
         self._workers = workers
         self.epoch = 0
         self.members = [
-            Member(number, hyperparameters, x, y, image_shape, seed, workers)
-            for number in range(len(hyperparameters.views))
+            Member(hyperparameters, view, x, y, image_shape, seed + number, workers)
+            for number, view in enumerate(hyperparameters.views)
         ]
 
     @property

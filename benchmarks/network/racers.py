@@ -20,7 +20,7 @@ from nn.model import Model
 from nn.schedules import learning_rate
 from nn.session import training_session, useful_workers
 from nn.style import Styler
-from nn.views import view
+from nn.views import DESLANTED, MAX_SLANT, MIN_VARIANCE, view
 
 Measure = Callable[[], float]
 
@@ -51,10 +51,11 @@ def ours(
 def torch_with_our_images(
     images: np.ndarray, labels: np.ndarray, threads: int, *, params: dict[str, Any], held_out: str
 ) -> Iterator[Measure]:
-    """Train with PyTorch on images that `nn` varies and deforms, in as many threads."""
+    """Train with PyTorch on images that `nn` varies, deforms and views, in as many threads."""
     import torch
 
     hyperparameters = Hyperparameters.from_params(params)
+    (seen,) = hyperparameters.views
     shape = (images.shape[1], images.shape[2])
     assert hyperparameters.distortion is not None
     assert hyperparameters.style is not None
@@ -66,7 +67,7 @@ def torch_with_our_images(
         x, rng = validation.scaled(rows[indices]), np.random.default_rng(seed)
         styler(x, labels[indices], rng)
         distorter(x, rng, progress)
-        return x
+        return view(seen, x)
 
     seeds = np.random.SeedSequence(_SEED)
     with ThreadPoolExecutor(threads) as pool:
@@ -82,19 +83,37 @@ def torch_with_our_images(
 def torch_alone(
     images: np.ndarray, labels: np.ndarray, threads: int, *, params: dict[str, Any], held_out: str
 ) -> Iterator[Measure]:
-    """Train with PyTorch on images that PyTorch deforms: affine and elastic, as `nn` does it."""
+    """Train with PyTorch on images that it deforms and views itself, as `nn` does it."""
     import torch
     from torch.nn import functional
 
     hyperparameters = Hyperparameters.from_params(params)
     limits = hyperparameters.distortion
     assert limits is not None
+    assert hyperparameters.views == (DESLANTED,)
     side = images.shape[1]
     x = torch.from_numpy(validation.scaled(images.reshape(len(images), -1)))
     x = x.reshape(-1, 1, side, side)
     reach = 3 * int(np.ceil(limits.sigma))
     line = torch.exp(-(torch.arange(-reach, reach + 1.0) ** 2) / (2 * limits.sigma**2))
     line = (line / line.sum()).reshape(1, 1, 1, -1)
+    position = torch.arange(float(side)) - (side - 1) / 2
+    row, column = torch.meshgrid(position, position, indexing="ij")
+    sums = torch.stack([torch.ones_like(row), row, column, row * column, row**2], -1).reshape(-1, 5)
+
+    def deslanted(images: Any) -> Any:
+        moments = images.reshape(-1, side * side) @ sums
+        mass, by_row, by_column, by_both, by_square = moments.T
+        mass = mass.clamp(min=1e-30)
+        mean_row = by_row / mass
+        variance = (by_square / mass - mean_row**2).clamp(min=MIN_VARIANCE)
+        slant = (by_both / mass - mean_row * by_column / mass) / variance
+        slant = slant.clamp(-MAX_SLANT, MAX_SLANT)
+        one, zero = torch.ones_like(slant), torch.zeros_like(slant)
+        across = torch.stack([one, slant, -slant * mean_row * 2 / side], 1)
+        shear = torch.stack([across, torch.stack([zero, one, zero], 1)], 1)
+        grid = functional.affine_grid(shear, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, align_corners=False)
 
     def deformed(indices: np.ndarray, progress: float) -> Any:
         strength = 1 - limits.fading * progress
@@ -121,7 +140,7 @@ def torch_alone(
         fields = functional.conv2d(fields, line.transpose(2, 3), padding=(reach, 0))
         grid = grid + fields.reshape(count, 2, side, side).permute(0, 2, 3, 1)
         images = functional.grid_sample(x[torch.from_numpy(indices)], grid, align_corners=False)
-        return images.reshape(count, -1)
+        return deslanted(images).reshape(count, -1)
 
     yield from _torch_epochs(hyperparameters, labels, threads, held_out, deformed)
 
@@ -133,7 +152,7 @@ def _torch_epochs(
     held_out: str,
     deformed: Callable[[np.ndarray, float], Any],
 ) -> Iterator[Measure]:
-    """Train PyTorch's network, or committee, with the optimizer and the schedule of a preset."""
+    """Train PyTorch's network with the optimizer and the schedule of a preset."""
     import torch
     from torch import nn
 
@@ -141,33 +160,25 @@ def _torch_epochs(
     torch.set_num_threads(threads)
     y = torch.from_numpy(labels.astype(np.int64))
 
-    def member() -> nn.Module:
-        layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise(hyperparameters.sizes):
-            linear = nn.Linear(fan_in, fan_out)
-            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
-            nn.init.zeros_(linear.bias)
-            layers += [linear, nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
-
-    committee = nn.ModuleDict({name: member() for name in hyperparameters.views})
-
-    def logits(images: Any) -> list[Any]:
-        """Return the logits of each member of a committee."""
-        seen = ((each, view(name, images.numpy())) for name, each in committee.items())
-        return [each(torch.from_numpy(images)) for each, images in seen]
-
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in pairwise(hyperparameters.sizes):
+        linear = nn.Linear(fan_in, fan_out)
+        nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.ReLU()]
+    network = nn.Sequential(*layers[:-1])
     size = hyperparameters.batch_size
     steps = -(-len(labels) // size)
-    optimizer = torch.optim.SGD(committee.parameters(), hyperparameters.learning_rate, momentum=0.9)
+    optimizer = torch.optim.SGD(network.parameters(), hyperparameters.learning_rate, momentum=0.9)
     loss = nn.CrossEntropyLoss()
     rng = np.random.default_rng(_SEED)
     x, held_out_labels = _held_out(held_out)
-    held_out_images = torch.from_numpy(validation.scaled(x))
+    (seen,) = hyperparameters.views
+    held_out_images = torch.from_numpy(view(seen, validation.scaled(x)))
 
     def accuracy() -> float:
         with torch.no_grad():
-            found = sum(logits(held_out_images)).argmax(1).numpy()
+            found = network(held_out_images).argmax(1).numpy()
         return float(np.mean(found == held_out_labels))
 
     step = epoch = 0
@@ -188,7 +199,7 @@ def _torch_epochs(
                 )
             optimizer.zero_grad()
             expected = y[torch.from_numpy(chosen)]
-            sum(loss(z, expected) for z in logits(deformed(chosen, progress))).backward()
+            loss(network(deformed(chosen, progress)), expected).backward()
             optimizer.step()
             step += 1
 

@@ -7,55 +7,44 @@ from nn import Distortion, NeuralNetwork, Style
 Preset = Literal["quick", "standard", "best", "record"]
 
 _COMMON: dict[str, Any] = {
+    "views": ("deslanted",),
     "activation": "relu",
     "initializer": "he",
     "optimizer": "momentum",
-    "learning_rate": 0.1,
+    "learning_rate": 0.2,
     "schedule": "cosine",
     "warmup_epochs": 1,
     "batch_size": 256,
+    "skipping": 0.7,
     "style": Style(),
+}
+
+_BEST: dict[str, Any] = {
+    **_COMMON,
+    "sizes": (784, 1536, 1024, 512, 10),
+    "epochs": 500,
+    # In many epochs a network memorizes even distorted images.
+    "dropout": 0.15,
+    "l2": 0.5,
+    "distortion": Distortion(),
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_COMMON,
         "sizes": (784, 256, 128, 10),
-        "views": ("deslanted",),
-        "learning_rate": 0.2,
-        "epochs": 18,
-        "skipping": 0.7,
+        "epochs": 16,
         # In few epochs a network learns more from less distorted images.
         "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
     },
     "standard": {
         **_COMMON,
         "sizes": (784, 1024, 512, 10),
-        "views": ("plain", "deslanted"),
-        "learning_rate": 0.2,
-        "epochs": 56,
-        "skipping": 0.7,
+        "epochs": 100,
         "distortion": Distortion(fading=0.6),
     },
-    "best": {
-        **_COMMON,
-        "sizes": (784, 1536, 1024, 512, 10),
-        "learning_rate": 0.2,
-        "epochs": 500,
-        "skipping": 0.7,
-        # In many epochs a network memorizes even distorted images.
-        "dropout": 0.15,
-        "l2": 0.5,
-        "distortion": Distortion(),
-    },
-    "record": {
-        **_COMMON,
-        "sizes": (784, 2048, 1536, 512, 10),
-        "epochs": 350,
-        "dropout": 0.15,
-        "l2": 0.5,
-        "distortion": Distortion(),
-    },
+    "best": _BEST,
+    "record": {**_BEST, "views": ("deslanted",) * 3},
 }
 
 
