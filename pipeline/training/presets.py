@@ -22,7 +22,7 @@ _COMMON: dict[str, Any] = {
 _BEST: dict[str, Any] = {
     **_COMMON,
     "sizes": (784, 1536, 1024, 512, 10),
-    "epochs": 500,
+    "epochs": 400,
     # In many epochs a network memorizes even distorted images.
     "dropout": 0.15,
     "l2": 0.5,
@@ -33,14 +33,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         **_COMMON,
         "sizes": (784, 256, 128, 10),
-        "epochs": 16,
+        "epochs": 15,
         # In few epochs a network learns more from less distorted images.
         "distortion": Distortion(rotation=10, scaling=0.1, shear=0.1, alpha=24),
     },
     "standard": {
         **_COMMON,
         "sizes": (784, 1024, 512, 10),
-        "epochs": 100,
+        "epochs": 94,
         "distortion": Distortion(fading=0.6),
     },
     "best": _BEST,
