@@ -1,7 +1,7 @@
 """Predictions as a Parquet data set: one file for each shard, with its counts as metadata."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +135,8 @@ def _text_column(texts: dict[int, str], count: int) -> Any:
     return pa.array([texts.get(index) for index in range(count)], pa.string())
 
 
-def verify(part: Path) -> None:
-    """Read a shard's predictions to their end.
+def verified_fingerprint(part: Path) -> str:
+    """Read a shard's predictions to their end, and return the fingerprint of the shard.
 
     Raises
     ------
@@ -150,7 +150,10 @@ def verify(part: Path) -> None:
             with pq.ParquetFile(stream, page_checksum_verification=True) as file:
                 for _ in file.iter_batches(use_threads=False):
                     pass
-            read_counts(part)
+                metadata = file.schema_arrow.metadata
+            _counts(metadata)
+            fingerprint: bytes = metadata[_FINGERPRINT]
+            return fingerprint.decode()
         except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
             raise DamagedDataError(f"{part} cannot be read as predictions ({error}).") from None
 
@@ -183,7 +186,12 @@ def read_failed(part: Path) -> list[tuple[str, str]]:
 
 def read_counts(part: Path) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
     """Return the counts of a shard, and its least certain predictions."""
-    metadata = pq.read_schema(part).metadata
+    return _counts(pq.read_schema(part).metadata)
+
+
+def _counts(
+    metadata: Mapping[bytes, bytes],
+) -> tuple[PredictionCounts, tuple[LowConfidence, ...]]:
     least_certain = json.loads(metadata[_LEAST_CERTAIN])
     return PredictionCounts.from_json(json.loads(metadata[_COUNTS])), tuple(
         map(LowConfidence.from_json, least_certain)

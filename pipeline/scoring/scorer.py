@@ -111,14 +111,13 @@ def score_shard(
 def _is_complete(part: Path, fingerprint: str) -> bool:
     """Return whether a part has the predictions of a shard; remove it if it is damaged."""
     try:
-        predictions.verify(part)
+        return predictions.verified_fingerprint(part) == fingerprint
     except FileNotFoundError:
         return False
     except DamagedDataError as error:
         _log.warning("%s It is scored again.", error)
         part.unlink()
         return False
-    return predictions.read_fingerprint(part) == fingerprint
 
 
 def _classifier(network: NeuralNetwork, options: Options) -> Classifier:
