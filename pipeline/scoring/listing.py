@@ -33,7 +33,7 @@ RUN = "run.json"
 _SHARD_SIZE = 5_000
 
 # Version of the shard metadata format.
-_FORMAT = 8
+_FORMAT = 9
 
 
 @stage
