@@ -82,8 +82,8 @@ class Batches:
 
         The next chunk overwrites a chunk. `progress` is the part of the training that is over.
         """
-        for start in range(0, len(order), len(self._buffer)):
-            indices = order[start : start + len(self._buffer)]
+        for start in range(0, len(order), self.longest):
+            indices = order[start : start + self.longest]
             x = self._buffer[: len(indices)]
             pieces = -(-len(indices) // _PIECE)
 

@@ -3,8 +3,8 @@
 A training that was cut off goes on from its last epoch when this is run again. Those that are
 finished are not repeated. The test set is measured once for each training and decides nothing.
 
-Networks of consecutive seeds make a committee, whose members are trained as they would be alone. So
-three trainings of `best` show also what `record` comes to.
+It also prints the accuracy of all seeds as one committee. A committee's members are trained as they
+would be alone, with consecutive seeds. So `best` with three of them is `record`.
 """
 
 import argparse
