@@ -8,13 +8,14 @@ from typing import Any, Self
 from nn import validation
 from nn.activations import ACTIVATIONS
 from nn.distortion import Distortion
+from nn.edges import CELL
 from nn.errors import InvalidParameterError
 from nn.initializers import INITIALIZERS
 from nn.objectives import LOSSES, OUTPUTS
 from nn.optimizers import OPTIMIZERS
 from nn.schedules import SCHEDULES
 from nn.style import Style
-from nn.views import PLAIN, VIEWS
+from nn.views import OF_EDGES, PLAIN, VIEWS
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -115,6 +116,10 @@ def _views(views: Sequence[str], pixels: int) -> tuple[str, ...]:
     is_list = isinstance(views, list | tuple)
     if not is_list or not views or any(view not in VIEWS for view in views):
         raise InvalidParameterError("views", f"a list of {', '.join(VIEWS)}", views)
-    if set(views) != {PLAIN} and math.isqrt(pixels) ** 2 != pixels:
+    side = math.isqrt(pixels)
+    if set(views) != {PLAIN} and side**2 != pixels:
         raise InvalidParameterError("views", f"{PLAIN}, as the images are not square", views)
+    if side % CELL[0] and not set(views).isdisjoint(OF_EDGES):
+        expected = f"no edges, as {CELL[0]} does not divide the side of the images, {side}"
+        raise InvalidParameterError("views", expected, views)
     return tuple(views)

@@ -28,7 +28,7 @@ class Member:
 
     Parameters
     ----------
-    view : {"plain", "deslanted"}
+    view : {"plain", "deslanted", "edges", "deslanted_edges"}
         What the network sees.
     seed : int
         Source of everything random in the training of this network.

@@ -55,11 +55,12 @@ class NeuralNetwork(Hyperparameters):
     ----------
     sizes : sequence of int
         Neurons in each layer, input and output included.
-    views : sequence of {"plain", "deslanted"}
-        What each member of a committee sees: the image as it is, or without its slant. Each member
-        is a network of these sizes, trained as it would be alone: the first with `seed`, the second
-        with `seed` + 1, and so on. The logits are the mean of the members'. One view is one
-        network. Deslanted images must be square.
+    views : sequence of {"plain", "deslanted", "edges", "deslanted_edges"}
+        What each member of a committee sees: the image as it is or without its slant, or the edges
+        of one of them in eight directions (`nn.edges`). Each member is a network of these sizes,
+        trained as it would be alone: the first with `seed`, the second with `seed` + 1, and so on.
+        The logits are the mean of the members'. One view is one network. For all but the first
+        view, images must be square; for edges, 4 must divide their sides.
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}

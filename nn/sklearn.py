@@ -57,9 +57,9 @@ class NeuralNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     ----------
     hidden_layer_sizes : sequence of int
         Neurons in each hidden layer. Without any, the network is a linear classifier.
-    views : sequence of {"plain", "deslanted"}
-        What each member of a committee sees, as `NeuralNetwork` says. To be deslanted, features
-        must be the pixels of square images, as uint8 or in [0, 1].
+    views : sequence of {"plain", "deslanted", "edges", "deslanted_edges"}
+        What each member of a committee sees, as `NeuralNetwork` says. For all but the first,
+        features must be the pixels of square images, as uint8 or in [0, 1].
     activation : {"sigmoid", "tanh", "relu"}
         Activation function of the hidden layers.
     output : {"softmax", "sigmoid"}

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nn.views import MAX_SLANT, MIN_VARIANCE, PLAIN
+from nn.edges import BETWEEN, CELL, MIX, SOFTNESS, cells
+from nn.slant import MAX_SLANT, MIN_VARIANCE
+from nn.views import OF_EDGES, PLAIN, UPRIGHT
 
 
 class Graph:
@@ -54,18 +56,28 @@ def add_view(graph: Graph, view: str, images: str, pixels: int) -> str:
     if view == PLAIN:
         return images
     side = math.isqrt(pixels)
-    a = graph.add("Reshape", [images, graph.axes(-1, side, side)])
-    columns = _deslanted(graph, a, side)
+    seen = graph.add("Reshape", [images, graph.axes(-1, side, side)])
+    if view in UPRIGHT:
+        seen = _deslanted(graph, seen, side)
+    if view in OF_EDGES:
+        seen = _edges(graph, graph.add("Unsqueeze", [seen, graph.axes(1)]), side)
+    return graph.add("Reshape", [seen, graph.axes(-1, pixels)])
+
+
+def _deslanted(graph: Graph, a: str, side: int) -> str:
+    """Add images without their slant, shape (n, side, side)."""
+    columns = _columns(graph, a, side)
     # A pixel gets those of its row, each by how near its column is: linear interpolation.
     by_pixel = graph.add("Unsqueeze", [columns, graph.axes(2)])
     column = graph.constant(np.arange(side).reshape(1, 1, side, 1))
     distance = graph.add("Abs", [graph.add("Sub", [column, by_pixel])])
     share = graph.add("Relu", [graph.add("Sub", [graph.constant(1), distance])])
     rows = graph.add("Unsqueeze", [a, graph.axes(2)])
-    return graph.add("Reshape", [graph.add("MatMul", [rows, share]), graph.axes(-1, pixels)])
+    upright = graph.add("MatMul", [rows, share])
+    return graph.add("Reshape", [upright, graph.axes(-1, side, side)])
 
 
-def _deslanted(graph: Graph, a: str, side: int) -> str:
+def _columns(graph: Graph, a: str, side: int) -> str:
     """Add the columns of a deslanted image, shape (n, side, side)."""
     centre = (side - 1) / 2
     position = np.arange(side, dtype=np.float32) - np.float32(centre)
@@ -88,3 +100,22 @@ def _deslanted(graph: Graph, a: str, side: int) -> str:
     slant = graph.add("Clip", [slant, graph.constant(-MAX_SLANT), graph.constant(MAX_SLANT)])
     moved = graph.add("Mul", [slant, graph.add("Sub", [row, mean_row])])
     return graph.add("Add", [graph.constant(position + centre), moved])
+
+
+def _edges(graph: Graph, a: str, side: int) -> str:
+    """Add the edges of images, shape (n, 1, side, side), by direction and cell."""
+    to_right = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    kernels = np.stack([to_right, -to_right, to_right.T, -to_right.T])[:, np.newaxis]
+    a = graph.add("Relu", [graph.add("Conv", [a, graph.constant(kernels)], pads=[1, 1, 1, 1])])
+    ends = [
+        graph.add("Gather", [a, graph.constant(numbers, dtype=np.int64)], axis=1)
+        for numbers in zip(*BETWEEN, strict=True)
+    ]
+    a = graph.add("Concat", [a, graph.add("Min", ends)], axis=1)
+    by_row, by_column = (cells(side, side // length) for length in CELL)
+    a = graph.add("MatMul", [graph.constant(by_row), a])
+    a = graph.add("MatMul", [a, graph.constant(by_column.T)])
+    a = graph.add("Reshape", [a, graph.axes(0, len(MIX), -1)])
+    a = graph.add("Relu", [graph.add("MatMul", [graph.constant(MIX), a])])
+    a = graph.add("Sqrt", [graph.add("Add", [a, graph.constant(SOFTNESS)])])
+    return graph.add("Sub", [a, graph.constant(math.sqrt(SOFTNESS))])

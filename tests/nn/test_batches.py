@@ -9,7 +9,7 @@ from nn.batches import Batches
 from nn.distortion import Distorter, Distortion
 from nn.objectives import targets
 from nn.parallel.workers import Workers
-from nn.views import view
+from nn.views import VIEWS, view
 
 
 def _batches(x, y, **changes):
@@ -100,5 +100,6 @@ def test_a_view_is_that_of_the_deformed_images():
         for chunk in batches(np.arange(300), [*map(np.random.default_rng, seeds)]):
             yield chunk.x.copy()
 
-    for plain, seen in zip(chunks("plain"), chunks("deslanted"), strict=True):
-        np.testing.assert_array_equal(seen, view("deslanted", plain))
+    for name in VIEWS:
+        for plain, seen in zip(chunks("plain"), chunks(name), strict=True):
+            np.testing.assert_array_equal(seen, view(name, plain))

@@ -1,5 +1,7 @@
 """Views of images, and committees whose members see them."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from hypothesis.extra import numpy as arrays
 
 from nn import InvalidParameterError, NeuralNetwork, Style, WeightsError
 from nn.distortion import Distortion
+from nn.edges import edges
 from nn.session import training_session
-from nn.views import MAX_SLANT, view
+from nn.slant import MAX_SLANT
+from nn.views import OF_EDGES, VIEWS, view
 
 BOTH = ("plain", "deslanted")
 
@@ -55,15 +59,71 @@ def test_a_deslanted_image_has_no_slant():
 def test_every_image_has_every_view(pixels):
     """Empty ones, single rows and noise too: within [0, 1], rows stay rows, nothing is changed."""
     before = pixels.copy()
-    for name in BOTH:
+    for name in VIEWS:
         seen = view(name, pixels.astype(np.float32) / 255)
         assert np.isfinite(seen).all()
         assert seen.min() >= 0
-        assert seen.max() <= 1 + 1e-6
-        is_empty = pixels.reshape(-1, 12, 12).max(axis=2) == 0
-        assert not seen.reshape(-1, 12, 12)[is_empty].any()
+        assert seen.max() <= (1.9 if name in OF_EDGES else 1 + 1e-6)
+        empty = seen[pixels.max(axis=1) == 0]
+        assert not empty.any()
+    is_empty = pixels.reshape(-1, 12, 12).max(axis=2) == 0
+    upright = view("deslanted", pixels.astype(np.float32) / 255)
+    assert not upright.reshape(-1, 12, 12)[is_empty].any()
     assert (pixels == before).all()
     assert (view("plain", pixels / np.float32(255)) == pixels / np.float32(255)).all()
+
+
+def _cell_weights(length, cell, sigma):
+    position = np.arange(length)
+    centres = np.arange(cell // 2 - 0.5, length, cell)
+    gaussian = np.exp(-((position - centres[:, np.newaxis]) ** 2) / (2 * sigma**2))
+    return gaussian / (sigma * math.sqrt(2 * math.pi))
+
+
+def test_edges_are_gradients_that_are_split_between_eight_directions():
+    """As Liu et al. 2003 describe them, pixel by pixel, with the gradients of OpenCV."""
+    side = 28
+    x = _strokes(40).astype(np.float32) / 255
+    by_row, by_column = _cell_weights(side, 4, 1.6), _cell_weights(side, 2, 0.8)
+    axes = {"right": (0, 1), "left": (0, -1), "down": (1, 0), "up": (-1, 0)}
+    directions = [np.array(d) for d in axes.values()]
+    directions += [np.array((y, x)) / math.sqrt(2) for x in (1, -1) for y in (1, -1)]
+    for image, found in zip(x.reshape(-1, side, side), edges(x), strict=True):
+        padded = cv2.copyMakeBorder(image.astype(float), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+        gradient = np.stack([cv2.Sobel(padded, -1, 0, 1), cv2.Sobel(padded, -1, 1, 0)])
+        gradient = gradient[:, 1:-1, 1:-1]
+        strength = np.zeros((8, side, side))
+        for row, column in np.ndindex(side, side):
+            vector = gradient[:, row, column]
+            if not vector.any():
+                continue
+            # The two nearest directions, and the vector in terms of them.
+            first, second = np.argsort([-float(vector @ d) for d in directions], kind="stable")[:2]
+            basis = np.stack([directions[first], directions[second]], axis=1)
+            strength[[first, second], row, column] = np.linalg.solve(basis, vector)
+        expected = np.sqrt(by_row @ strength @ by_column.T + 0.04) - 0.2
+        np.testing.assert_allclose(found.reshape(8, 7, 14), expected, atol=1e-5)
+
+
+@given(IMAGES)
+def test_the_edges_of_a_mirrored_image_are_mirrored(pixels):
+    x = pixels.astype(np.float32) / 255
+    mirrored = np.ascontiguousarray(x.reshape(-1, 12, 12)[:, :, ::-1]).reshape(x.shape)
+    swapped = edges(x).reshape(-1, 8, 3, 6)[:, [1, 0, 2, 3, 6, 7, 4, 5], :, ::-1]
+    np.testing.assert_allclose(edges(mirrored).reshape(swapped.shape), swapped, atol=1e-5)
+
+
+def test_the_views_of_edges_are_the_edges_of_the_others():
+    x = _strokes(70).astype(np.float32) / 255
+    for name, of in (("edges", "plain"), ("deslanted_edges", "deslanted")):
+        np.testing.assert_allclose(view(name, x), edges(view(of, x)), atol=1e-5)
+
+
+def test_an_image_has_the_same_edges_whichever_others_it_is_with():
+    x = _strokes(300).astype(np.float32) / 255
+    together = view("edges", x)
+    alone = np.concatenate([view("edges", row[np.newaxis]) for row in x])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 # Committees.
@@ -104,7 +164,7 @@ def test_the_logits_of_a_committee_are_the_mean_of_its_members():
 RANDOM = {"distortion": Distortion(), "style": Style(), "skipping": 0.5, "dropout": 0.2}
 
 
-@pytest.mark.parametrize("second", ["plain", "deslanted"])
+@pytest.mark.parametrize("second", VIEWS)
 def test_each_member_is_trained_as_it_would_be_alone_with_the_next_seed(second):
     data = _data()
     changes = {**RANDOM, "l2": 0.1, "optimizer": "momentum", "learning_rate": 0.1}
@@ -147,7 +207,7 @@ def test_processes_that_share_a_committee_train_the_same():
     np.testing.assert_allclose(three, one, rtol=1e-4)
 
 
-@pytest.mark.parametrize("views", [("deslanted",), ("plain", "plain"), BOTH])
+@pytest.mark.parametrize("views", [("deslanted",), ("plain", "plain"), BOTH, OF_EDGES])
 def test_a_committee_survives_its_bytes(views):
     images, labels = _data()
     network = _network(views=list(views)).fit(images, labels)
@@ -162,6 +222,11 @@ def test_a_committee_survives_its_bytes(views):
 def test_views_need_square_images():
     with pytest.raises(InvalidParameterError, match="plain, as the images are not square"):
         NeuralNetwork((145, 3), views=BOTH)
+
+
+def test_edges_need_cells_of_four_rows():
+    with pytest.raises(InvalidParameterError, match="4 does not divide the side of the images, 13"):
+        NeuralNetwork((169, 3), views=("deslanted", "deslanted_edges"))
 
 
 def test_weights_of_another_committee_are_refused():

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from mnist_sample import SAMPLE
 
 from nn import NeuralNetwork, NotFittedError
+from nn.views import VIEWS
 from pipeline.models.onnx_format import to_onnx
 
 IMAGES, _ = mnist_sample.arrays(SAMPLE.test)
 
 ANY_NETWORK = {
-    "views": st.lists(st.sampled_from(["plain", "deslanted"]), min_size=1, max_size=3),
+    "views": st.lists(st.sampled_from(VIEWS), min_size=1, max_size=3),
     "hidden": st.lists(st.integers(1, 12), max_size=3),
     "activation": st.sampled_from(["sigmoid", "tanh", "relu"]),
     "output": st.sampled_from(["softmax", "sigmoid"]),
