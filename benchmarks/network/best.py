@@ -4,7 +4,8 @@ A training that was cut off goes on from its last epoch when this is run again. 
 finished are not repeated. The test set is measured once for each training and decides nothing.
 
 It also prints the accuracy of all seeds as one committee. A committee's members are trained as they
-would be alone, with consecutive seeds. So `best` with three of them is `record`.
+would be alone, with consecutive seeds. So the two members of `best` with seed 0, and the two with
+seed 2, are together `record` with seed 0.
 """
 
 import argparse

@@ -15,12 +15,14 @@ import numpy as np
 from benchmarks.network import array_files
 from nn import validation
 from nn.distortion import Distorter
+from nn.edges import BETWEEN, CELL, MIX, SOFTNESS, cells
 from nn.hyperparameters import Hyperparameters
 from nn.model import Model
 from nn.schedules import learning_rate
 from nn.session import training_session, useful_workers
+from nn.slant import MAX_SLANT, MIN_VARIANCE
 from nn.style import Styler
-from nn.views import DESLANTED, MAX_SLANT, MIN_VARIANCE, view
+from nn.views import DESLANTED_EDGES, view
 
 Measure = Callable[[], float]
 
@@ -90,7 +92,7 @@ def torch_alone(
     hyperparameters = Hyperparameters.from_params(params)
     limits = hyperparameters.distortion
     assert limits is not None
-    assert hyperparameters.views == (DESLANTED,)
+    assert hyperparameters.views == (DESLANTED_EDGES,)
     side = images.shape[1]
     x = torch.from_numpy(validation.scaled(images.reshape(len(images), -1)))
     x = x.reshape(-1, 1, side, side)
@@ -114,6 +116,19 @@ def torch_alone(
         shear = torch.stack([across, torch.stack([zero, one, zero], 1)], 1)
         grid = functional.affine_grid(shear, list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, align_corners=False)
+
+    to_right = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    kernels = torch.stack([to_right, -to_right, to_right.T, -to_right.T]).unsqueeze(1)
+    by_row, by_column = (torch.from_numpy(cells(side, side // length)) for length in CELL)
+    one_end, other_end = (list(numbers) for numbers in zip(*BETWEEN, strict=True))
+    mix = torch.from_numpy(MIX)
+
+    def edges(images: Any) -> Any:
+        axes = functional.conv2d(images, kernels, padding=1).relu()
+        found = torch.cat([axes, torch.minimum(axes[:, one_end], axes[:, other_end])], 1)
+        by_cell = by_row @ (found @ by_column.T)
+        strength = (mix @ by_cell.flatten(2)).clamp(min=0)
+        return ((strength + SOFTNESS).sqrt() - SOFTNESS**0.5).flatten(1)
 
     def deformed(indices: np.ndarray, progress: float) -> Any:
         strength = 1 - limits.fading * progress
@@ -140,7 +155,7 @@ def torch_alone(
         fields = functional.conv2d(fields, line.transpose(2, 3), padding=(reach, 0))
         grid = grid + fields.reshape(count, 2, side, side).permute(0, 2, 3, 1)
         images = functional.grid_sample(x[torch.from_numpy(indices)], grid, align_corners=False)
-        return deslanted(images).reshape(count, -1)
+        return edges(deslanted(images))
 
     yield from _torch_epochs(hyperparameters, labels, threads, held_out, deformed)
 
