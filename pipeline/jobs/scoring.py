@@ -176,15 +176,16 @@ def _score_shards(
     activity = f"Score with {version.reference}"
     progress = ScoringProgress(activity, output / SHARDS, listing.files)
     progress.report()
+    shards = range(len(listing.sizes))
+    before = {n for n in shards if predictions.path(output / DATA_SET, n).exists()}
     # What is to be scored comes first: the time of the first call decides on worker processes.
-    order = sorted(
-        range(len(listing.sizes)),
-        key=lambda shard: predictions.path(output / DATA_SET, shard).exists(),
-    )
+    order = sorted(shards, key=before.__contains__)
     calls = [(blobs_url, version, output, shard, options, shadow) for shard in order]
     scored = []
     with progress.watching():
-        for each in map_stage(score_shard, calls):
+        for found in map_stage(score_shard, calls):
+            # What a worker scored before it was lost is found done, but it is of this run.
+            each = found._replace(is_resumed=found.is_resumed and found.shard in before)
             scored.append(each)
             progress.add(listing.sizes[each.shard], is_resumed=each.is_resumed)
     (output / NUMBERS).unlink(missing_ok=True)

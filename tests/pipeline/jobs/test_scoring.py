@@ -487,6 +487,22 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         assert score(directory, tmp_path / "out").resumed == 20
 
 
+def test_what_a_lost_worker_had_scored_is_of_the_same_run(
+    champion, directory, tmp_path, small_shards
+):
+    """Its shards are called again, and found done."""
+
+    def twice(stage, calls):
+        for call in calls:
+            assert not stage(*call).is_resumed
+            yield stage(*call)
+
+    with around(map_calls=twice):
+        done = score(directory, tmp_path / "out")
+    assert (done.resumed, done.counts.files) == (0, 20)
+    assert score(directory, tmp_path / "out").resumed == 20
+
+
 def _cut(path):
     path.write_bytes(path.read_bytes()[:-50])
 
