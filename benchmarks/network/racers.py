@@ -180,8 +180,8 @@ def _torch_epochs(
         linear = nn.Linear(fan_in, fan_out)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
         nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    network = nn.Sequential(*layers[:-1])
+        layers += [linear, nn.ReLU(), nn.Dropout(hyperparameters.dropout)]
+    network = nn.Sequential(*layers[:-2])
     size = hyperparameters.batch_size
     steps = -(-len(labels) // size)
     optimizer = torch.optim.SGD(network.parameters(), hyperparameters.learning_rate, momentum=0.9)
@@ -192,8 +192,10 @@ def _torch_epochs(
     held_out_images = torch.from_numpy(view(seen, validation.scaled(x)))
 
     def accuracy() -> float:
+        network.eval()
         with torch.no_grad():
             found = network(held_out_images).argmax(1).numpy()
+        network.train()
         return float(np.mean(found == held_out_labels))
 
     step = epoch = 0
