@@ -35,7 +35,7 @@ class ScoredShard(NamedTuple):
     fingerprint: str
     """Changes if a file of the shard does."""
     is_resumed: bool
-    """Whether the predictions are those of an earlier run."""
+    """Whether the predictions were there: from an earlier run, or from a worker that was lost."""
 
 
 @stage
